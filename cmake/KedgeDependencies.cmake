@@ -1,0 +1,16 @@
+# Debian 12 packages; tools/setup.sh installs them.
+find_package(OpenMP REQUIRED COMPONENTS CXX)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
+pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
+pkg_check_modules(SENTENCEPIECE REQUIRED IMPORTED_TARGET sentencepiece)
+find_package(nlohmann_json 3.11 REQUIRED)
+find_package(CLI11 2.1 REQUIRED)
+find_path(XSIMD_INCLUDE_DIR xsimd/xsimd.hpp REQUIRED)
+if(KEDGE_BUILD_TESTS)
+  find_package(GTest REQUIRED)
+  find_package(Eigen3 3.4 REQUIRED NO_MODULE)  # the tests' double-precision oracle
+endif()
+if(KEDGE_BUILD_BENCH)
+  find_package(benchmark REQUIRED)
+endif()

@@ -1,0 +1,17 @@
+# Turns a folder into a registry: one line KEDGE_ENTRY(stem) per file, written to generated/registry/<name>.inc, and one
+# #include per header to generated/registry/<name>_headers.inc. Adding a file is all it takes to register it.
+function(kedge_registry name folder pattern)
+  file(GLOB files CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/${folder}/${pattern})
+  list(SORT files)
+  set(entries "")
+  set(headers "")
+  foreach(file IN LISTS files)
+    get_filename_component(stem ${file} NAME_WE)
+    string(APPEND entries "KEDGE_ENTRY(${stem})\n")
+    if(file MATCHES "\\.h$")
+      string(APPEND headers "#include \"${file}\"\n")
+    endif()
+  endforeach()
+  file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/generated/registry/${name}.inc CONTENT "${entries}" @ONLY)
+  file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/generated/registry/${name}_headers.inc CONTENT "${headers}" @ONLY)
+endfunction()
