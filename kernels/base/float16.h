@@ -4,10 +4,12 @@
 #include <bit>
 #include <cstdint>
 
+#include "kernels/base/inline.h"
+
 namespace kedge {
 
 // IEEE binary16 to binary32, exact (subnormals, infinities and NaN included).
-inline float f16_to_f32(uint16_t h) {
+KEDGE_INLINE float f16_to_f32(uint16_t h) {
   const uint32_t sign = static_cast<uint32_t>(h & 0x8000u) << 16;
   const uint32_t exponent = (h >> 10) & 0x1fu;
   uint32_t mantissa = h & 0x3ffu;
@@ -18,7 +20,7 @@ inline float f16_to_f32(uint16_t h) {
 }
 
 // binary32 to IEEE binary16, round to nearest even; overflow becomes infinity, NaN stays NaN (quiet).
-inline uint16_t f32_to_f16(float f) {
+KEDGE_INLINE uint16_t f32_to_f16(float f) {
   const uint32_t bits = std::bit_cast<uint32_t>(f);
   const auto sign = static_cast<uint16_t>((bits >> 16) & 0x8000u);
   const uint32_t abs = bits & 0x7fffffffu;
@@ -32,10 +34,10 @@ inline uint16_t f32_to_f16(float f) {
   return static_cast<uint16_t>(sign | ((rounded - 0x38000000u) >> 13));
 }
 
-inline float bf16_to_f32(uint16_t h) { return std::bit_cast<float>(static_cast<uint32_t>(h) << 16); }
+KEDGE_INLINE float bf16_to_f32(uint16_t h) { return std::bit_cast<float>(static_cast<uint32_t>(h) << 16); }
 
 // binary32 to bfloat16, round to nearest even; NaN stays NaN (quiet).
-inline uint16_t f32_to_bf16(float f) {
+KEDGE_INLINE uint16_t f32_to_bf16(float f) {
   const uint32_t bits = std::bit_cast<uint32_t>(f);
   if ((bits & 0x7fffffffu) > 0x7f800000u) return static_cast<uint16_t>((bits >> 16) | 64u);
   return static_cast<uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);

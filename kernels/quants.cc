@@ -1,0 +1,110 @@
+#include "kernels/quants.h"
+
+#include "kernels/quant_contract.h"
+#include "registry/quants_headers.inc"
+
+namespace kedge {
+
+namespace {
+
+template <class F>
+void dequantise_block(const typename F::Block& b, float* out) {
+  if constexpr (F::kFamily == QuantFamily::kFloat) {
+    *out = F::to_float(b);
+  } else if constexpr (F::kFamily == QuantFamily::kBlock32) {
+    uint8_t u[32];
+    F::unpack(b, u);
+    const float d = F::scale(b);
+    for (int i = 0; i < 32; ++i) {
+      const float v = d * static_cast<float>(u[i] - F::kZero);
+      if constexpr (F::kHasMin) {
+        out[i] = v + F::min(b);
+      } else {
+        out[i] = v;
+      }
+    }
+  } else {
+    constexpr int kSubs = 256 / F::kSub;
+    uint8_t u[256];
+    F::unpack(b, u);
+    int8_t sc[kSubs];
+    F::scales(b, sc);
+    [[maybe_unused]] uint8_t mn[kSubs] = {};
+    if constexpr (F::kHasMin) F::mins(b, mn);
+    for (int i = 0; i < 256; ++i) {
+      const int j = i / F::kSub;
+      const float v = (F::scale(b) * static_cast<float>(sc[j])) * static_cast<float>(u[i] - F::kZero);
+      if constexpr (F::kHasMin) {
+        out[i] = v - F::min_scale(b) * static_cast<float>(mn[j]);
+      } else {
+        out[i] = v;
+      }
+    }
+  }
+}
+
+template <class F>
+void dequantise(const void* blocks, float* out, size_t n) {
+  const auto* b = static_cast<const typename F::Block*>(blocks);
+  constexpr size_t kValues = quants::kBlockValues<F>;
+  for (size_t i = 0; i < n / kValues; ++i) dequantise_block<F>(b[i], out + i * kValues);
+}
+
+template <class F>
+concept Writable = requires(const float* x, typename F::Block* out) { F::quantise(x, x, out); };
+
+template <class F>
+void quantise(const float* x, const float* weights, void* blocks, size_t n) {
+  auto* b = static_cast<typename F::Block*>(blocks);
+  constexpr size_t kValues = quants::kBlockValues<F>;
+  for (size_t i = 0; i < n / kValues; ++i) {
+    F::quantise(x + i * kValues, weights == nullptr ? nullptr : weights + i * kValues, b + i);
+  }
+}
+
+template <class F>
+constexpr QuantFormat describe(int index) {
+  QuantFormat q{F::kName,   F::kGgufId, quants::kBlockValues<F>, static_cast<int>(sizeof(typename F::Block)),
+                F::kFamily, index,      &dequantise<F>,          nullptr};
+  if constexpr (Writable<F>) q.quantise = &quantise<F>;
+  return q;
+}
+
+enum Index : int {
+#define KEDGE_ENTRY(name) k_##name,
+#include "registry/quants.inc"
+#undef KEDGE_ENTRY
+  kCount
+};
+static_assert(kCount <= kMaxQuantFormats);
+
+constexpr QuantFormat kFormats[] = {
+#define KEDGE_ENTRY(name) describe<quants::name::Format>(k_##name),
+#include "registry/quants.inc"
+#undef KEDGE_ENTRY
+};
+
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
+}  // namespace
+
+std::span<const QuantFormat> quant_formats() { return kFormats; }
+
+const QuantFormat* find_quant(uint32_t gguf_id) {
+  for (const QuantFormat& f : kFormats) {
+    if (f.gguf_id == gguf_id) return &f;
+  }
+  return nullptr;
+}
+
+const QuantFormat* find_quant(std::string_view name) {
+  for (const QuantFormat& f : kFormats) {
+    const std::string_view known = f.name;
+    bool same = known.size() == name.size();
+    for (size_t i = 0; same && i < name.size(); ++i) same = lower(known[i]) == lower(name[i]);
+    if (same) return &f;
+  }
+  return nullptr;
+}
+
+}  // namespace kedge

@@ -1,0 +1,38 @@
+// Q4_0: 32 four-bit codes and a half-precision scale. value = d * (q - 8). Byte i holds values i (low) and i + 16 (high).
+#pragma once
+
+#include <cmath>
+
+#include "kernels/quant_contract.h"
+
+namespace kedge::quants::q4_0 {
+
+struct Block {
+  uint16_t d;
+  uint8_t qs[16];
+};
+static_assert(sizeof(Block) == 18);
+
+struct Format {
+  using Block = q4_0::Block;
+  static constexpr const char* kName = "Q4_0";
+  static constexpr uint32_t kGgufId = 2;
+  static constexpr QuantFamily kFamily = QuantFamily::kBlock32;
+  static constexpr int kZero = 8;
+  static constexpr int kMaxCode = 15;
+  static constexpr bool kHasMin = false;
+
+  KEDGE_INLINE static float scale(const Block& b) { return f16_to_f32(b.d); }
+  KEDGE_INLINE static void unpack(const Block& b, uint8_t* u) {
+    for (int i = 0; i < 16; ++i) {
+      u[i] = b.qs[i] & 15;
+      u[i + 16] = static_cast<uint8_t>(b.qs[i] >> 4);
+    }
+  }
+  template <class S>
+  KEDGE_INLINE static typename S::U8x32 load(const Block& b) {
+    return S::nibbles(b.qs);
+  }
+};
+
+}  // namespace kedge::quants::q4_0

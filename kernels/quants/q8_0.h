@@ -1,0 +1,43 @@
+// Q8_0: 32 signed bytes and a half-precision scale. value = d * q.
+#pragma once
+
+#include <cmath>
+
+#include "kernels/quant_contract.h"
+
+namespace kedge::quants::q8_0 {
+
+struct Block {
+  uint16_t d;
+  int8_t qs[32];
+};
+static_assert(sizeof(Block) == 34);
+
+struct Format {
+  using Block = q8_0::Block;
+  static constexpr const char* kName = "Q8_0";
+  static constexpr uint32_t kGgufId = 8;
+  static constexpr QuantFamily kFamily = QuantFamily::kBlock32;
+  static constexpr int kZero = 128;
+  static constexpr int kMaxCode = 255;
+  static constexpr bool kHasMin = false;
+
+  KEDGE_INLINE static float scale(const Block& b) { return f16_to_f32(b.d); }
+  KEDGE_INLINE static void unpack(const Block& b, uint8_t* u) {
+    for (int i = 0; i < 32; ++i) u[i] = static_cast<uint8_t>(b.qs[i] + 128);
+  }
+  template <class S>
+  KEDGE_INLINE static typename S::U8x32 load(const Block& b) {
+    return S::flip_sign(S::load32(b.qs));
+  }
+  static void quantise(const float* x, const float*, Block* out) {
+    float amax = 0;
+    for (int i = 0; i < 32; ++i) amax = std::fmax(amax, std::fabs(x[i]));
+    const float d = amax / 127.0f;
+    const float inverse = d > 0 ? 1.0f / d : 0.0f;
+    out->d = f32_to_f16(d);
+    for (int i = 0; i < 32; ++i) out->qs[i] = static_cast<int8_t>(std::lround(x[i] * inverse));
+  }
+};
+
+}  // namespace kedge::quants::q8_0
