@@ -1,0 +1,57 @@
+// A loaded model: configuration, weights (mapped, not copied), tokenizer and chat template. Const and shared: any
+// number of sessions on any threads may use one Model at once.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/config.h"
+#include "engine/weights.h"
+#include "kernels/base/result.h"
+#include "tokenizer/chat_template.h"
+#include "tokenizer/tokenizer.h"
+#include "weights/tensor_store.h"
+
+namespace kedge {
+
+struct Architecture;
+
+struct ModelOptions {
+  bool use_mmap = true;  // false: read the file into memory
+  // Called during the load with bytes done and total; returning false cancels (kCancelled).
+  std::function<bool(size_t done, size_t total)> progress;
+};
+
+class Model {
+ public:
+  // Opens a GGUF file (or the first part of a split model). Errors name the file and what is wrong with it.
+  static Result<std::shared_ptr<const Model>> load(const std::string& path, const ModelOptions& options = {});
+
+  const ModelConfig& config() const { return config_; }
+  const TensorStore& store() const { return *store_; }
+  const Tokenizer& tokenizer() const { return *tokenizer_; }
+  // Null when the file has none; then chat_template_error() says so.
+  const ChatTemplate* chat_template() const { return chat_template_.get(); }
+  const std::string& chat_template_error() const { return chat_template_error_; }
+  const Architecture& architecture() const { return *architecture_; }
+  const ModelWeights& weights() const { return weights_; }
+
+  // Bytes of weights read to compute one token (embedding rows excluded, active experts only).
+  size_t bytes_per_token() const { return bytes_per_token_; }
+
+ private:
+  Model() = default;
+  ModelConfig config_;
+  std::unique_ptr<TensorStore> store_;
+  std::unique_ptr<Tokenizer> tokenizer_;
+  std::unique_ptr<ChatTemplate> chat_template_;
+  std::string chat_template_error_;
+  const Architecture* architecture_ = nullptr;
+  ModelWeights weights_;
+  size_t bytes_per_token_ = 0;
+};
+
+}  // namespace kedge

@@ -1,0 +1,68 @@
+// A session: one sequence of tokens, its KV pages and its buffers, on one model. Belongs to one thread at a time; the
+// work inside is spread over a thread team of its own. No allocation per decoded token.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "engine/model.h"
+#include "kernels/base/result.h"
+
+namespace kedge {
+
+enum class KvType { kF32, kF16, kQ8_0 };
+
+struct SessionOptions {
+  int n_ctx = 0;        // tokens the KV cache holds; 0 = the model's trained context
+  int n_threads = 0;    // 0 = default_threads(): the machine's cores within the cgroup's CPU quota
+  int chunk = 512;      // prefill goes in steps of at most this many tokens (>= 1); never changes a logit
+  KvType kv_type = KvType::kF16;
+};
+
+// What eval() reports and obeys. All members optional.
+struct EvalHooks {
+  std::function<bool(size_t done, size_t total)> progress;  // after each chunk; false cancels
+  const std::atomic<bool>* cancel = nullptr;                // checked between layers
+};
+
+class Session {
+ public:
+  static Result<std::unique_ptr<Session>> create(std::shared_ptr<const Model> model, const SessionOptions& options);
+  ~Session();
+
+  const Model& model() const;
+  int n_ctx() const;
+  int n_threads() const;
+  int n_past() const;  // tokens in the cache; the next token gets this position
+  std::span<const int32_t> tokens() const;  // those tokens
+
+  // Appends `tokens` and computes them. Errors: a token id outside the vocabulary (kInvalidArgument), a full context
+  // (kCapacity; nothing is appended), cancelled (kCancelled; the chunks already done stay). Afterwards logits() is the
+  // row of the last token.
+  Status eval(std::span<const int32_t> tokens, const EvalHooks& hooks = {});
+  // The same, handing over the logits of every token: row(position, logits) with n_vocab floats, valid during the call.
+  Status eval_all(std::span<const int32_t> tokens, const std::function<Status(int position, std::span<const float>)>& row,
+                  const EvalHooks& hooks = {});
+  // n_vocab logits of the last token evaluated; empty before the first eval and after truncate().
+  std::span<const float> logits() const;
+
+  // Forgets the tokens from position n on (0 <= n <= n_past()).
+  Status truncate(int n);
+
+  size_t kv_bytes() const;       // bytes of KV pages in use
+  size_t scratch_bytes() const;  // bytes of activations and other buffers
+
+ private:
+  struct State;
+  explicit Session(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+// Threads a session uses by default: the cores this process may run on, within its cgroup's CPU quota; at least 1.
+int default_threads();
+
+}  // namespace kedge
