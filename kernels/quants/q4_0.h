@@ -1,4 +1,4 @@
-// Q4_0: 32 four-bit codes and a half-precision scale. value = d * (q - 8). Byte i holds values i (low) and i + 16 (high).
+// Q4_0 (ggml): 32 four-bit codes and a scale. value = d * (q - 8). Byte i holds values i (low) and i + 16 (high).
 #pragma once
 
 #include <cmath>

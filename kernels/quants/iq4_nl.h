@@ -1,0 +1,40 @@
+// IQ4_NL (ggml): 32 four-bit indices into a fixed table of 16 uneven steps, and a scale. value = d * table[q].
+// Byte i holds values i (low) and i + 16 (high).
+#pragma once
+
+#include "kernels/quant_contract.h"
+
+namespace kedge::quants::iq4_nl {
+
+struct Block {
+  uint16_t d;
+  uint8_t qs[16];
+};
+static_assert(sizeof(Block) == 18);
+
+// The format's steps -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113, each plus 128.
+alignas(16) constexpr uint8_t kSteps[16] = {1, 24, 45, 63, 79, 93, 106, 118, 129, 141, 153, 166, 181, 197, 217, 241};
+
+struct Format {
+  using Block = iq4_nl::Block;
+  static constexpr const char* kName = "IQ4_NL";
+  static constexpr uint32_t kGgufId = 20;
+  static constexpr QuantFamily kFamily = QuantFamily::kBlock32;
+  static constexpr int kZero = 128;
+  static constexpr int kMaxCode = 241;
+  static constexpr bool kHasMin = false;
+
+  KEDGE_INLINE static float scale(const Block& b) { return f16_to_f32(b.d); }
+  KEDGE_INLINE static void unpack(const Block& b, uint8_t* u) {
+    for (int i = 0; i < 16; ++i) {
+      u[i] = kSteps[b.qs[i] & 15];
+      u[i + 16] = kSteps[b.qs[i] >> 4];
+    }
+  }
+  template <class S>
+  KEDGE_INLINE static typename S::U8x32 load(const Block& b) {
+    return S::lookup16(S::nibbles(b.qs), kSteps);
+  }
+};
+
+}  // namespace kedge::quants::iq4_nl

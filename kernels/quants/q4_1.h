@@ -1,0 +1,39 @@
+// Q4_1 (ggml): 32 four-bit codes, a scale and a minimum. value = d * q + m.
+// Byte i holds values i (low) and i + 16 (high).
+#pragma once
+
+#include "kernels/quant_contract.h"
+
+namespace kedge::quants::q4_1 {
+
+struct Block {
+  uint16_t d;
+  uint16_t m;
+  uint8_t qs[16];
+};
+static_assert(sizeof(Block) == 20);
+
+struct Format {
+  using Block = q4_1::Block;
+  static constexpr const char* kName = "Q4_1";
+  static constexpr uint32_t kGgufId = 3;
+  static constexpr QuantFamily kFamily = QuantFamily::kBlock32;
+  static constexpr int kZero = 0;
+  static constexpr int kMaxCode = 15;
+  static constexpr bool kHasMin = true;
+
+  KEDGE_INLINE static float scale(const Block& b) { return f16_to_f32(b.d); }
+  KEDGE_INLINE static float min(const Block& b) { return f16_to_f32(b.m); }
+  KEDGE_INLINE static void unpack(const Block& b, uint8_t* u) {
+    for (int i = 0; i < 16; ++i) {
+      u[i] = b.qs[i] & 15;
+      u[i + 16] = static_cast<uint8_t>(b.qs[i] >> 4);
+    }
+  }
+  template <class S>
+  KEDGE_INLINE static typename S::U8x32 load(const Block& b) {
+    return S::nibbles(b.qs);
+  }
+};
+
+}  // namespace kedge::quants::q4_1
