@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# From a bare Debian 12 to generated text: installs what is missing, builds the release, and runs both embedded models.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+tools/setup.sh
+cmake --preset release >/dev/null
+cmake --build --preset release
+kedge=build/release/kedge
+
+say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+[[ -t 1 ]] || say() { printf '\n== %s\n' "$*"; }
+
+say "kedge run: scout continues a text"
+"$kedge" run -m scout -p "The history of the city begins with" -n 48 --temp 0 --stats </dev/null
+say "kedge chat: one turn with sage"
+printf 'What is 417 + 268?\n/stats\n/quit\n' | "$kedge" chat -m sage --temp 0
+say "kedge bench: how fast is that here"
+"$kedge" bench -m scout -p 256 -n 64 -r 2 </dev/null
