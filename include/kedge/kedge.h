@@ -1,0 +1,289 @@
+/* Kedge's C interface: everything an embedder, a language binding or our own command needs.
+ *
+ * Conventions
+ * - Functions that can fail return kedge_status; on failure outputs are zeroed and kedge_last_error() has the message
+ *   (per thread, valid until the same thread's next failing call). Nothing aborts, prints or throws.
+ * - Strings are UTF-8, given as pointer and length; they need no terminator. A null pointer is allowed when the length
+ *   is 0. Text handed out is followed by a NUL that its length does not count.
+ * - "Owned" outputs are released with kedge_free(). "Views" belong to the handle they came from.
+ * - Option structs begin with struct_size. Fill them with the matching *_init function, then change what you need; a
+ *   null pointer means all defaults. Structs grow at their end only: an older caller keeps working.
+ * - Callbacks return 0 to go on, anything else to cancel. They run on the calling thread and must not call back into
+ *   the same session (kedge_session_set_cancel excepted).
+ * - Threads: a model is immutable and may be used from any threads at once. A session belongs to one thread at a time;
+ *   only kedge_session_set_cancel may be called from elsewhere. */
+#ifndef KEDGE_KEDGE_H_
+#define KEDGE_KEDGE_H_
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(_WIN32)
+#define KEDGE_API
+#else
+#define KEDGE_API __attribute__((visibility("default")))
+#endif
+
+#define KEDGE_ABI_VERSION 1
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct kedge_model kedge_model;
+typedef struct kedge_session kedge_session;
+typedef struct kedge_generation kedge_generation;
+
+typedef enum kedge_status {
+  KEDGE_OK = 0,
+  KEDGE_INVALID_ARGUMENT = 1, /* the caller's value is wrong */
+  KEDGE_NOT_FOUND = 2,        /* no such file, key, tensor */
+  KEDGE_CORRUPT = 3,          /* the file breaks its format */
+  KEDGE_UNSUPPORTED = 4,      /* well formed, but not something this build can do */
+  KEDGE_CAPACITY = 5,         /* a limit is reached: context full, out of memory */
+  KEDGE_IO = 6,               /* the operating system refused */
+  KEDGE_CANCELLED = 7,        /* the caller asked to stop */
+  KEDGE_INTERNAL = 8          /* a bug of ours */
+} kedge_status;
+
+typedef struct kedge_str {
+  const char* data;
+  size_t size;
+} kedge_str;
+
+/* --- The library ------------------------------------------------------------------------------------------------ */
+
+KEDGE_API const char* kedge_version(void);               /* "0.1.0" */
+KEDGE_API int kedge_abi_version(void);                   /* KEDGE_ABI_VERSION of the library linked */
+KEDGE_API const char* kedge_status_name(kedge_status s); /* "capacity"; "unknown" for other numbers */
+KEDGE_API const char* kedge_last_error(void);            /* never null; "" when nothing has failed yet */
+KEDGE_API void kedge_free(void* owned);                  /* null is allowed */
+
+/* Threads a session uses by default: the cores this process may run on, within its cgroup's CPU quota. */
+KEDGE_API int kedge_default_threads(void);
+
+/* Owned JSON: CPU, instruction sets, threads, cgroup CPU quota and memory limit, huge pages. */
+KEDGE_API kedge_status kedge_system_info(char** json, size_t* json_size);
+
+/* Owned JSON: what can be set in kedge_generate_options.settings. One schema, from which flags and documentation are
+ * made: {"order": [sampler, ...], "settings": [{"name", "sampler", "type": "float"|"int", "default", "min", "max",
+ * "off": value or null, "doc"}, ...]}. */
+KEDGE_API kedge_status kedge_settings_schema(char** json, size_t* json_size);
+
+/* --- Models ----------------------------------------------------------------------------------------------------- */
+
+typedef int (*kedge_progress_fn)(void* user, size_t done, size_t total);
+
+typedef struct kedge_model_options {
+  size_t struct_size;
+  int32_t use_mmap;              /* default 1; 0 reads the file into memory */
+  kedge_progress_fn on_progress; /* bytes done and total; default null */
+  void* user;
+} kedge_model_options;
+
+typedef struct kedge_session_options {
+  size_t struct_size;
+  int32_t n_ctx;     /* tokens the KV cache holds; default 0 = the context the model was trained with */
+  int32_t n_threads; /* default 0 = kedge_default_threads() */
+  int32_t chunk;     /* prefill goes in steps of at most this many tokens; default 512; never changes a logit */
+  int32_t kv_type;   /* kedge_kv_type; default KEDGE_KV_F16 */
+} kedge_session_options;
+
+typedef enum kedge_kv_type { KEDGE_KV_F32 = 0, KEDGE_KV_F16 = 1, KEDGE_KV_Q8_0 = 2 } kedge_kv_type;
+
+typedef struct kedge_model_info {
+  size_t struct_size; /* set by the caller */
+  int32_t n_vocab;
+  int32_t n_ctx_train;
+  int32_t n_layers;
+  int32_t d_model;
+  int32_t bos_token; /* -1: none */
+  int32_t eos_token; /* -1: none */
+  int32_t add_bos;   /* 1 when the model wants bos before a text */
+  int32_t has_chat_template;
+  uint64_t n_parameters;
+  uint64_t weight_bytes;    /* bytes of tensor data */
+  uint64_t bytes_per_token; /* bytes of weights read to compute one token */
+} kedge_model_info;
+
+KEDGE_API void kedge_model_options_init(kedge_model_options* options, size_t struct_size);
+
+/* Opens a GGUF file (or the first part of a split model). Sessions keep the model alive after kedge_model_close. */
+KEDGE_API kedge_status kedge_model_open(const char* path, size_t path_size, const kedge_model_options* options,
+                                        kedge_model** model);
+KEDGE_API void kedge_model_close(kedge_model* model); /* null is allowed */
+KEDGE_API kedge_status kedge_model_get_info(const kedge_model* model, kedge_model_info* info);
+
+/* Owned JSON: architecture, hyper-parameters, parameter count, file type, context, tokenizer kind and fingerprint,
+ * chat template, and the memory plan for a session of `plan`: weights, KV for every cache type, scratch. */
+KEDGE_API kedge_status kedge_model_describe(const kedge_model* model, const kedge_session_options* plan, char** json,
+                                            size_t* json_size);
+
+/* --- Text and tokens -------------------------------------------------------------------------------------------- */
+
+enum {
+  KEDGE_TOKENIZE_ADD_BOS = 1,      /* bos first, when the model wants one */
+  KEDGE_TOKENIZE_PARSE_SPECIAL = 2 /* "<|im_end|>" in the text is the control token, not characters */
+};
+enum { KEDGE_DETOKENIZE_SPECIAL = 1 /* write control tokens as text; otherwise they are left out */ };
+enum {
+  KEDGE_TOKEN_CONTROL = 1,
+  KEDGE_TOKEN_EOG = 2, /* ends a generation */
+  KEDGE_TOKEN_BYTE = 4,
+  KEDGE_TOKEN_USER_DEFINED = 8,
+  KEDGE_TOKEN_UNKNOWN = 16
+};
+
+/* Owned ids. */
+KEDGE_API kedge_status kedge_tokenize(const kedge_model* model, const char* text, size_t text_size, uint32_t flags,
+                                      int32_t** tokens, size_t* n_tokens);
+/* Owned bytes; not valid UTF-8 when the ids end inside a character. */
+KEDGE_API kedge_status kedge_detokenize(const kedge_model* model, const int32_t* tokens, size_t n_tokens,
+                                        uint32_t flags, char** text, size_t* text_size);
+/* Owned bytes of one token (control tokens included), and what it is: a set of KEDGE_TOKEN_*. Either output may be
+ * null. */
+KEDGE_API kedge_status kedge_token(const kedge_model* model, int32_t token, char** piece, size_t* piece_size,
+                                   uint32_t* flags);
+
+/* Chat messages through the model's own template. `messages`: a JSON array of {"role", "content", ...}. `options`: a
+ * JSON object or empty:
+ *   "add_generation_prompt": true   end with the opening of the assistant's turn
+ *   "enable_thinking": bool         handed to the template when given
+ *   "tools": array                  handed to the template when given
+ *   "variables": object             further template variables
+ *   "allow_special": false          true: control tokens written out in the messages' strings are control tokens
+ * A model without a template, or with one we cannot run, is KEDGE_UNSUPPORTED: never another template.
+ * kedge_chat_tokenize gives the ids at once and keeps what users wrote apart from what the template wrote: unless
+ * allow_special is set, a "<|im_end|>" inside a message becomes characters. Bos comes only from the template. */
+KEDGE_API kedge_status kedge_chat_render(const kedge_model* model, const char* messages, size_t messages_size,
+                                         const char* options, size_t options_size, char** text, size_t* text_size);
+KEDGE_API kedge_status kedge_chat_tokenize(const kedge_model* model, const char* messages, size_t messages_size,
+                                           const char* options, size_t options_size, int32_t** tokens,
+                                           size_t* n_tokens);
+
+/* --- Sessions --------------------------------------------------------------------------------------------------- */
+
+typedef struct kedge_session_info {
+  size_t struct_size; /* set by the caller */
+  int32_t n_ctx;
+  int32_t n_threads;
+  int32_t n_past; /* tokens in the cache; the next token gets this position */
+  int32_t n_vocab;
+  uint64_t kv_bytes;      /* KV pages in use */
+  uint64_t scratch_bytes; /* activations and other buffers */
+} kedge_session_info;
+
+/* The logits of one token: n_vocab floats, valid during the call. */
+typedef int (*kedge_row_fn)(void* user, int32_t position, const float* logits, size_t n_vocab);
+
+typedef struct kedge_eval_options {
+  size_t struct_size;
+  kedge_row_fn on_row;           /* default null: only the last token's logits are computed */
+  kedge_progress_fn on_progress; /* tokens done and total, after each chunk; default null */
+  void* user;
+} kedge_eval_options;
+
+KEDGE_API void kedge_session_options_init(kedge_session_options* options, size_t struct_size);
+KEDGE_API kedge_status kedge_session_create(const kedge_model* model, const kedge_session_options* options,
+                                            kedge_session** session);
+KEDGE_API void kedge_session_free(kedge_session* session); /* null is allowed */
+KEDGE_API kedge_status kedge_session_get_info(const kedge_session* session, kedge_session_info* info);
+
+/* View of the tokens in the cache, valid until the session changes. */
+KEDGE_API kedge_status kedge_session_tokens(const kedge_session* session, const int32_t** tokens, size_t* n_tokens);
+
+/* Appends tokens and computes them. A full context is KEDGE_CAPACITY and appends nothing; after KEDGE_CANCELLED the
+ * chunks already done stay. */
+KEDGE_API void kedge_eval_options_init(kedge_eval_options* options, size_t struct_size);
+KEDGE_API kedge_status kedge_session_eval(kedge_session* session, const int32_t* tokens, size_t n_tokens,
+                                          const kedge_eval_options* options);
+
+/* View of the n_vocab logits of the last token evaluated, valid until the session changes; size 0 before the first
+ * eval and after truncate. */
+KEDGE_API kedge_status kedge_session_logits(const kedge_session* session, const float** logits, size_t* n_vocab);
+
+/* Forgets the tokens from position n on (0 <= n <= n_past). */
+KEDGE_API kedge_status kedge_session_truncate(kedge_session* session, int32_t n);
+
+/* While `on` is nonzero every eval and generate of the session, running or new, is cancelled. From any thread, and
+ * from a signal handler. */
+KEDGE_API void kedge_session_set_cancel(kedge_session* session, int on);
+
+/* --- Generation ------------------------------------------------------------------------------------------------- */
+
+typedef struct kedge_setting { /* one sampler setting by its name in kedge_settings_schema() */
+  kedge_str name;
+  double value;
+} kedge_setting;
+
+typedef struct kedge_logit_bias {
+  int32_t token;
+  float bias; /* added to the logit before anything else; -INFINITY forbids the token */
+} kedge_logit_bias;
+
+typedef struct kedge_logprob {
+  int32_t token;
+  double logprob; /* natural logarithm of its probability by the raw logits: before bias, penalties, temperature */
+} kedge_logprob;
+
+typedef enum kedge_finish_reason {
+  KEDGE_FINISH_STOP_TOKEN = 1,   /* the model ended its answer */
+  KEDGE_FINISH_STOP_STRING = 2,  /* one of the stop strings; neither it nor what follows is in the text */
+  KEDGE_FINISH_LENGTH = 3,       /* max_tokens */
+  KEDGE_FINISH_CONTEXT_FULL = 4, /* no room in the KV cache for another token */
+  KEDGE_FINISH_CANCELLED = 5     /* by a callback or kedge_session_set_cancel */
+} kedge_finish_reason;
+
+typedef int (*kedge_text_fn)(void* user, const char* text, size_t text_size);
+typedef int (*kedge_token_fn)(void* user, int32_t token, const kedge_logprob* top, size_t n_top);
+
+typedef struct kedge_generate_options {
+  size_t struct_size;
+  int32_t max_tokens;     /* default -1: until the model stops or the context is full; 0: only evaluate the prompt */
+  int32_t logprobs;       /* default -1: none; 0: of the chosen tokens; n: also of the n most likely (at most 100) */
+  int32_t ignore_eos;     /* default 0; 1: tokens that end a generation are never chosen */
+  int32_t render_special; /* default 0; 1: control tokens appear in the text */
+  uint64_t seed;          /* default 0. Equal seed, request and position: equal random numbers */
+  uint64_t request;       /* default 0 */
+  const kedge_setting* settings; /* default none: the defaults of the schema; an unknown name is an error */
+  size_t n_settings;
+  const kedge_str* stop; /* stop strings, none empty */
+  size_t n_stop;
+  const kedge_logit_bias* logit_bias;
+  size_t n_logit_bias;
+  kedge_text_fn on_text;        /* whole UTF-8 characters as they become certain; default null */
+  kedge_token_fn on_token;      /* every token chosen; `top` as in the result (chosen first); default null */
+  kedge_progress_fn on_prefill; /* prompt tokens done and total, after each chunk; default null */
+  void* user;
+} kedge_generate_options;
+
+typedef struct kedge_generation_result { /* all pointers are views into the kedge_generation */
+  size_t struct_size;                    /* set by the caller */
+  int32_t finish_reason;                 /* kedge_finish_reason */
+  int32_t stop_index;                    /* index of the stop string met, or -1 */
+  const int32_t* tokens;                 /* every token chosen, the stop token included */
+  size_t n_tokens;
+  kedge_str text;
+  const kedge_logprob* logprobs; /* n_tokens rows of logprobs_per_token: the chosen one, then the most likely */
+  size_t logprobs_per_token;     /* 0 when not asked for */
+  size_t n_prompt;               /* prompt tokens evaluated (fewer than given only when cancelled) */
+  double prefill_ms;
+  double decode_ms;   /* from the first token chosen to the end */
+  kedge_str settings; /* JSON: every setting as it took effect */
+} kedge_generation_result;
+
+KEDGE_API void kedge_generate_options_init(kedge_generate_options* options, size_t struct_size);
+
+/* Appends `prompt` to the session and generates. A prompt that does not fit the rest of the context is KEDGE_CAPACITY,
+ * never shortened; an empty prompt goes on from the session's last logits. Afterwards the session holds the prompt and
+ * every generated token but the last. Being cancelled is a finish reason, not an error. */
+KEDGE_API kedge_status kedge_generate(kedge_session* session, const int32_t* prompt, size_t n_prompt,
+                                      const kedge_generate_options* options, kedge_generation** generation);
+KEDGE_API kedge_status kedge_generation_get(const kedge_generation* generation, kedge_generation_result* result);
+KEDGE_API void kedge_generation_free(kedge_generation* generation); /* null is allowed */
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* KEDGE_KEDGE_H_ */

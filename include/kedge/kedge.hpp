@@ -1,0 +1,349 @@
+// Kedge's C++20 interface: owners and Results over kedge.h, header-only, no exceptions of its own. Threading and units
+// are those of kedge.h; the handles are move-only and close themselves.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "kedge/kedge.h"
+
+namespace kedge::api {
+
+struct Error {
+  kedge_status code = KEDGE_INTERNAL;
+  std::string message;
+};
+
+// A value or an error; test before using.
+template <class T>
+class [[nodiscard]] Result {
+ public:
+  Result(T value) : v_(std::in_place_index<0>, std::move(value)) {}      // NOLINT(google-explicit-constructor)
+  Result(Error error) : v_(std::in_place_index<1>, std::move(error)) {}  // NOLINT(google-explicit-constructor)
+  bool ok() const { return v_.index() == 0; }
+  explicit operator bool() const { return ok(); }
+  T& operator*() & { return *std::get_if<0>(&v_); }
+  const T& operator*() const& { return *std::get_if<0>(&v_); }
+  T&& operator*() && { return std::move(*std::get_if<0>(&v_)); }
+  T* operator->() { return std::get_if<0>(&v_); }
+  const T* operator->() const { return std::get_if<0>(&v_); }
+  const Error& error() const { return *std::get_if<1>(&v_); }
+
+ private:
+  std::variant<T, Error> v_;
+};
+
+class [[nodiscard]] Status {
+ public:
+  Status() = default;
+  Status(Error error) : e_(std::move(error)) {}  // NOLINT(google-explicit-constructor)
+  bool ok() const { return !e_.has_value(); }
+  explicit operator bool() const { return ok(); }
+  const Error& error() const { return *e_; }
+
+ private:
+  std::optional<Error> e_;
+};
+
+// Called with done and total; false cancels.
+using Progress = std::function<bool(size_t done, size_t total)>;
+
+namespace detail {
+
+inline Error error(kedge_status code) { return {code, kedge_last_error()}; }
+inline Status status(kedge_status code) { return code == KEDGE_OK ? Status() : Status(error(code)); }
+
+struct Free {
+  void operator()(void* p) const { kedge_free(p); }
+};
+
+// Calls f(&data, &size) of the C interface and copies what it owns.
+template <class F>
+Result<std::string> text(F&& f) {
+  char* data = nullptr;
+  size_t size = 0;
+  const kedge_status code = f(&data, &size);
+  const std::unique_ptr<char, Free> owner(data);
+  if (code != KEDGE_OK) return error(code);
+  return std::string(data, size);
+}
+template <class F>
+Result<std::vector<int32_t>> ids(F&& f) {
+  int32_t* data = nullptr;
+  size_t size = 0;
+  const kedge_status code = f(&data, &size);
+  const std::unique_ptr<int32_t, Free> owner(data);
+  if (code != KEDGE_OK) return error(code);
+  return std::vector<int32_t>(data, data + size);
+}
+inline kedge_str str(std::string_view s) { return {s.data(), s.size()}; }
+inline std::string_view view(kedge_str s) { return {s.data, s.size}; }
+
+}  // namespace detail
+
+inline std::string version() { return kedge_version(); }
+inline int default_threads() { return kedge_default_threads(); }
+inline Result<std::string> system_info() { return detail::text(kedge_system_info); }          // JSON
+inline Result<std::string> settings_schema() { return detail::text(kedge_settings_schema); }  // JSON
+
+struct ModelOptions {
+  bool use_mmap = true;
+  Progress on_progress = {};
+};
+
+struct SessionOptions {
+  int n_ctx = 0;      // 0 = the context the model was trained with
+  int n_threads = 0;  // 0 = default_threads()
+  int chunk = 512;
+  kedge_kv_type kv_type = KEDGE_KV_F16;
+
+  kedge_session_options c() const {
+    kedge_session_options o;
+    kedge_session_options_init(&o, sizeof o);
+    o.n_ctx = n_ctx;
+    o.n_threads = n_threads;
+    o.chunk = chunk;
+    o.kv_type = kv_type;
+    return o;
+  }
+};
+
+struct Token {
+  std::string piece;   // its bytes
+  uint32_t flags = 0;  // KEDGE_TOKEN_*
+  bool is_eog() const { return (flags & KEDGE_TOKEN_EOG) != 0; }
+  bool is_control() const { return (flags & KEDGE_TOKEN_CONTROL) != 0; }
+};
+
+class Model {
+ public:
+  static Result<Model> open(std::string_view path, const ModelOptions& options = {}) {
+    kedge_model_options o;
+    kedge_model_options_init(&o, sizeof o);
+    o.use_mmap = options.use_mmap ? 1 : 0;
+    if (options.on_progress) {
+      o.user = const_cast<Progress*>(&options.on_progress);
+      o.on_progress = [](void* user, size_t done, size_t total) {
+        return (*static_cast<Progress*>(user))(done, total) ? 0 : 1;
+      };
+    }
+    kedge_model* m = nullptr;
+    const kedge_status code = kedge_model_open(path.data(), path.size(), &o, &m);
+    if (code != KEDGE_OK) return detail::error(code);
+    return Model(m);
+  }
+
+  kedge_model_info info() const {
+    kedge_model_info i{};
+    i.struct_size = sizeof i;
+    (void)kedge_model_get_info(get(), &i);  // cannot fail with a live handle
+    return i;
+  }
+  Result<std::string> describe(const SessionOptions& plan = {}) const {  // JSON
+    const kedge_session_options o = plan.c();
+    return detail::text([&](char** d, size_t* n) { return kedge_model_describe(get(), &o, d, n); });
+  }
+  Result<std::vector<int32_t>> tokenize(std::string_view text, bool add_bos, bool parse_special) const {
+    uint32_t flags = 0;
+    if (add_bos) flags |= KEDGE_TOKENIZE_ADD_BOS;
+    if (parse_special) flags |= KEDGE_TOKENIZE_PARSE_SPECIAL;
+    return detail::ids(
+        [&](int32_t** d, size_t* n) { return kedge_tokenize(get(), text.data(), text.size(), flags, d, n); });
+  }
+  Result<std::string> detokenize(std::span<const int32_t> tokens, bool special = false) const {
+    const auto flags = static_cast<uint32_t>(special ? KEDGE_DETOKENIZE_SPECIAL : 0);
+    return detail::text(
+        [&](char** d, size_t* n) { return kedge_detokenize(get(), tokens.data(), tokens.size(), flags, d, n); });
+  }
+  Result<Token> token(int32_t id) const {
+    Token t;
+    auto piece = detail::text([&](char** d, size_t* n) { return kedge_token(get(), id, d, n, &t.flags); });
+    if (!piece) return piece.error();
+    t.piece = *std::move(piece);
+    return t;
+  }
+  // `messages` and `options` are JSON, see kedge_chat_render.
+  Result<std::string> chat_render(std::string_view messages, std::string_view options = {}) const {
+    return detail::text([&](char** d, size_t* n) {
+      return kedge_chat_render(get(), messages.data(), messages.size(), options.data(), options.size(), d, n);
+    });
+  }
+  Result<std::vector<int32_t>> chat_tokenize(std::string_view messages, std::string_view options = {}) const {
+    return detail::ids([&](int32_t** d, size_t* n) {
+      return kedge_chat_tokenize(get(), messages.data(), messages.size(), options.data(), options.size(), d, n);
+    });
+  }
+  const kedge_model* get() const { return m_.get(); }
+
+ private:
+  struct Close {
+    void operator()(kedge_model* m) const { kedge_model_close(m); }
+  };
+  explicit Model(kedge_model* m) : m_(m) {}
+  std::unique_ptr<kedge_model, Close> m_;
+};
+
+struct GenerateOptions {
+  int max_tokens = -1;  // -1: until the model stops or the context is full
+  int logprobs = -1;    // -1: none; 0: of the chosen tokens; n: also of the n most likely
+  bool ignore_eos = false;
+  bool render_special = false;
+  uint64_t seed = 0;
+  uint64_t request = 0;
+  std::vector<std::pair<std::string, double>> settings = {};  // names from settings_schema(), e.g. {"temperature", 0.0}
+  std::vector<std::string> stop = {};
+  std::vector<kedge_logit_bias> logit_bias = {};
+  std::function<bool(std::string_view)> on_text = {};  // false cancels, here and below
+  std::function<bool(int32_t token, std::span<const kedge_logprob> top)> on_token = {};
+  Progress on_prefill = {};
+};
+
+// What kedge_generation_result says; spans and strings live as long as the Generation.
+class Generation {
+ public:
+  explicit Generation(kedge_generation* g) : g_(g) {
+    r_.struct_size = sizeof r_;
+    (void)kedge_generation_get(g, &r_);  // cannot fail with a live handle
+  }
+  std::string_view text() const { return detail::view(r_.text); }
+  std::span<const int32_t> tokens() const { return {r_.tokens, r_.n_tokens}; }
+  kedge_finish_reason finish_reason() const { return static_cast<kedge_finish_reason>(r_.finish_reason); }
+  // Of the i-th token: the chosen one, then the most likely; empty when not asked for.
+  std::span<const kedge_logprob> logprobs(size_t i) const {
+    return r_.logprobs_per_token == 0
+               ? std::span<const kedge_logprob>()
+               : std::span(r_.logprobs + i * r_.logprobs_per_token, r_.logprobs_per_token);
+  }
+  std::string_view settings() const { return detail::view(r_.settings); }  // JSON
+  const kedge_generation_result& result() const { return r_; }
+
+ private:
+  struct Release {
+    void operator()(kedge_generation* g) const { kedge_generation_free(g); }
+  };
+  std::unique_ptr<kedge_generation, Release> g_;
+  kedge_generation_result r_{};
+};
+
+class Session {
+ public:
+  // Called for every token in order; false cancels.
+  using Row = std::function<bool(int position, std::span<const float> logits)>;
+
+  static Result<Session> create(const Model& model, const SessionOptions& options = {}) {
+    const kedge_session_options o = options.c();
+    kedge_session* s = nullptr;
+    const kedge_status code = kedge_session_create(model.get(), &o, &s);
+    if (code != KEDGE_OK) return detail::error(code);
+    return Session(s);
+  }
+
+  kedge_session_info info() const {
+    kedge_session_info i{};
+    i.struct_size = sizeof i;
+    (void)kedge_session_get_info(get(), &i);  // cannot fail with a live handle
+    return i;
+  }
+  std::span<const int32_t> tokens() const {
+    const int32_t* data = nullptr;
+    size_t n = 0;
+    (void)kedge_session_tokens(get(), &data, &n);
+    return {data, n};
+  }
+  std::span<const float> logits() const {
+    const float* data = nullptr;
+    size_t n = 0;
+    (void)kedge_session_logits(get(), &data, &n);
+    return {data, n};
+  }
+  Status eval(std::span<const int32_t> tokens, const Progress& on_progress = {}) {
+    return eval_all(tokens, {}, on_progress);
+  }
+  Status eval_all(std::span<const int32_t> tokens, const Row& on_row, const Progress& on_progress = {}) {
+    struct Hooks {
+      const Row* row;
+      const Progress* progress;
+    } hooks{&on_row, &on_progress};
+    kedge_eval_options o;
+    kedge_eval_options_init(&o, sizeof o);
+    o.user = &hooks;
+    if (on_row) {
+      o.on_row = [](void* user, int32_t position, const float* logits, size_t n) {
+        return (*static_cast<Hooks*>(user)->row)(position, {logits, n}) ? 0 : 1;
+      };
+    }
+    if (on_progress) {
+      o.on_progress = [](void* user, size_t done, size_t total) {
+        return (*static_cast<Hooks*>(user)->progress)(done, total) ? 0 : 1;
+      };
+    }
+    return detail::status(kedge_session_eval(get(), tokens.data(), tokens.size(), &o));
+  }
+  Status truncate(int n) { return detail::status(kedge_session_truncate(get(), n)); }
+  void set_cancel(bool on) { kedge_session_set_cancel(get(), on ? 1 : 0); }
+
+  Result<Generation> generate(std::span<const int32_t> prompt, const GenerateOptions& options = {}) {
+    std::vector<kedge_setting> settings;
+    for (const auto& [name, value] : options.settings) settings.push_back({detail::str(name), value});
+    std::vector<kedge_str> stop;
+    for (const std::string& s : options.stop) stop.push_back(detail::str(s));
+    kedge_generate_options o = c_options(options);
+    o.settings = settings.data();
+    o.n_settings = settings.size();
+    o.stop = stop.data();
+    o.n_stop = stop.size();
+    kedge_generation* g = nullptr;
+    const kedge_status code = kedge_generate(get(), prompt.data(), prompt.size(), &o, &g);
+    if (code != KEDGE_OK) return detail::error(code);
+    return Generation(g);
+  }
+  kedge_session* get() const { return s_.get(); }
+
+ private:
+  struct Release {
+    void operator()(kedge_session* s) const { kedge_session_free(s); }
+  };
+  explicit Session(kedge_session* s) : s_(s) {}
+
+  static kedge_generate_options c_options(const GenerateOptions& options) {
+    kedge_generate_options o;
+    kedge_generate_options_init(&o, sizeof o);
+    o.max_tokens = options.max_tokens;
+    o.logprobs = options.logprobs;
+    o.ignore_eos = options.ignore_eos ? 1 : 0;
+    o.render_special = options.render_special ? 1 : 0;
+    o.seed = options.seed;
+    o.request = options.request;
+    o.logit_bias = options.logit_bias.data();
+    o.n_logit_bias = options.logit_bias.size();
+    o.user = const_cast<GenerateOptions*>(&options);
+    if (options.on_text) {
+      o.on_text = [](void* user, const char* text, size_t size) {
+        return static_cast<GenerateOptions*>(user)->on_text({text, size}) ? 0 : 1;
+      };
+    }
+    if (options.on_token) {
+      o.on_token = [](void* user, int32_t token, const kedge_logprob* top, size_t n) {
+        return static_cast<GenerateOptions*>(user)->on_token(token, {top, n}) ? 0 : 1;
+      };
+    }
+    if (options.on_prefill) {
+      o.on_prefill = [](void* user, size_t done, size_t total) {
+        return static_cast<GenerateOptions*>(user)->on_prefill(done, total) ? 0 : 1;
+      };
+    }
+    return o;
+  }
+  std::unique_ptr<kedge_session, Release> s_;
+};
+
+}  // namespace kedge::api
