@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernels/quant_contract.h"
+#include "kernels/quant_search.h"
 
 namespace kedge::quants::iq4_nl {
 
@@ -14,6 +15,13 @@ static_assert(sizeof(Block) == 18);
 
 // The format's steps -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113, each plus 128.
 alignas(16) constexpr uint8_t kSteps[16] = {1, 24, 45, 63, 79, 93, 106, 118, 129, 141, 153, 166, 181, 197, 217, 241};
+
+// The code whose step is `value`.
+inline int step_index(int value) {
+  int i = 0;
+  while (i < 15 && kSteps[i] != value + 128) ++i;
+  return i;
+}
 
 struct Format {
   using Block = iq4_nl::Block;
@@ -34,6 +42,11 @@ struct Format {
   template <class S>
   KEDGE_INLINE static typename S::U8x32 load(const Block& b) {
     return S::lookup16(S::nibbles(b.qs), kSteps);
+  }
+  static void quantise(const float* x, const float* w, Block* out) {
+    int8_t v[32];
+    out->d = fit_block(x, w, {-127, 113, kSteps, 128}, v);
+    for (int i = 0; i < 16; ++i) out->qs[i] = static_cast<uint8_t>(step_index(v[i]) | step_index(v[i + 16]) << 4);
   }
 };
 

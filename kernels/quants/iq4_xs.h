@@ -4,6 +4,7 @@
 
 #include "kernels/quant_bits.h"
 #include "kernels/quant_contract.h"
+#include "kernels/quant_search.h"
 #include "kernels/quants/iq4_nl.h"
 
 namespace kedge::quants::iq4_xs {
@@ -49,6 +50,21 @@ struct Format {
   template <class S>
   KEDGE_INLINE static typename S::U8x32 load(const Block& b, int group) {
     return S::lookup16(S::nibbles(b.qs + group * 16), iq4_nl::kSteps);
+  }
+  static void quantise(const float* x, const float* w, Block* out) {
+    SuperFit fit;
+    fit_super(x, w, {-127, 113, iq4_nl::kSteps, 128}, 32, -32, 31, &fit);
+    *out = {};
+    out->d = fit.d;
+    for (int j = 0; j < 8; ++j) {
+      const int s = fit.scales[j] + 32;
+      out->scales_l[j / 2] |= static_cast<uint8_t>((s & 15) << (j % 2 * 4));
+      out->scales_h[j / 4] |= static_cast<uint8_t>((s >> 4) << (j % 4 * 2));
+    }
+    for (int i = 0; i < 128; ++i) {
+      const int8_t* v = fit.values + i / 16 * 32 + i % 16;
+      out->qs[i] = static_cast<uint8_t>(iq4_nl::step_index(v[0]) | iq4_nl::step_index(v[16]) << 4);
+    }
   }
 };
 

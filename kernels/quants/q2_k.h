@@ -5,6 +5,7 @@
 
 #include "kernels/quant_bits.h"
 #include "kernels/quant_contract.h"
+#include "kernels/quant_search.h"
 
 namespace kedge::quants::q2_k {
 
@@ -45,6 +46,17 @@ struct Format {
   template <class S>
   KEDGE_INLINE static typename S::U8x32 load(const Block& b, int group) {
     return move_pair<S, 0>(S::load32(b.qs + group / 4 * 32), group % 4);
+  }
+  static void quantise(const float* x, const float* w, Block* out) {
+    SuperFit fit;
+    fit_super_min(x, w, 3, 16, 15, &fit);
+    *out = {};
+    out->d = fit.d;
+    out->dmin = fit.dmin;
+    for (int j = 0; j < 16; ++j) out->scales[j] = static_cast<uint8_t>(fit.scales[j] | fit.mins[j] << 4);
+    for (int i = 0; i < 256; ++i) {
+      out->qs[i / 128 * 32 + i % 32] |= static_cast<uint8_t>(fit.values[i] << (i % 128 / 32 * 2));
+    }
   }
 };
 

@@ -4,6 +4,7 @@
 
 #include "kernels/quant_bits.h"
 #include "kernels/quant_contract.h"
+#include "kernels/quant_search.h"
 
 namespace kedge::quants::q3_k {
 
@@ -45,6 +46,22 @@ struct Format {
   KEDGE_INLINE static typename S::U8x32 load(const Block& b, int group) {
     return S::or_(move_pair<S, 0>(S::load32(b.qs + group / 4 * 32), group % 4),
                   move_bit<S, 2>(S::load32(b.hmask), group));
+  }
+  static void quantise(const float* x, const float* w, Block* out) {
+    SuperFit fit;
+    fit_super(x, w, {-4, 3}, 16, -32, 31, &fit);
+    *out = {};
+    out->d = fit.d;
+    for (int j = 0; j < 16; ++j) {
+      const int s = fit.scales[j] + 32;
+      out->scales[j % 8] |= static_cast<uint8_t>((s & 15) << (j / 8 * 4));
+      out->scales[8 + j % 4] |= static_cast<uint8_t>((s >> 4) << (j / 4 * 2));
+    }
+    for (int i = 0; i < 256; ++i) {
+      const int q = fit.values[i] + 4;
+      out->qs[i / 128 * 32 + i % 32] |= static_cast<uint8_t>((q & 3) << (i % 128 / 32 * 2));
+      out->hmask[i % 32] |= static_cast<uint8_t>((q >> 2) << (i / 32));
+    }
   }
 };
 

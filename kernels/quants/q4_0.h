@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "kernels/quant_contract.h"
+#include "kernels/quant_search.h"
 
 namespace kedge::quants::q4_0 {
 
@@ -32,6 +33,11 @@ struct Format {
   template <class S>
   KEDGE_INLINE static typename S::U8x32 load(const Block& b) {
     return S::nibbles(b.qs);
+  }
+  static void quantise(const float* x, const float* w, Block* out) {
+    int8_t v[32];
+    out->d = fit_block(x, w, {-8, 7}, v);
+    for (int i = 0; i < 16; ++i) out->qs[i] = static_cast<uint8_t>((v[i] + 8) | (v[i + 16] + 8) << 4);
   }
 };
 

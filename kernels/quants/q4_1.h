@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernels/quant_contract.h"
+#include "kernels/quant_search.h"
 
 namespace kedge::quants::q4_1 {
 
@@ -33,6 +34,11 @@ struct Format {
   template <class S>
   KEDGE_INLINE static typename S::U8x32 load(const Block& b) {
     return S::nibbles(b.qs);
+  }
+  static void quantise(const float* x, const float* w, Block* out) {
+    uint8_t q[32];
+    fit_block_min(x, w, 15, &out->d, &out->m, q);
+    for (int i = 0; i < 16; ++i) out->qs[i] = static_cast<uint8_t>(q[i] | q[i + 16] << 4);
   }
 };
 

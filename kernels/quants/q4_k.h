@@ -4,6 +4,7 @@
 
 #include "kernels/quant_bits.h"
 #include "kernels/quant_contract.h"
+#include "kernels/quant_search.h"
 
 namespace kedge::quants::q4_k {
 
@@ -39,6 +40,17 @@ struct Format {
   KEDGE_INLINE static typename S::U8x32 load(const Block& b, int group) {
     const auto pairs = S::load32(b.qs + group / 2 * 32);
     return group % 2 == 0 ? S::low4(pairs) : S::high4(pairs);
+  }
+  static void quantise(const float* x, const float* w, Block* out) {
+    SuperFit fit;
+    fit_super_min(x, w, 15, 32, 63, &fit);
+    *out = {};
+    out->d = fit.d;
+    out->dmin = fit.dmin;
+    pack_six_bit(reinterpret_cast<const uint8_t*>(fit.scales), fit.mins, out->scales);
+    for (int i = 0; i < 256; ++i) {
+      out->qs[i / 64 * 32 + i % 32] |= static_cast<uint8_t>(fit.values[i] << (i % 64 / 32 * 4));
+    }
   }
 };
 

@@ -4,6 +4,7 @@
 
 #include "kernels/quant_bits.h"
 #include "kernels/quant_contract.h"
+#include "kernels/quant_search.h"
 
 namespace kedge::quants::q5_1 {
 
@@ -35,6 +36,13 @@ struct Format {
   template <class S>
   KEDGE_INLINE static typename S::U8x32 load(const Block& b) {
     return S::or_(S::nibbles(b.qs), S::and_(S::expand_bits(read_u32(b.qh)), S::set1(0x10)));
+  }
+  static void quantise(const float* x, const float* w, Block* out) {
+    uint8_t q[32];
+    fit_block_min(x, w, 31, &out->d, &out->m, q);
+    std::memset(out->qh, 0, 4);
+    for (int i = 0; i < 32; ++i) out->qh[i / 8] |= static_cast<uint8_t>((q[i] >> 4) << (i % 8));
+    for (int i = 0; i < 16; ++i) out->qs[i] = static_cast<uint8_t>((q[i] & 15) | (q[i + 16] & 15) << 4);
   }
 };
 

@@ -5,6 +5,7 @@
 
 #include "kernels/quant_bits.h"
 #include "kernels/quant_contract.h"
+#include "kernels/quant_search.h"
 
 namespace kedge::quants::q5_k {
 
@@ -43,6 +44,18 @@ struct Format {
     const auto pairs = S::load32(b.qs + group / 2 * 32);
     const auto fifth = move_bit<S, 4>(S::load32(b.qh), group);
     return S::or_(group % 2 == 0 ? S::low4(pairs) : S::high4(pairs), fifth);
+  }
+  static void quantise(const float* x, const float* w, Block* out) {
+    SuperFit fit;
+    fit_super_min(x, w, 31, 32, 63, &fit);
+    *out = {};
+    out->d = fit.d;
+    out->dmin = fit.dmin;
+    pack_six_bit(reinterpret_cast<const uint8_t*>(fit.scales), fit.mins, out->scales);
+    for (int i = 0; i < 256; ++i) {
+      out->qs[i / 64 * 32 + i % 32] |= static_cast<uint8_t>((fit.values[i] & 15) << (i % 64 / 32 * 4));
+      out->qh[i % 32] |= static_cast<uint8_t>((fit.values[i] >> 4) << (i / 32));
+    }
   }
 };
 

@@ -6,6 +6,7 @@
 
 #include "kernels/quant_bits.h"
 #include "kernels/quant_contract.h"
+#include "kernels/quant_search.h"
 
 namespace kedge::quants::q6_k {
 
@@ -43,6 +44,20 @@ struct Format {
     const auto pairs = S::load32(b.ql + group / 4 * 64 + group % 2 * 32);
     const auto high = move_pair<S, 4>(S::load32(b.qh + group / 4 * 32), group % 4);
     return S::or_(group % 4 < 2 ? S::low4(pairs) : S::high4(pairs), high);
+  }
+  static void quantise(const float* x, const float* w, Block* out) {
+    SuperFit fit;
+    fit_super(x, w, {-32, 31}, 16, -128, 127, &fit);
+    *out = {};
+    out->d = fit.d;
+    std::memcpy(out->scales, fit.scales, 16);
+    for (int i = 0; i < 256; ++i) {
+      const int half = i / 128;
+      const int l = i % 128;
+      const int q = fit.values[i] + 32;
+      out->ql[half * 64 + l % 64] |= static_cast<uint8_t>((q & 15) << (l / 64 * 4));
+      out->qh[half * 32 + l % 32] |= static_cast<uint8_t>((q >> 4) << (l / 32 * 2));
+    }
   }
 };
 
