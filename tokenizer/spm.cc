@@ -1,0 +1,149 @@
+#include "tokenizer/spm.h"
+
+#include <sentencepiece_processor.h>
+
+#include <array>
+
+#include "tokenizer/utf8.h"
+
+namespace kedge {
+namespace {
+
+constexpr std::string_view kSpaceMark = "\xe2\x96\x81";  // U+2581, how pieces write a space
+
+std::string unescape(std::string_view text) {
+  std::string out;
+  for (size_t i = 0; i < text.size();) {
+    const bool mark = text.substr(i, kSpaceMark.size()) == kSpaceMark;
+    out.push_back(mark ? ' ' : text[i]);
+    i += mark ? kSpaceMark.size() : 1;
+  }
+  return out;
+}
+
+// Runs of spaces to one, none at the ends: what sentencepiece does when a vocabulary asks for it.
+std::string squeeze(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c != ' ' || (!out.empty() && out.back() != ' ')) out.push_back(c);
+  }
+  if (!out.empty() && out.back() == ' ') out.pop_back();
+  return out;
+}
+
+class SpmTokenizer final : public Tokenizer {
+ public:
+  explicit SpmTokenizer(VocabData vocab) : Tokenizer(std::move(vocab)) {
+    byte_ids_.fill(-1);
+    bool has_space = false;
+    for (int32_t id = 0; id < size(); ++id) {
+      const std::string& text = vocab_.tokens[static_cast<size_t>(id)];
+      const TokenType t = type(id);
+      if (t == TokenType::kByte) {
+        const int byte = parse_byte_token(text);
+        byte_ids_[static_cast<size_t>(byte)] = id;
+        pieces_.push_back(std::string(1, static_cast<char>(byte)));
+      } else if (t == TokenType::kControl || t == TokenType::kUnknown || t == TokenType::kUserDefined) {
+        pieces_.push_back(text);
+      } else {
+        pieces_.push_back(unescape(text));
+      }
+      has_space = has_space || (text == kSpaceMark && !is_guarded(id));
+    }
+    has_bytes_ = byte_ids_[0] >= 0;
+    // Without a piece for the mark a space can only be its byte; a space put in front could not be told apart then.
+    space_as_byte_ = !has_space && has_bytes_;
+    adds_space_ = *vocab_.add_space_prefix && !space_as_byte_;
+    index_tokens();
+  }
+
+  Status load() {
+    std::vector<bool> guarded;
+    for (int32_t id = 0; id < size(); ++id) guarded.push_back(is_guarded(id));
+    const auto status = processor_.LoadFromSerializedProto(sentencepiece_model(vocab_, guarded));
+    if (!status.ok()) {
+      return Error{ErrorCode::kCorrupt, std::string("tokenizer.ggml.tokens: sentencepiece refuses the vocabulary: ") + status.message()};
+    }
+    return {};
+  }
+
+ private:
+  Status encode_fragment(std::string_view text, bool after_special, std::vector<int32_t>* out) const override {
+    std::string changed;
+    if (vocab_.remove_extra_whitespaces) {
+      changed = squeeze(text);
+      text = changed;
+      if (text.empty()) return {};
+    }
+    if (after_special && adds_space_) {
+      std::string spaced;
+      spaced.reserve(text.size() + 1);
+      spaced.push_back(' ');
+      spaced.append(text);
+      changed = std::move(spaced);
+      text = changed;
+    }
+    // sentencepiece would replace what is not UTF-8, and read a mark in the text as a space. Both would be lost, so they
+    // go in as bytes and it sees only what lies between.
+    size_t begin = 0;
+    size_t i = 0;
+    while (i < text.size()) {
+      const size_t length = utf8_char_length(text, i);
+      const bool as_byte = length == 0 || (has_bytes_ && is_literal(text, i, length));
+      if (as_byte) {
+        KEDGE_TRY(encode_valid(text.substr(begin, i - begin), out));
+        const size_t n = length == 0 ? 1 : length;
+        for (size_t k = 0; k < n; ++k) KEDGE_TRY(encode_byte(text[i + k], out));
+        begin = i + n;
+      }
+      i += length == 0 ? 1 : length;
+    }
+    return encode_valid(text.substr(begin), out);
+  }
+
+  // Characters that decode to themselves only as bytes.
+  bool is_literal(std::string_view text, size_t i, size_t length) const {
+    if (length == 1) return text[i] == '\0' || (space_as_byte_ && text[i] == ' ');
+    return length == 3 && text.substr(i, 3) == kSpaceMark;
+  }
+
+  Status encode_byte(char byte, std::vector<int32_t>* out) const {
+    const auto value = static_cast<unsigned char>(byte);
+    const int32_t id = has_bytes_ ? byte_ids_[value] : vocab_.unk_id;
+    if (id < 0) {
+      return Error{ErrorCode::kUnsupported,
+                   "the vocabulary has no token for byte " + std::to_string(value) + ", and no unknown token"};
+    }
+    out->push_back(id);
+    return {};
+  }
+
+  Status encode_valid(std::string_view text, std::vector<int32_t>* out) const {
+    if (text.empty()) return {};
+    std::vector<int> ids;
+    const auto status = processor_.Encode(text, &ids);
+    if (!status.ok()) return Error{ErrorCode::kInternal, std::string("sentencepiece: ") + status.message()};
+    for (const int id : ids) {
+      if (!contains(id)) {  // the unknown piece that was added for the library's sake
+        return Error{ErrorCode::kUnsupported, "the vocabulary cannot express a character of the text, and has no unknown token"};
+      }
+    }
+    out->insert(out->end(), ids.begin(), ids.end());
+    return {};
+  }
+
+  sentencepiece::SentencePieceProcessor processor_;
+  std::array<int32_t, 256> byte_ids_;
+  bool has_bytes_ = false;
+  bool space_as_byte_ = false;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Tokenizer>> make_spm_tokenizer(VocabData vocab) {
+  auto tokenizer = std::make_unique<SpmTokenizer>(std::move(vocab));
+  KEDGE_TRY(tokenizer->load());
+  return std::unique_ptr<Tokenizer>(std::move(tokenizer));
+}
+
+}  // namespace kedge

@@ -1,0 +1,140 @@
+#include "tokenizer/tokenizer.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "tokenizer/bpe.h"
+#include "tokenizer/sha256.h"
+#include "tokenizer/spm.h"
+
+namespace kedge {
+namespace {
+
+std::string fingerprint_of(const VocabData& v) {
+  Sha256 sha;
+  sha.update_field("kedge tokenizer 1");
+  sha.update_field(v.model);
+  sha.update_field(v.pre);
+  sha.update_u64(v.tokens.size());
+  for (size_t i = 0; i < v.tokens.size(); ++i) {
+    sha.update_field(v.tokens[i]);
+    sha.update_u64(uint64_t{std::bit_cast<uint32_t>(v.scores[i])} << 32 | static_cast<uint32_t>(v.types[i]));
+  }
+  sha.update_u64(v.merges.size());
+  for (const std::string& merge : v.merges) sha.update_field(merge);
+  for (const int32_t id : {v.bos_id, v.eos_id, v.eot_id, v.eom_id, v.unk_id, v.sep_id, v.pad_id}) {
+    sha.update_u64(static_cast<uint32_t>(id));
+  }
+  sha.update_u64(v.eog_ids.size());
+  for (const int32_t id : v.eog_ids) sha.update_u64(static_cast<uint32_t>(id));
+  for (const bool flag : {*v.add_bos, *v.add_eos, *v.add_space_prefix, v.remove_extra_whitespaces, *v.ignore_merges}) {
+    sha.update_u64(flag ? 1 : 0);
+  }
+  sha.update_field(v.precompiled_charsmap);
+  return sha.hex();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Tokenizer>> Tokenizer::make(VocabData vocab) {
+  KEDGE_ASSIGN(resolved, resolve_vocab(std::move(vocab)));
+  if (resolved.model == "llama") return make_spm_tokenizer(std::move(resolved));
+  return make_bpe_tokenizer(std::move(resolved));
+}
+
+Tokenizer::Tokenizer(VocabData vocab) : vocab_(std::move(vocab)), fingerprint_(fingerprint_of(vocab_)) {}
+
+void Tokenizer::index_tokens() {
+  index_.reserve(vocab_.tokens.size());
+  for (int32_t id = 0; id < size(); ++id) {
+    const std::string& text = vocab_.tokens[static_cast<size_t>(id)];
+    index_.emplace(text, id);
+    const TokenType t = type(id);
+    if (t == TokenType::kUserDefined && !is_guarded(id)) plain_.add(text, id);
+    if (t == TokenType::kUserDefined || is_control(id)) special_.add(text, id);
+  }
+  plain_.build();
+  special_.build();
+}
+
+std::string_view Tokenizer::piece(int32_t id) const {
+  return contains(id) ? std::string_view(pieces_[static_cast<size_t>(id)]) : std::string_view();
+}
+
+std::string_view Tokenizer::token_text(int32_t id) const {
+  return contains(id) ? std::string_view(vocab_.tokens[static_cast<size_t>(id)]) : std::string_view();
+}
+
+int32_t Tokenizer::find(std::string_view token_text) const {
+  const auto at = index_.find(token_text);
+  return at == index_.end() ? -1 : at->second;
+}
+
+TokenType Tokenizer::type(int32_t id) const {
+  return contains(id) ? static_cast<TokenType>(vocab_.types[static_cast<size_t>(id)]) : TokenType::kUndefined;
+}
+
+bool Tokenizer::is_control(int32_t id) const {
+  const TokenType t = type(id);
+  return t == TokenType::kControl || t == TokenType::kUnknown;
+}
+
+bool Tokenizer::is_eog(int32_t id) const { return std::binary_search(vocab_.eog_ids.begin(), vocab_.eog_ids.end(), id); }
+
+bool Tokenizer::is_guarded(int32_t id) const {
+  return is_control(id) || (type(id) == TokenType::kUserDefined && (is_markup(token_text(id)) || is_eog(id) || id == vocab_.bos_id));
+}
+
+Result<std::vector<int32_t>> Tokenizer::encode(std::string_view text, EncodeOptions options) const {
+  if (text.size() > kMaxTextBytes) {
+    return Error{ErrorCode::kCapacity, "tokenizer: the text has " + std::to_string(text.size()) + " bytes; the limit is " +
+                                           std::to_string(kMaxTextBytes)};
+  }
+  std::vector<int32_t> out;
+  if (options.add_special && add_bos()) out.push_back(vocab_.bos_id);
+  const SpecialTokens& special = options.parse_special ? special_ : plain_;
+  bool after_special = true;
+  for (size_t at = 0; at < text.size();) {
+    const SpecialTokens::Match match = special.find(text, at);
+    const size_t end = match.id < 0 ? text.size() : match.begin;
+    if (end > at) {
+      KEDGE_TRY(encode_fragment(text.substr(at, end - at), after_special, &out));
+      after_special = false;
+    }
+    if (match.id >= 0) {
+      out.push_back(match.id);
+      after_special = true;
+    }
+    at = end + match.length;
+  }
+  if (options.add_special && add_eos()) out.push_back(vocab_.eos_id);
+  return out;
+}
+
+Result<std::string> Tokenizer::decode(std::span<const int32_t> ids, DecodeOptions options) const {
+  std::string out;
+  Detokenizer detokenizer(*this, options);
+  for (const int32_t id : ids) KEDGE_TRY(detokenizer.push(id, &out));
+  return out;
+}
+
+Status Detokenizer::push(int32_t id, std::string* out) {
+  if (!tokenizer_->contains(id)) {
+    return Error{ErrorCode::kInvalidArgument, "token id " + std::to_string(id) + " is not in the vocabulary of " +
+                                                  std::to_string(tokenizer_->size()) + " tokens"};
+  }
+  const bool control = tokenizer_->is_control(id);
+  if (control && options_.skip_special) {
+    after_special_ = true;
+    return {};
+  }
+  const bool special = control || tokenizer_->type(id) == TokenType::kUserDefined;
+  std::string_view piece = tokenizer_->piece(id);
+  const bool put_by_encode = after_special_ && !special && tokenizer_->adds_space();
+  if (put_by_encode && options_.remove_leading_space && piece.starts_with(' ')) piece.remove_prefix(1);
+  after_special_ = special;
+  out->append(piece);
+  return {};
+}
+
+}  // namespace kedge
