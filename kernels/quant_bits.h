@@ -37,14 +37,22 @@ KEDGE_INLINE typename S::U8x32 move_bits(const typename S::U8x32& a) {
 template <class S, int To>
 KEDGE_INLINE typename S::U8x32 move_bit(const typename S::U8x32& a, int from) {
   switch (from) {
-    case 0: return move_bits<S, 0, To, 1>(a);
-    case 1: return move_bits<S, 1, To, 1>(a);
-    case 2: return move_bits<S, 2, To, 1>(a);
-    case 3: return move_bits<S, 3, To, 1>(a);
-    case 4: return move_bits<S, 4, To, 1>(a);
-    case 5: return move_bits<S, 5, To, 1>(a);
-    case 6: return move_bits<S, 6, To, 1>(a);
-    default: return move_bits<S, 7, To, 1>(a);
+    case 0:
+      return move_bits<S, 0, To, 1>(a);
+    case 1:
+      return move_bits<S, 1, To, 1>(a);
+    case 2:
+      return move_bits<S, 2, To, 1>(a);
+    case 3:
+      return move_bits<S, 3, To, 1>(a);
+    case 4:
+      return move_bits<S, 4, To, 1>(a);
+    case 5:
+      return move_bits<S, 5, To, 1>(a);
+    case 6:
+      return move_bits<S, 6, To, 1>(a);
+    default:
+      return move_bits<S, 7, To, 1>(a);
   }
 }
 
@@ -52,10 +60,14 @@ KEDGE_INLINE typename S::U8x32 move_bit(const typename S::U8x32& a, int from) {
 template <class S, int To>
 KEDGE_INLINE typename S::U8x32 move_pair(const typename S::U8x32& a, int pair) {
   switch (pair) {
-    case 0: return move_bits<S, 0, To, 2>(a);
-    case 1: return move_bits<S, 2, To, 2>(a);
-    case 2: return move_bits<S, 4, To, 2>(a);
-    default: return move_bits<S, 6, To, 2>(a);
+    case 0:
+      return move_bits<S, 0, To, 2>(a);
+    case 1:
+      return move_bits<S, 2, To, 2>(a);
+    case 2:
+      return move_bits<S, 4, To, 2>(a);
+    default:
+      return move_bits<S, 6, To, 2>(a);
   }
 }
 

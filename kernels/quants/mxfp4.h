@@ -2,7 +2,10 @@
 // Byte i holds values i (low) and i + 16 (high). The table holds twice the e2m1 value, so the scale is half the power.
 #pragma once
 
+#include <algorithm>
 #include <bit>
+#include <cmath>
+#include <cstring>
 
 #include "kernels/quant_contract.h"
 
@@ -40,6 +43,37 @@ struct Format {
   template <class S>
   KEDGE_INLINE static typename S::U8x32 load(const Block& b) {
     return S::lookup16(S::nibbles(b.qs), kSteps);
+  }
+  // The largest magnitude a block stores is 6 * 2^(e - 127), so three exponents around that of the largest value are
+  // worth trying; the smallest squared error wins.
+  static void quantise(const float* x, const float* w, Block* out) {
+    float largest = 0;
+    for (int i = 0; i < 32; ++i) largest = std::fmax(largest, std::fabs(x[i]));
+    const int centre = largest > 0 ? std::ilogb(largest) + 125 : 0;
+    float best = INFINITY;
+    for (int e = std::max(centre - 1, 0); e <= std::min(std::max(centre + 1, 0), 254); ++e) {
+      Block b;
+      b.e = static_cast<uint8_t>(e);
+      const float error = quantise_with(x, w, &b);
+      if (error < best) best = error, *out = b;
+    }
+  }
+
+ private:
+  static float quantise_with(const float* x, const float* w, Block* b) {
+    constexpr float kMiddle[7] = {0.5f, 1.5f, 2.5f, 3.5f, 5, 7, 10};
+    const float d = scale(*b);
+    float error = 0;
+    std::memset(b->qs, 0, 16);
+    for (int i = 0; i < 32; ++i) {
+      int code = 0;
+      while (code < 7 && std::fabs(x[i]) > kMiddle[code] * d) ++code;
+      if (code > 0 && x[i] < 0) code += 8;
+      const float r = x[i] - d * static_cast<float>(kSteps[code] - kZero);
+      error += (w == nullptr ? 1.0f : w[i]) * r * r;
+      b->qs[i % 16] |= static_cast<uint8_t>(code << (i / 16 * 4));
+    }
+    return error;
   }
 };
 

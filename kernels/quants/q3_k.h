@@ -1,5 +1,6 @@
 // Q3_K (ggml): super-blocks of 256 three-bit codes; sub-blocks of 16 with a six-bit scale.
-// value = (d * (s - 32)) * (q - 4). The low two bits lie as in Q2_K; bit g of hmask[l] is the third bit of value 32*g + l.
+// value = (d * (s - 32)) * (q - 4). The low two bits lie as in Q2_K; bit g of hmask[l] is the third bit of value
+// 32 * g + l.
 #pragma once
 
 #include "kernels/quant_bits.h"

@@ -1,8 +1,6 @@
 // Q4_0 (ggml): 32 four-bit codes and a scale. value = d * (q - 8). Byte i holds values i (low) and i + 16 (high).
 #pragma once
 
-#include <cmath>
-
 #include "kernels/quant_contract.h"
 #include "kernels/quant_search.h"
 

@@ -1,9 +1,8 @@
 // Q8_0: 32 signed bytes and a half-precision scale. value = d * q.
 #pragma once
 
-#include <cmath>
-
 #include "kernels/quant_contract.h"
+#include "kernels/quant_search.h"
 
 namespace kedge::quants::q8_0 {
 
@@ -30,14 +29,7 @@ struct Format {
   KEDGE_INLINE static typename S::U8x32 load(const Block& b) {
     return S::flip_sign(S::load32(b.qs));
   }
-  static void quantise(const float* x, const float*, Block* out) {
-    float amax = 0;
-    for (int i = 0; i < 32; ++i) amax = std::fmax(amax, std::fabs(x[i]));
-    const float d = amax / 127.0f;
-    const float inverse = d > 0 ? 1.0f / d : 0.0f;
-    out->d = f32_to_f16(d);
-    for (int i = 0; i < 32; ++i) out->qs[i] = static_cast<int8_t>(std::lround(x[i] * inverse));
-  }
+  static void quantise(const float* x, const float* w, Block* out) { out->d = fit_block(x, w, {-127, 127}, out->qs); }
 };
 
 }  // namespace kedge::quants::q8_0
