@@ -1,0 +1,142 @@
+// Every #include of the tree against DESIGN's table of rooms.
+#include <gtest/gtest.h>
+
+#include <map>
+#include <optional>
+#include <regex>
+#include <set>
+
+#include "tests/house/source_tree.h"
+
+namespace kedge::house {
+namespace {
+
+// The room a path belongs to: its first folder, but kernels/base and include/kedge stand for themselves.
+std::string room_of(const std::string& path) {
+  if (path.rfind("kernels/base/", 0) == 0) return "kernels/base";
+  if (path.rfind("include/kedge/", 0) == 0 || path.rfind("kedge/", 0) == 0) return "include/kedge";
+  return first_folder(path);
+}
+
+const std::set<std::string> kRooms = {"kernels/base", "kernels", "weights",       "tokenizer", "memory",
+                                      "engine",       "router",  "include/kedge", "tools",     "tests", "bench"};
+
+// Rooms each room may include besides itself. `registry/` is generated and belongs to whoever asks for it.
+const std::map<std::string, std::set<std::string>> kMayInclude = {
+    {"kernels/base", {}},
+    {"kernels", {"kernels/base"}},
+    {"weights", {"kernels/base", "kernels"}},
+    {"tokenizer", {"kernels/base"}},
+    {"memory", {"kernels/base", "kernels"}},
+    {"engine", {"kernels/base", "kernels", "weights", "tokenizer", "memory", "include/kedge"}},
+    {"router", {"kernels/base", "kernels", "weights", "tokenizer", "memory", "engine", "include/kedge"}},
+    {"include/kedge", {}},
+    {"tools", {"include/kedge"}},
+};
+
+// The commands that work on files rather than through an open model see the weights room and the quant formats; doctor
+// sees the probe.
+bool is_tools_exception(const std::string& file, const std::string& header) {
+  static const std::regex kFileCommands("tools/(cmd_)?(inspect|quantize|generate|gguf).*");
+  if (std::regex_match(file, kFileCommands)) {
+    return room_of(header) == "weights" || header == "kernels/quants.h" || room_of(header) == "kernels/base";
+  }
+  return file == "tools/cmd_doctor.cc" && header == "kernels/probe.h";
+}
+
+// Libraries that only some rooms may name (a prefix of what stands between the angle brackets).
+const std::map<std::string, std::set<std::string>> kLibraries = {
+    {"xsimd/", {"kernels"}},
+    {"immintrin.h", {"kernels"}},
+    {"x86intrin.h", {"kernels"}},
+    {"arm_neon.h", {"kernels"}},
+    {"omp.h", {"kernels/base"}},
+    {"sentencepiece", {"tokenizer"}},
+    {"pcre2", {"tokenizer"}},
+    {"utf8proc", {"tokenizer"}},
+    {"CLI/", {"tools"}},
+    {"Eigen/", {"router"}},
+    {"sqlite3.h", {"router"}},
+    {"boost/", {"tools"}},
+    {"iostream", {"tools"}},
+    {"regex", {}},
+};
+
+std::optional<std::string> match(const std::string& line, const std::regex& pattern) {
+  std::smatch m;
+  if (!std::regex_search(line, m, pattern)) return std::nullopt;
+  return m[1].str();
+}
+
+TEST(IncludeRules, RoomsIncludeOnlyWhatTheTableAllows) {
+  const std::regex quoted("^\\s*#\\s*include\\s+\"([^\"]+)\"");
+  size_t checked = 0;
+  for (const SourceFile& file : source_files({".h", ".hpp", ".cc", ".inc"})) {
+    const std::string room = room_of(file.path);
+    EXPECT_TRUE(kRooms.count(room)) << file.path << " is in no room of DESIGN";
+    if (room == "tests" || room == "bench") continue;
+    for (size_t i = 0; i < file.lines.size(); ++i) {
+      const auto header = match(file.lines[i], quoted);
+      if (!header) continue;
+      ++checked;
+      const std::string target = room_of(*header);
+      if (target == "registry" || target == room || is_tools_exception(file.path, *header)) continue;
+      EXPECT_TRUE(kRooms.count(target)) << file.path << ":" << i + 1 << " includes \"" << *header
+                                        << "\": name the file from the repository's root";
+      const auto allowed = kMayInclude.find(room);
+      EXPECT_TRUE(allowed != kMayInclude.end() && allowed->second.count(target))
+          << file.path << ":" << i + 1 << ": " << room << " may not include \"" << *header << "\"";
+    }
+  }
+  EXPECT_GT(checked, 50u) << "the tree was not found at " << KEDGE_SOURCE_DIR;
+}
+
+TEST(IncludeRules, LibrariesStayInTheirRooms) {
+  const std::regex angled("^\\s*#\\s*include\\s+<([^>]+)>");
+  for (const SourceFile& file : source_files({".h", ".hpp", ".cc"})) {
+    const std::string room = room_of(file.path);
+    if (room == "tests" || room == "bench") continue;
+    for (size_t i = 0; i < file.lines.size(); ++i) {
+      const auto header = match(file.lines[i], angled);
+      if (!header) continue;
+      for (const auto& [prefix, rooms] : kLibraries) {
+        if (header->rfind(prefix, 0) != 0) continue;
+        EXPECT_TRUE(rooms.count(room)) << file.path << ":" << i + 1 << ": <" << *header << "> has no place in " << room;
+      }
+    }
+  }
+}
+
+TEST(IncludeRules, OneEnvironmentVariable) {
+  const std::regex call("\\bgetenv\\s*\\(([^)]*)\\)");
+  for (const SourceFile& file : source_files({".h", ".hpp", ".cc"})) {
+    if (first_folder(file.path) == "tests") continue;
+    for (size_t i = 0; i < file.lines.size(); ++i) {
+      const auto argument = match(file.lines[i], call);
+      if (!argument) continue;
+      EXPECT_EQ(*argument, "\"KEDGE_ISA\"") << file.path << ":" << i + 1;
+    }
+  }
+}
+
+TEST(IncludeRules, OnlyParallelNamesOpenMp) {
+  for (const SourceFile& file : source_files({".h", ".hpp", ".cc"})) {
+    if (file.path == "kernels/base/parallel.cc" || first_folder(file.path) == "tests") continue;
+    for (size_t i = 0; i < file.lines.size(); ++i) {
+      EXPECT_EQ(file.lines[i].find("#pragma omp"), std::string::npos) << file.path << ":" << i + 1;
+    }
+  }
+}
+
+TEST(IncludeRules, HeadersHaveAGuard) {
+  for (const SourceFile& file : source_files({".h", ".hpp"})) {
+    bool guarded = false;
+    for (const std::string& line : file.lines) {
+      guarded = guarded || line == "#pragma once" || line.rfind("#ifndef KEDGE_", 0) == 0;
+    }
+    EXPECT_TRUE(guarded) << file.path << " has no #pragma once";
+  }
+}
+
+}  // namespace
+}  // namespace kedge::house

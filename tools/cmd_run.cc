@@ -1,0 +1,150 @@
+// kedge run: one prompt, continued.
+#include <cstdio>
+#include <optional>
+
+#include "tools/interrupt.h"
+#include "tools/model_flags.h"
+#include "tools/progress.h"
+
+namespace kedge::tools {
+
+namespace {
+
+struct RunFlags {
+  ModelFlags model;
+  SessionFlags session;
+  SamplerFlags sampler;
+  std::string prompt;
+  std::string file;
+  int n = -1;
+  int logprobs = -1;
+  bool no_bos = false;
+  bool no_special = false;
+  bool ignore_eos = false;
+  bool json = false;
+  bool echo = false;
+  bool stats = false;
+};
+
+Json logprobs_json(const api::Model& model, const api::Generation& g) {
+  Json rows = Json::array();
+  for (size_t i = 0; i < g.tokens().size(); ++i) {
+    Json row = Json::array();
+    for (const kedge_logprob& p : g.logprobs(i)) {
+      row.push_back({{"token", p.token}, {"piece", need(model.token(p.token)).piece}, {"logprob", p.logprob}});
+    }
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+void print_result(const RunFlags& flags, const api::Model& model, const api::Session& session,
+                  const api::Generation& g) {
+  const kedge_generation_result& r = g.result();
+  const double prefill_tps = r.prefill_ms > 0 ? static_cast<double>(r.n_prompt) * 1000 / r.prefill_ms : 0;
+  // The first token comes from the prompt's logits; the others each took one step.
+  const double steps = static_cast<double>(r.n_tokens) - 1;
+  const double decode_tps = r.decode_ms > 0 && steps > 0 ? steps * 1000 / r.decode_ms : 0;
+  if (flags.json) {
+    Json out = {{"model", flags.model.path()},
+                {"text", std::string(g.text())},
+                {"tokens", std::vector<int32_t>(g.tokens().begin(), g.tokens().end())},
+                {"finish_reason", finish_name(g.finish_reason())},
+                {"n_prompt", r.n_prompt},
+                {"n_generated", r.n_tokens},
+                {"prefill_ms", r.prefill_ms},
+                {"decode_ms", r.decode_ms},
+                {"prefill_tps", prefill_tps},
+                {"decode_tps", decode_tps},
+                {"kv_bytes", session.info().kv_bytes},
+                {"seed", flags.sampler.seed},
+                {"settings", Json::parse(g.settings(), nullptr, false)}};
+    if (flags.logprobs >= 0) out["logprobs"] = logprobs_json(model, g);
+    print_json(out);
+    return;
+  }
+  print("\n");
+  if (g.finish_reason() == KEDGE_FINISH_CONTEXT_FULL) {
+    std::fprintf(stderr, "kedge: stopped: the context of %d tokens is full (--ctx sets its size)\n",
+                 session.info().n_ctx);
+  }
+  if (flags.stats) {
+    std::fflush(stdout);
+    std::fprintf(stderr,
+                 "%zu prompt tokens in %.0f ms (%.1f tokens/s), %zu generated in %.0f ms (%.1f tokens/s), "
+                 "end: %s, %d threads, KV %s\n",
+                 r.n_prompt, r.prefill_ms, prefill_tps, r.n_tokens, r.decode_ms, decode_tps,
+                 finish_name(g.finish_reason()), session.info().n_threads,
+                 human_bytes(static_cast<double>(session.info().kv_bytes)).c_str());
+  }
+}
+
+void run(const RunFlags& flags, const std::string& prompt) {
+  const api::Model model = flags.model.open();
+  const auto ids = need(model.tokenize(prompt, !flags.no_bos, !flags.no_special));
+  if (ids.empty()) throw Failure("the prompt is empty");
+  auto session = need(api::Session::create(model, flags.session.options()));
+  const InterruptGuard guard(session);
+
+  Progress progress("reading the prompt");
+  api::GenerateOptions options;
+  flags.sampler.apply(options);
+  options.max_tokens = flags.n;
+  options.logprobs = flags.logprobs;
+  options.ignore_eos = flags.ignore_eos;
+  options.on_prefill = [&](size_t done, size_t total) {
+    progress.update(done, total);
+    if (done == total) progress.finish();
+    return true;
+  };
+  if (!flags.json) {
+    if (flags.echo) print(prompt);
+    options.on_text = [&](std::string_view text) {
+      print(text);
+      std::fflush(stdout);
+      return true;
+    };
+  }
+  const auto generation = need(session.generate(ids, options));
+  progress.finish();
+  print_result(flags, model, session, generation);
+  if (generation.finish_reason() == KEDGE_FINISH_CANCELLED) {
+    std::fflush(stdout);
+    throw Failure("", kExitInterrupted);
+  }
+}
+
+}  // namespace
+
+void add_run(CLI::App& app) {
+  auto flags = std::make_shared<RunFlags>();
+  CLI::App* c = app.add_subcommand("run", "Continue a text");
+  flags->model.add_to(c);
+  auto* prompt = c->add_option("-p,--prompt", flags->prompt, "The text to continue");
+  c->add_option("-f,--file", flags->file, "Read the text from a file ('-': standard input, also the default)")
+      ->excludes(prompt);
+  c->add_option("-n,--tokens", flags->n, "Tokens to generate at most; -1: until the model stops or the context is full")
+      ->check(CLI::Range(-1, 1 << 30))
+      ->capture_default_str();
+  flags->session.add_to(c);
+  flags->sampler.add_to(c);
+  c->add_option("--logprobs", flags->logprobs, "With --json: log-probabilities of the chosen and the N likeliest tokens")
+      ->check(CLI::Range(0, 100));
+  c->add_flag("--no-bos", flags->no_bos, "Do not put the model's beginning-of-text token first");
+  c->add_flag("--no-special", flags->no_special, "Read '<|...|>' in the prompt as characters, not as control tokens");
+  c->add_flag("--ignore-eos", flags->ignore_eos, "Go on when the model would stop");
+  c->add_flag("--echo", flags->echo, "Print the prompt before its continuation");
+  c->add_flag("--stats", flags->stats, "Print times and sizes afterwards, to standard error");
+  c->add_flag("--json", flags->json, "Print one JSON object when done instead of the text as it comes");
+  c->footer(
+      "Examples:\n"
+      "  kedge run -p 'The capital of France is' -n 20 --temp 0\n"
+      "  kedge run -m model.gguf -f story.txt -n 200 --seed 7\n"
+      "  kedge run -m sage -p 'Water boils' -n 8 --json");
+  c->callback([flags, prompt] {
+    const bool given = prompt->count() > 0;
+    run(*flags, given ? flags->prompt : read_text(flags->file.empty() ? "-" : flags->file));
+  });
+}
+
+}  // namespace kedge::tools

@@ -1,0 +1,103 @@
+#include "tools/command.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <chrono>
+#include <cstdarg>
+#include <cstdio>
+#include <cstring>
+
+namespace kedge::tools {
+
+std::string read_text(const std::string& path) {
+  const bool standard_input = path == "-";
+  const std::string name = standard_input ? "standard input" : path;
+  FILE* file = standard_input ? stdin : std::fopen(path.c_str(), "rb");
+  if (file == nullptr) throw Failure(name + ": " + std::strerror(errno));
+  struct stat status {};
+  if (fstat(fileno(file), &status) == 0 && S_ISDIR(status.st_mode)) {
+    if (!standard_input) std::fclose(file);
+    throw Failure(name + ": is a directory");
+  }
+  std::string text;
+  char buffer[1 << 16];
+  while (const size_t n = std::fread(buffer, 1, sizeof buffer, file)) text.append(buffer, n);
+  const bool failed = std::ferror(file) != 0;
+  const int error = errno;
+  if (!standard_input) std::fclose(file);
+  if (failed) throw Failure(name + ": " + std::strerror(error));
+  return text;
+}
+
+std::vector<int32_t> parse_ids(std::string_view text, const std::string& what) {
+  constexpr std::string_view kSeparators = ", \t\r\n[]";
+  std::vector<int32_t> ids;
+  size_t at = text.find_first_not_of(kSeparators);
+  while (at != std::string_view::npos) {
+    const size_t end = std::min(text.find_first_of(kSeparators, at), text.size());
+    const std::string_view word = text.substr(at, end - at);
+    int32_t id = 0;
+    const auto [rest, error] = std::from_chars(word.data(), word.data() + word.size(), id);
+    if (error != std::errc() || rest != word.data() + word.size()) {
+      throw Failure(what + ": '" + std::string(word.substr(0, 40)) + "' is not a token id");
+    }
+    ids.push_back(id);
+    at = text.find_first_not_of(kSeparators, end);
+  }
+  if (ids.empty()) throw Failure(what + ": no token ids");
+  return ids;
+}
+
+void print(std::string_view text) {
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) {
+    throw Failure(std::string("standard output: ") + std::strerror(errno));
+  }
+}
+
+void print_json(const Json& json, int indent) {
+  // Text of a model need not be valid UTF-8 everywhere; JSON must be.
+  print(json.dump(indent, ' ', false, Json::error_handler_t::replace) + "\n");
+}
+
+std::string format(const char* pattern, ...) {
+  va_list args;
+  va_start(args, pattern);
+  va_list again;
+  va_copy(again, args);
+  const int size = std::vsnprintf(nullptr, 0, pattern, args);
+  va_end(args);
+  std::string text(size > 0 ? static_cast<size_t>(size) : 0, '\0');
+  std::vsnprintf(text.data(), text.size() + 1, pattern, again);
+  va_end(again);
+  return text;
+}
+
+std::string human_bytes(double bytes) {
+  const char* units[] = {"B", "kB", "MB", "GB", "TB"};
+  size_t unit = 0;
+  while (bytes >= 999.5 && unit + 1 < std::size(units)) {
+    bytes /= 1000;
+    ++unit;
+  }
+  return unit == 0 ? format("%.0f B", bytes) : format("%.3g %s", bytes, units[unit]);
+}
+
+double median(std::vector<double> values) {
+  if (values.empty()) return 0;
+  std::sort(values.begin(), values.end());
+  const size_t middle = values.size() / 2;
+  return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
+}
+
+double seconds_now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+bool stdout_is_terminal() { return isatty(STDOUT_FILENO) == 1; }
+bool stderr_is_terminal() { return isatty(STDERR_FILENO) == 1; }
+
+}  // namespace kedge::tools

@@ -1,0 +1,69 @@
+// What the subcommands of `kedge` share: how they fail, read, print and are registered.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kedge/kedge.hpp"
+
+namespace kedge::tools {
+
+using Json = nlohmann::ordered_json;
+
+inline constexpr int kExitFailure = 1;
+inline constexpr int kExitUsage = 2;
+inline constexpr int kExitInterrupted = 130;  // what shells expect after Ctrl-C
+
+// Ends the command: main() prints "kedge: message" (nothing when empty) and exits with the code.
+class Failure : public std::runtime_error {
+ public:
+  explicit Failure(const std::string& message, int exit_code = kExitFailure)
+      : std::runtime_error(message), exit_code_(exit_code) {}
+  int exit_code() const { return exit_code_; }
+
+ private:
+  int exit_code_;
+};
+
+// The value of a Result of the public interface or of a room, or a Failure with its message.
+template <class R>
+auto need(R&& result) {
+  if (!result.ok()) throw Failure(result.error().message);
+  if constexpr (requires { *std::forward<R>(result); }) return *std::forward<R>(result);
+}
+
+// The whole file, or standard input when `path` is "-".
+std::string read_text(const std::string& path);
+// Token ids separated by commas or white space; a JSON array is fine too. `what` names the source in the error.
+std::vector<int32_t> parse_ids(std::string_view text, const std::string& what);
+
+// Writes to standard output; a failed write is a Failure.
+void print(std::string_view text);
+void print_json(const Json& json, int indent = 2);
+std::string format(const char* pattern, ...) __attribute__((format(printf, 1, 2)));
+std::string human_bytes(double bytes);  // "3.41 GB"
+double median(std::vector<double> values);
+double seconds_now();  // monotonic
+
+bool stdout_is_terminal();
+bool stderr_is_terminal();
+
+// One function per subcommand; each adds itself to the application.
+void add_run(CLI::App& app);
+void add_chat(CLI::App& app);
+void add_inspect(CLI::App& app);
+void add_tokenize(CLI::App& app);
+void add_detokenize(CLI::App& app);
+void add_logits(CLI::App& app);
+void add_perplexity(CLI::App& app);
+void add_bench(CLI::App& app);
+void add_quantize(CLI::App& app);
+void add_generate_model(CLI::App& app);
+void add_doctor(CLI::App& app);
+
+}  // namespace kedge::tools

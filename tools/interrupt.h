@@ -1,0 +1,24 @@
+// Ctrl-C stops what a session is doing, not the program.
+#pragma once
+
+#include "kedge/kedge.hpp"
+
+namespace kedge::tools {
+
+// While it lives, Ctrl-C cancels the session's work (and the next one's, until cleared). One at a time.
+class InterruptGuard {
+ public:
+  explicit InterruptGuard(api::Session& session);
+  ~InterruptGuard();
+  InterruptGuard(const InterruptGuard&) = delete;
+  InterruptGuard& operator=(const InterruptGuard&) = delete;
+
+  // True when Ctrl-C came since the last clear().
+  static bool interrupted();
+  void clear();
+
+ private:
+  api::Session& session_;
+};
+
+}  // namespace kedge::tools

@@ -1,0 +1,171 @@
+#include "tools/model_flags.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <system_error>
+
+#include "tools/progress.h"
+
+namespace kedge::tools {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kDefaultModel = "scout";
+
+const std::map<std::string, kedge_kv_type> kKvTypes = {
+    {"f32", KEDGE_KV_F32}, {"f16", KEDGE_KV_F16}, {"q8_0", KEDGE_KV_Q8_0}};
+
+// Where embedded models are looked for: beside an installed command, in the tree a build lies in, in the source tree.
+std::vector<fs::path> model_folders() {
+  std::error_code error;
+  const fs::path self = fs::read_symlink("/proc/self/exe", error);
+  std::vector<fs::path> folders;
+  if (!error) {
+    const fs::path here = self.parent_path();
+    for (const char* relative : {"models", "../models", "../../models", "../share/kedge/models"}) {
+      folders.push_back((here / relative).lexically_normal());
+    }
+  }
+  folders.emplace_back(KEDGE_MODELS_DIR);
+  return folders;
+}
+
+// "scout-q4_k_m.gguf" is called "scout". The first folder that has a name wins; within a folder the first file.
+std::map<std::string, std::string> embedded_models() {
+  std::map<std::string, std::string> models;
+  for (const fs::path& folder : model_folders()) {
+    std::error_code error;
+    std::vector<fs::path> files;
+    for (const auto& entry : fs::directory_iterator(folder, error)) {
+      if (entry.path().extension() == ".gguf") files.push_back(entry.path());
+    }
+    std::sort(files.begin(), files.end());
+    for (const fs::path& file : files) {
+      const std::string stem = file.stem().string();
+      models.emplace(stem.substr(0, stem.find('-')), file.string());
+    }
+  }
+  return models;
+}
+
+std::string flag_name(std::string name) {
+  std::replace(name.begin(), name.end(), '_', '-');
+  return "--" + name;
+}
+
+}  // namespace
+
+void ModelFlags::add_to(CLI::App* command) {
+  command->add_option("-m,--model", model, "GGUF file, or the name of an embedded model: scout (the default) or sage")
+      ->type_name("FILE|NAME");
+  command->add_flag("--no-mmap", no_mmap, "Read the file into memory instead of mapping it");
+}
+
+std::string ModelFlags::path() const {
+  const std::string wanted = model.empty() ? kDefaultModel : model;
+  std::error_code error;
+  if (!model.empty() && (fs::exists(model, error) || model.find('/') != std::string::npos)) return model;
+  const auto known = embedded_models();
+  const auto found = known.find(wanted);
+  if (found != known.end()) return found->second;
+  std::string names;
+  for (const auto& [name, file] : known) names += (names.empty() ? "" : ", ") + name;
+  if (names.empty()) names = "none found";
+  if (model.empty()) throw Failure("no model given (-m FILE) and no embedded model found");
+  throw Failure("'" + model + "': no such file, and not an embedded model (" + names + ")");
+}
+
+api::Model ModelFlags::open() const {
+  Progress progress("loading");
+  api::ModelOptions options;
+  options.use_mmap = !no_mmap;
+  options.on_progress = [&](size_t done, size_t total) {
+    progress.update(done, total);
+    return true;
+  };
+  return need(api::Model::open(path(), options));
+}
+
+void SessionFlags::add_to(CLI::App* command, bool with_ctx) {
+  if (with_ctx) {
+    command->add_option("-c,--ctx", ctx, "Tokens the context holds; 0: what the model was trained with")
+        ->check(CLI::NonNegativeNumber)
+        ->capture_default_str();
+  }
+  command->add_option("-t,--threads", threads, "Threads; 0: the cores this process may use, cgroup quota included")
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str();
+  command->add_option("--chunk", chunk, "Prompt tokens computed at once; changes speed and memory, never a result")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str();
+  std::vector<std::string> names;
+  for (const auto& [name, type] : kKvTypes) names.push_back(name);
+  command->add_option("--kv-type", kv_type, "Type of the cached keys and values")
+      ->check(CLI::IsMember(names))
+      ->capture_default_str();
+}
+
+api::SessionOptions SessionFlags::options() const {
+  return {.n_ctx = ctx, .n_threads = threads, .chunk = chunk, .kv_type = kKvTypes.at(kv_type)};
+}
+
+void SamplerFlags::add_to(CLI::App* command) {
+  command->add_option("--seed", seed, "Seed of the random choices: the same command gives the same text")
+      ->capture_default_str();
+  command->add_option("--stop", stop, "End the answer before this text (may be repeated)");
+  const Json schema = Json::parse(need(api::settings_schema()));
+  for (const Json& setting : schema.at("settings")) {
+    const std::string name = setting.at("name");
+    const bool is_int = setting.at("type") == "int";
+    auto value = std::make_shared<std::optional<double>>();
+    settings_.emplace_back(name, value);
+    std::string flags = flag_name(name);
+    if (name == "temperature") flags += ",--temp";
+    std::string help = setting.at("doc").get<std::string>() + " [" + setting.at("default").dump() + "]";
+    auto* option = command->add_option_function<double>(flags, [value](double v) { *value = v; }, help);
+    option->group("Sampling")->type_name(is_int ? "INT" : "FLOAT");
+    if (setting.at("min").is_number() && setting.at("max").is_number()) {
+      option->check(CLI::Range(setting.at("min").get<double>(), setting.at("max").get<double>()));
+    }
+    if (is_int) option->check(CLI::TypeValidator<int64_t>("INT"));
+  }
+}
+
+void SamplerFlags::apply(api::GenerateOptions& options) const {
+  options.seed = seed;
+  options.stop = stop;
+  for (const auto& [name, value] : settings_) {
+    if (value->has_value()) options.settings.emplace_back(name, **value);
+  }
+}
+
+void TokensFlags::add_to(CLI::App* command) {
+  auto* list = command->add_option("--tokens", tokens, "Token ids, separated by commas")->type_name("1,2,3");
+  command->add_option("--tokens-file", file, "File of token ids, separated by commas or white space")->excludes(list);
+}
+
+std::vector<int32_t> TokensFlags::read() const {
+  return tokens.empty() ? parse_ids(read_text(file), file) : parse_ids(tokens, "--tokens");
+}
+
+const char* kv_type_name(kedge_kv_type type) {
+  for (const auto& [name, value] : kKvTypes) {
+    if (value == type) return name.c_str();
+  }
+  return "?";
+}
+
+const char* finish_name(kedge_finish_reason reason) {
+  switch (reason) {
+    case KEDGE_FINISH_STOP_TOKEN: return "stop_token";
+    case KEDGE_FINISH_STOP_STRING: return "stop_string";
+    case KEDGE_FINISH_LENGTH: return "length";
+    case KEDGE_FINISH_CONTEXT_FULL: return "context_full";
+    case KEDGE_FINISH_CANCELLED: return "cancelled";
+  }
+  return "unknown";
+}
+
+}  // namespace kedge::tools
