@@ -137,4 +137,20 @@ inline std::vector<Golden> load_golden(const std::string& name) {
   return out;
 }
 
+inline void append_utf8(char32_t c, std::string* out) {
+  const auto put = [&](char32_t bits) { out->push_back(static_cast<char>(bits)); };
+  if (c < 0x80) return put(c);
+  if (c < 0x800) {
+    put(0xc0 | (c >> 6));
+  } else if (c < 0x10000) {
+    put(0xe0 | (c >> 12));
+    put(0x80 | ((c >> 6) & 0x3f));
+  } else {
+    put(0xf0 | (c >> 18));
+    put(0x80 | ((c >> 12) & 0x3f));
+    put(0x80 | ((c >> 6) & 0x3f));
+  }
+  put(0x80 | (c & 0x3f));
+}
+
 }  // namespace kedge::test

@@ -1,6 +1,8 @@
 // The golden vocabularies: every text encodes to exactly these tokens.
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
+
 #include "tests/tokenizer/gguf_vocab.h"
 
 namespace kedge::test {
@@ -29,6 +31,22 @@ INSTANTIATE_TEST_SUITE_P(Vocab, GoldenVocab, testing::Values("llama-spm", "phi-3
                            for (char& c : name) c = c == '-' ? '_' : c;
                            return name;
                          });
+
+// Prompts as the trainer of the demo models tokenized them, chat markup included.
+TEST(GoldenPrompts, ScoutPromptsEncodeExactly) {
+  const auto tokenizer = load_tokenizer("scout");
+  ASSERT_NE(tokenizer, nullptr);
+  const auto prompts = nlohmann::json::parse(read_file(std::string(KEDGE_TEST_DATA) + "/vocab/scout_prompts.json"));
+  ASSERT_EQ(prompts.size(), 6u);
+  for (const auto& prompt : prompts) {
+    const auto text = prompt["text"].get<std::string>();
+    const auto ids = tokenizer->encode(text, {.parse_special = true});
+    ASSERT_TRUE(ids.ok()) << ids.error().message;
+    EXPECT_EQ(*ids, prompt["tokens"].get<std::vector<int32_t>>()) << text;
+    const auto back = tokenizer->decode(std::span(*ids).subspan(1));  // without the <s> that encode() put in front
+    EXPECT_EQ(*back, text);
+  }
+}
 
 }  // namespace
 }  // namespace kedge::test
