@@ -4,12 +4,19 @@
 #include <bit>
 #include <cstdint>
 
+#if defined(__F16C__)
+#include <immintrin.h>
+#endif
+
 #include "kernels/base/inline.h"
 
 namespace kedge {
 
 // IEEE binary16 to binary32, exact (subnormals, infinities and NaN included).
 KEDGE_INLINE float f16_to_f32(uint16_t h) {
+#if defined(__F16C__)
+  return _cvtsh_ss(h);
+#else
   const uint32_t sign = static_cast<uint32_t>(h & 0x8000u) << 16;
   const uint32_t exponent = (h >> 10) & 0x1fu;
   uint32_t mantissa = h & 0x3ffu;
@@ -17,6 +24,7 @@ KEDGE_INLINE float f16_to_f32(uint16_t h) {
   if (exponent != 0) return std::bit_cast<float>(sign | ((exponent + 112) << 23) | (mantissa << 13));
   const float magnitude = static_cast<float>(mantissa) * 0x1p-24f;
   return std::bit_cast<float>(sign | std::bit_cast<uint32_t>(magnitude));
+#endif
 }
 
 // binary32 to IEEE binary16, round to nearest even; overflow becomes infinity, NaN stays NaN (quiet).

@@ -1,0 +1,80 @@
+// The one interface between the engine and arithmetic: a table of functions per instruction set. Every table returns
+// the same bits; kernels/reference is the specification, kernels/README.md writes the order of operations down.
+// All functions are noexcept, allocate nothing, use one thread, and work on the rows they are given.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/kv_page.h"
+#include "kernels/quants.h"
+
+namespace kedge {
+
+// Rows of activations as a matmul reads them: [n][k]. Which members are set follows the weight format's family.
+struct ActRows {
+  int n = 0;                        // rows (tokens)
+  int k = 0;                        // values per row
+  const int32_t* index = nullptr;   // row i is row index[i] of the arrays below; null: row i itself
+  const float* x = nullptr;         // kFloat: [.][k]
+  const int8_t* q = nullptr;        // quantised families: [.][k], codes in [-127, 127]
+  const float* d = nullptr;         // kBlock32: [.][k/32]; kSuper256: [.][k/256]
+  const int16_t* sums16 = nullptr;  // kSuper256: sum of codes per 16, [.][k/16]
+  const int16_t* sums32 = nullptr;  // both: sum of codes per 32, [.][k/32]
+
+  size_t row(int i) const { return static_cast<size_t>(index == nullptr ? i : index[i]); }
+};
+
+// Consecutive rows of a weight matrix in its file format: [n_rows][k].
+struct WeightRows {
+  const std::byte* data = nullptr;
+  size_t row_bytes = 0;
+  int n_rows = 0;
+};
+
+// y[i * ldy + r] = dot(weight row r, activation row i). `scratch` holds matmul_scratch_bytes() bytes, 64-byte aligned.
+using MatmulFn = void (*)(const WeightRows& w, const ActRows& x, float* y, size_t ldy, std::byte* scratch) noexcept;
+
+// Attention of a few query rows that share one kv-head, over that head's pages.
+inline constexpr int kMaxAttendRows = 32;
+inline constexpr int kMaxHeadDim = 512;
+struct AttendRows {
+  int n = 0;                            // rows, at most kMaxAttendRows
+  const float* q[kMaxAttendRows];       // head_dim_k floats each, rotary positions applied
+  float* out[kMaxAttendRows];           // head_dim_v floats each
+  int begin[kMaxAttendRows];            // first visible slot
+  int end[kMaxAttendRows];              // one past the last visible slot, > begin
+  const std::byte* const* pages = nullptr;  // page p holds slots [32p, 32p + 32)
+  KvLayout layout;
+  float scale = 1.0f;                   // multiplies the scores
+  float softcap = 0.0f;                 // 0 = none; otherwise softcap * tanh(score / softcap)
+};
+
+struct KernelTable {
+  const char* name = nullptr;  // "reference", "avx2", "avx512vnni", ...
+
+  // Rows of n floats. x and y may be the same row.
+  void (*rms_norm)(const float* x, const float* weight, float* y, int n, float eps) noexcept = nullptr;
+  void (*add)(const float* x, float* y, int n) noexcept = nullptr;                    // y += x
+  void (*add_scaled)(const float* x, float s, float* y, int n) noexcept = nullptr;    // y = fma(s, x, y)
+  void (*silu_mul)(const float* gate, const float* up, float* y, int n) noexcept = nullptr;
+  void (*softmax)(float* x, int n) noexcept = nullptr;
+  // Rotates the first 2*n_pairs values of one head; cos_sin is [n_pairs][2].
+  void (*rope_half)(float* x, const float* cos_sin, int n_pairs) noexcept = nullptr;
+  void (*rope_interleaved)(float* x, const float* cos_sin, int n_pairs) noexcept = nullptr;
+
+  // One row of k floats to int8 codes. sums as in ActRows.
+  void (*quantise_block32)(const float* x, int k, int8_t* q, float* d, int16_t* sums32) noexcept = nullptr;
+  void (*quantise_super256)(const float* x, int k, int8_t* q, float* d, int16_t* sums16, int16_t* sums32) noexcept = nullptr;
+
+  MatmulFn matmul[kMaxQuantFormats] = {};  // by QuantFormat::index
+
+  // Writes the key (rotary applied) and value of one token into `slot` (0..31) of a page.
+  void (*kv_store)(const KvLayout& layout, std::byte* page, int slot, const float* k, const float* v) noexcept = nullptr;
+  void (*attend)(const AttendRows& rows) noexcept = nullptr;
+};
+
+// Scratch a matmul over rows of k values may use, in bytes; an upper bound over formats and instruction sets.
+size_t matmul_scratch_bytes(int k);
+
+}  // namespace kedge

@@ -1,0 +1,141 @@
+// Attention over pages in ascending order: online softmax, one rescale per page.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "kernels/base/float16.h"
+#include "kernels/reference/reference.h"
+
+namespace kedge::reference {
+
+namespace {
+
+template <class T>
+T load(const std::byte* p, size_t i) {
+  T v;
+  std::memcpy(&v, p + i * sizeof(T), sizeof(T));
+  return v;
+}
+
+template <class T>
+void store(std::byte* p, size_t i, T v) {
+  std::memcpy(p + i * sizeof(T), &v, sizeof(T));
+}
+
+float element(KvFormat format, const std::byte* matrix, size_t i) {
+  return format == KvFormat::kF32 ? load<float>(matrix, i) : f16_to_f32(load<uint16_t>(matrix, i));
+}
+
+// One vector of a page in Q8_0: codes and half-precision scales per 32 values.
+void quantise_head(const float* x, int n, int8_t* q, uint16_t* d) {
+  float scale[kMaxHeadDim / 32];
+  int16_t sums[kMaxHeadDim / 32];
+  quantise_block32(x, n, q, scale, sums);
+  for (int b = 0; b < n / 32; ++b) d[b] = f32_to_f16(scale[b]);
+}
+
+float score(const KvLayout& l, const std::byte* page, int t, const float* q, const int8_t* q8, const float* dq) {
+  float acc = 0.0f;
+  if (l.format != KvFormat::kQ8_0) {
+    for (int i = 0; i < l.head_dim_k; ++i) {
+      acc = std::fma(q[i], element(l.format, page, static_cast<size_t>(i) * kPageTokens + static_cast<size_t>(t)), acc);
+    }
+    return acc;
+  }
+  for (int b = 0; b < l.head_dim_k / 32; ++b) {
+    int32_t isum = 0;
+    for (int i = b * 32; i < b * 32 + 32; ++i) {
+      const int code = load<uint8_t>(page, static_cast<size_t>(((i / 4) * kPageTokens + t) * 4 + i % 4)) - 128;
+      isum += q8[i] * code;
+    }
+    const float dk = f16_to_f32(load<uint16_t>(page + l.k_scales(), static_cast<size_t>(b * kPageTokens + t)));
+    acc = std::fma(static_cast<float>(isum), dq[b] * dk, acc);
+  }
+  return acc;
+}
+
+void accumulate_value(const KvLayout& l, const std::byte* page, int t, float p, float* acc) {
+  const std::byte* v = page + l.v_offset();
+  for (int i = 0; i < l.head_dim_v; ++i) {
+    const auto at = static_cast<size_t>(t * l.head_dim_v + i);
+    if (l.format != KvFormat::kQ8_0) {
+      acc[i] = std::fma(p, element(l.format, v, at), acc[i]);
+    } else {
+      const float d = f16_to_f32(load<uint16_t>(page + l.v_scales(), at / 32));
+      acc[i] = std::fma(p * d, static_cast<float>(load<int8_t>(v, at)), acc[i]);
+    }
+  }
+}
+
+void attend_row(const AttendRows& a, int row) {
+  const KvLayout& l = a.layout;
+  int8_t q8[kMaxHeadDim];
+  float dq[kMaxHeadDim / 32];
+  int16_t sums[kMaxHeadDim / 32];
+  if (l.format == KvFormat::kQ8_0) quantise_block32(a.q[row], l.head_dim_k, q8, dq, sums);
+  float acc[kMaxHeadDim] = {};
+  float max = -std::numeric_limits<float>::infinity();
+  float sum = 0.0f;
+  for (int p = a.begin[row] / kPageTokens; p * kPageTokens < a.end[row]; ++p) {
+    const int t0 = std::max(a.begin[row] - p * kPageTokens, 0);
+    const int t1 = std::min(a.end[row] - p * kPageTokens, kPageTokens);
+    float s[kPageTokens];
+    float page_max = max;
+    for (int t = t0; t < t1; ++t) {
+      s[t] = score(l, a.pages[p], t, a.q[row], q8, dq) * a.scale;
+      if (a.softcap > 0) s[t] = a.softcap * tanh(s[t] / a.softcap);
+      page_max = s[t] > page_max ? s[t] : page_max;
+    }
+    float lanes[16] = {};
+    for (int t = 0; t < kPageTokens; ++t) {
+      s[t] = t >= t0 && t < t1 ? exp(s[t] - page_max) : 0.0f;
+      lanes[t % 16] += s[t];
+    }
+    const float rescale = exp(max - page_max);
+    sum = std::fma(sum, rescale, tree16(lanes));
+    for (int i = 0; i < l.head_dim_v; ++i) acc[i] *= rescale;
+    for (int t = t0; t < t1; ++t) accumulate_value(l, a.pages[p], t, s[t], acc);
+    max = page_max;
+  }
+  const float inverse = 1.0f / sum;
+  for (int i = 0; i < l.head_dim_v; ++i) a.out[row][i] = acc[i] * inverse;
+}
+
+}  // namespace
+
+void kv_store(const KvLayout& l, std::byte* page, int slot, const float* k, const float* v) noexcept {
+  const auto t = static_cast<size_t>(slot);
+  std::byte* values = page + l.v_offset();
+  if (l.format == KvFormat::kQ8_0) {
+    int8_t q[kMaxHeadDim];
+    uint16_t d[kMaxHeadDim / 32];
+    quantise_head(k, l.head_dim_k, q, d);
+    for (int i = 0; i < l.head_dim_k; ++i) {
+      store(page, (static_cast<size_t>(i / 4) * kPageTokens + t) * 4 + static_cast<size_t>(i % 4),
+            static_cast<uint8_t>(q[i] + 128));
+    }
+    for (size_t b = 0; b < static_cast<size_t>(l.head_dim_k / 32); ++b) {
+      store(page + l.k_scales(), b * kPageTokens + t, d[b]);
+    }
+    quantise_head(v, l.head_dim_v, q, d);
+    const auto n = static_cast<size_t>(l.head_dim_v);
+    std::memcpy(values + t * n, q, n);
+    std::memcpy(page + l.v_scales() + t * (n / 32) * 2, d, n / 32 * 2);
+    return;
+  }
+  for (size_t i = 0; i < static_cast<size_t>(l.head_dim_k); ++i) {
+    const size_t at = i * kPageTokens + t;
+    l.format == KvFormat::kF32 ? store(page, at, k[i]) : store(page, at, f32_to_f16(k[i]));
+  }
+  for (size_t i = 0; i < static_cast<size_t>(l.head_dim_v); ++i) {
+    const size_t at = t * static_cast<size_t>(l.head_dim_v) + i;
+    l.format == KvFormat::kF32 ? store(values, at, v[i]) : store(values, at, f32_to_f16(v[i]));
+  }
+}
+
+void attend(const AttendRows& rows) noexcept {
+  for (int i = 0; i < rows.n; ++i) attend_row(rows, i);
+}
+
+}  // namespace kedge::reference

@@ -1,0 +1,26 @@
+// The scalar reference: the definition of every number. Plain loops, explicit fma, one order of operations.
+#pragma once
+
+#include "kernels/kernel_table.h"
+
+namespace kedge::reference {
+
+float exp(float x);
+float tanh(float x);
+// Sums 16 lanes as ((l0+l8)+(l4+l12)) ...: halves are added, 16 -> 8 -> 4 -> 2 -> 1.
+float tree16(const float* lanes);
+
+void rms_norm(const float* x, const float* weight, float* y, int n, float eps) noexcept;
+void add(const float* x, float* y, int n) noexcept;
+void add_scaled(const float* x, float s, float* y, int n) noexcept;
+void silu_mul(const float* gate, const float* up, float* y, int n) noexcept;
+void softmax(float* x, int n) noexcept;
+void rope_half(float* x, const float* cos_sin, int n_pairs) noexcept;
+void rope_interleaved(float* x, const float* cos_sin, int n_pairs) noexcept;
+void quantise_block32(const float* x, int k, int8_t* q, float* d, int16_t* sums32) noexcept;
+void quantise_super256(const float* x, int k, int8_t* q, float* d, int16_t* sums16, int16_t* sums32) noexcept;
+MatmulFn matmul(int format_index);
+void kv_store(const KvLayout& layout, std::byte* page, int slot, const float* k, const float* v) noexcept;
+void attend(const AttendRows& rows) noexcept;
+
+}  // namespace kedge::reference

@@ -1,0 +1,57 @@
+// Compiled once per instruction set with -DKEDGE_ISA=<name> and that set's flags; exports one kernel table. Nothing
+// else leaves this file: everything is static, force-inlined or in the instruction set's namespace.
+#include "kernels/simd/x86.h"
+// x86.h defines S for the others.
+#include "kernels/base/float16.h"
+#include "kernels/quant_contract.h"
+#include "kernels/simd/float_kernels.h"
+#include "kernels/simd/matmul_float.h"
+#include "kernels/simd/matmul_rows.h"
+#include "kernels/simd/matmul_panel.h"
+#include "kernels/simd/attention.h"
+#include "registry/quants_headers.inc"
+
+#define KEDGE_STRING_(x) #x
+#define KEDGE_STRING(x) KEDGE_STRING_(x)
+
+namespace kedge::KEDGE_ISA {
+
+namespace {
+
+template <class F>
+constexpr MatmulFn matmul() {
+  if constexpr (F::kFamily == QuantFamily::kFloat) {
+    return &matmul_float<F>;
+  } else {
+    return &matmul_quantised<F>;
+  }
+}
+
+constexpr KernelTable make_table() {
+  KernelTable t;
+  t.name = KEDGE_STRING(KEDGE_ISA);
+  t.rms_norm = rms_norm;
+  t.add = add;
+  t.add_scaled = add_scaled;
+  t.silu_mul = silu_mul;
+  t.softmax = softmax;
+  t.rope_half = rope_half;
+  t.rope_interleaved = rope_interleaved;
+  t.quantise_block32 = quantise_block32;
+  t.quantise_super256 = quantise_super256;
+  int i = 0;
+#define KEDGE_ENTRY(name) t.matmul[i++] = matmul<quants::name::Format>();
+#include "registry/quants.inc"
+#undef KEDGE_ENTRY
+  t.kv_store = kv_store;
+  t.attend = attend;
+  return t;
+}
+
+constexpr KernelTable kTable = make_table();
+
+}  // namespace
+
+const KernelTable& kernels() { return kTable; }
+
+}  // namespace kedge::KEDGE_ISA

@@ -1,0 +1,295 @@
+// Every SIMD table returns the bits of the scalar reference: all formats, odd sizes, any number of tokens.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <random>
+#include <vector>
+
+#include "kernels/base/aligned.h"
+#include "kernels/isa.h"
+
+namespace kedge {
+namespace {
+
+std::vector<const KernelTable*> simd_tables() {
+  std::vector<const KernelTable*> r;
+  for (const KernelTable* t : usable_kernels()) {
+    if (std::string(t->name) != "reference") r.push_back(t);
+  }
+  return r;
+}
+
+const KernelTable& reference() { return *find_kernels("reference").value(); }
+
+std::vector<float> normal(size_t n, uint32_t seed, float sd = 1.0f) {
+  std::mt19937 rng(seed);
+  std::normal_distribution<float> d(0.0f, sd);
+  std::vector<float> v(n);
+  for (float& x : v) x = d(rng);
+  return v;
+}
+
+void expect_same_bits(const std::vector<float>& want, const std::vector<float>& got, const std::string& what) {
+  ASSERT_EQ(want.size(), got.size());
+  for (size_t i = 0; i < want.size(); ++i) {
+    ASSERT_EQ(0, std::memcmp(&want[i], &got[i], 4)) << what << " element " << i << ": reference " << want[i] << ", got " << got[i];
+  }
+}
+
+// Activations of n rows in all the forms a format may want.
+struct Acts {
+  std::vector<float> x, d;
+  std::vector<int8_t> q;
+  std::vector<int16_t> s16, s32;
+  ActRows rows;
+
+  Acts(const KernelTable& t, QuantFamily family, int n, int k, uint32_t seed) : x(normal(static_cast<size_t>(n * k), seed)) {
+    rows.n = n;
+    rows.k = k;
+    rows.x = x.data();
+    const auto un = static_cast<size_t>(n);
+    const auto uk = static_cast<size_t>(k);
+    q.resize(un * uk);
+    d.resize(un * uk / 32 + un);
+    s16.resize(un * uk / 16 + un);
+    s32.resize(un * uk / 32 + un);
+    for (size_t i = 0; i < un; ++i) {
+      const float* row = x.data() + i * uk;
+      if (family == QuantFamily::kBlock32) t.quantise_block32(row, k, &q[i * uk], &d[i * (uk / 32)], &s32[i * (uk / 32)]);
+      if (family == QuantFamily::kSuper256) {
+        t.quantise_super256(row, k, &q[i * uk], &d[i * (uk / 256)], &s16[i * (uk / 16)], &s32[i * (uk / 32)]);
+      }
+    }
+    rows.q = q.data();
+    rows.d = d.data();
+    rows.sums16 = s16.data();
+    rows.sums32 = s32.data();
+  }
+};
+
+// Random bytes are valid blocks of every quantised format; half-precision scales are kept finite.
+std::vector<std::byte> random_weights(const QuantFormat& f, int n_rows, int k, uint32_t seed) {
+  const size_t bytes = f.row_bytes(static_cast<size_t>(k)) * static_cast<size_t>(n_rows);
+  std::vector<std::byte> w(bytes);
+  std::mt19937 rng(seed);
+  if (f.family == QuantFamily::kFloat || f.quantise != nullptr) {
+    auto x = normal(static_cast<size_t>(n_rows) * static_cast<size_t>(k), seed, 0.05f);
+    f.quantise(x.data(), nullptr, w.data(), x.size());
+    if (f.family == QuantFamily::kFloat) return w;
+  }
+  if (f.quantise == nullptr || seed % 2 == 1) {
+    std::vector<float> values(static_cast<size_t>(f.block_values));
+    for (size_t b = 0; b < bytes; b += static_cast<size_t>(f.block_bytes)) {
+      bool finite = false;
+      while (!finite) {
+        for (size_t i = 0; i < static_cast<size_t>(f.block_bytes); ++i) w[b + i] = static_cast<std::byte>(rng() & 0xff);
+        f.dequantise(&w[b], values.data(), values.size());
+        finite = true;
+        for (const float v : values) finite = finite && std::fabs(v) < 1e6f;
+      }
+    }
+  }
+  return w;
+}
+
+TEST(KernelEquality, PrintsTheInstructionSetsCovered) {
+  std::string names;
+  for (const KernelTable* t : usable_kernels()) names += std::string(" ") + t->name;
+  std::cout << "[ ISAs     ] usable kernel tables on this machine:" << names << "\n";
+  EXPECT_FALSE(usable_kernels().empty());
+}
+
+class MatmulEquality : public testing::TestWithParam<int> {};
+
+TEST_P(MatmulEquality, AllSizesAndTokens) {
+  const QuantFormat& f = quant_formats()[static_cast<size_t>(GetParam())];
+  const std::vector<int> ks = f.family == QuantFamily::kFloat      ? std::vector<int>{1, 7, 16, 33, 100, 256}
+                              : f.family == QuantFamily::kBlock32 ? std::vector<int>{32, 96, 256}
+                                                                  : std::vector<int>{256, 768};
+  auto scratch = AlignedBytes::make(matmul_scratch_bytes(1024), "scratch").value();
+  for (const int k : ks) {
+    for (const int n_rows : {1, 5, 8, 17, 32, 45}) {
+      for (const uint32_t seed : {2u, 3u}) {
+        const auto w = random_weights(f, n_rows, k, seed);
+        const WeightRows rows{w.data(), f.row_bytes(static_cast<size_t>(k)), n_rows};
+        for (const int n : {1, 2, 3, 5, 6, 7, 13, 33}) {
+          const Acts acts(reference(), f.family, n, k, seed + 100);
+          std::vector<float> want(static_cast<size_t>(n * n_rows));
+          reference().matmul[f.index](rows, acts.rows, want.data(), static_cast<size_t>(n_rows), scratch.data());
+          for (const KernelTable* t : simd_tables()) {
+            std::vector<float> got(want.size(), -1.0f);
+            t->matmul[f.index](rows, acts.rows, got.data(), static_cast<size_t>(n_rows), scratch.data());
+            expect_same_bits(want, got, std::string(t->name) + " " + f.name + " k=" + std::to_string(k) + " rows=" +
+                                            std::to_string(n_rows) + " tokens=" + std::to_string(n));
+          }
+        }
+      }
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(AllFormats, MatmulEquality, testing::Range(0, static_cast<int>(quant_formats().size())),
+                         [](const auto& i) { return std::string(quant_formats()[static_cast<size_t>(i.param)].name); });
+
+TEST(KernelEquality, IndexedActivationRows) {
+  const QuantFormat& f = *find_quant("Q8_0");
+  const auto w = random_weights(f, 40, 64, 2);
+  const WeightRows rows{w.data(), f.row_bytes(64), 40};
+  auto scratch = AlignedBytes::make(matmul_scratch_bytes(64), "scratch").value();
+  Acts acts(reference(), f.family, 20, 64, 5);
+  const std::vector<int32_t> index{7, 0, 19, 3, 3, 11, 12};
+  std::vector<float> all(20 * 40);
+  reference().matmul[f.index](rows, acts.rows, all.data(), 40, scratch.data());
+  acts.rows.index = index.data();
+  acts.rows.n = static_cast<int>(index.size());
+  for (const KernelTable* t : usable_kernels()) {
+    std::vector<float> got(index.size() * 40);
+    t->matmul[f.index](rows, acts.rows, got.data(), 40, scratch.data());
+    for (size_t i = 0; i < index.size(); ++i) {
+      EXPECT_EQ(0, std::memcmp(&got[i * 40], &all[static_cast<size_t>(index[i]) * 40], 160)) << t->name << " row " << i;
+    }
+  }
+}
+
+TEST(KernelEquality, FloatRows) {
+  for (const KernelTable* t : simd_tables()) {
+    for (int n = 1; n <= 70; ++n) {
+      const auto un = static_cast<size_t>(n);
+      const auto x = normal(un, static_cast<uint32_t>(n), 3.0f);
+      const auto w = normal(un, static_cast<uint32_t>(n) + 1000);
+      const std::string what = std::string(t->name) + " n=" + std::to_string(n);
+      std::vector<float> a(un), b(un);
+      reference().rms_norm(x.data(), w.data(), a.data(), n, 1e-5f);
+      t->rms_norm(x.data(), w.data(), b.data(), n, 1e-5f);
+      expect_same_bits(a, b, what + " rms_norm");
+      reference().silu_mul(x.data(), w.data(), a.data(), n);
+      t->silu_mul(x.data(), w.data(), b.data(), n);
+      expect_same_bits(a, b, what + " silu_mul");
+      a = b = x;
+      reference().softmax(a.data(), n);
+      t->softmax(b.data(), n);
+      expect_same_bits(a, b, what + " softmax");
+      a = b = w;
+      reference().add(x.data(), a.data(), n);
+      t->add(x.data(), b.data(), n);
+      expect_same_bits(a, b, what + " add");
+      reference().add_scaled(x.data(), 0.37f, a.data(), n);
+      t->add_scaled(x.data(), 0.37f, b.data(), n);
+      expect_same_bits(a, b, what + " add_scaled");
+      if (n % 2 == 0) {
+        const auto cs = normal(un, 77);
+        a = b = x;
+        reference().rope_half(a.data(), cs.data(), n / 2);
+        t->rope_half(b.data(), cs.data(), n / 2);
+        expect_same_bits(a, b, what + " rope_half");
+        reference().rope_interleaved(a.data(), cs.data(), n / 2);
+        t->rope_interleaved(b.data(), cs.data(), n / 2);
+        expect_same_bits(a, b, what + " rope_interleaved");
+      }
+    }
+  }
+}
+
+TEST(KernelEquality, SiluOverTheWholeRange) {
+  std::vector<float> x;
+  for (int i = -40000; i <= 40000; ++i) x.push_back(static_cast<float>(i) * 0.005f);
+  for (const float v : {-1e30f, 1e30f, -0.0f, 0.0f, 1e-40f, -88.5f, 88.5f, 87.0f, -87.0f}) x.push_back(v);
+  const std::vector<float> one(x.size(), 1.0f);
+  std::vector<float> a(x.size()), b(x.size());
+  const int n = static_cast<int>(x.size());
+  reference().silu_mul(x.data(), one.data(), a.data(), n);
+  for (const KernelTable* t : simd_tables()) {
+    t->silu_mul(x.data(), one.data(), b.data(), n);
+    expect_same_bits(a, b, t->name);
+  }
+}
+
+TEST(KernelEquality, ActivationQuantisation) {
+  for (const KernelTable* t : simd_tables()) {
+    for (uint32_t seed = 0; seed < 20; ++seed) {
+      for (const QuantFamily family : {QuantFamily::kBlock32, QuantFamily::kSuper256}) {
+        Acts a(reference(), family, 2, 512, seed);
+        Acts b(*t, family, 2, 512, seed);
+        EXPECT_EQ(a.q, b.q);
+        expect_same_bits(a.d, b.d, t->name);
+        EXPECT_EQ(a.s16, b.s16);
+        EXPECT_EQ(a.s32, b.s32);
+      }
+    }
+    std::vector<float> x(256, 0.0f);
+    x[3] = 1e-38f;
+    int8_t q[256];
+    float d[8];
+    int16_t s[16], s2[8];
+    t->quantise_block32(x.data(), 256, q, d, s2);
+    EXPECT_EQ(0, q[3]);
+    EXPECT_EQ(0.0f, d[0]);
+    t->quantise_super256(x.data(), 256, q, d, s, s2);
+    EXPECT_EQ(0, q[3]);
+  }
+}
+
+struct AttendCase {
+  KvFormat format;
+  int head_dim_k;
+  int head_dim_v;
+};
+class AttendEquality : public testing::TestWithParam<AttendCase> {};
+
+TEST_P(AttendEquality, RowsWindowsAndCaps) {
+  const auto& c = GetParam();
+  const KvLayout layout{c.format, c.head_dim_k, c.head_dim_v};
+  constexpr int kTokens = 100;
+  for (const KernelTable* t : simd_tables()) {
+    for (const float softcap : {0.0f, 20.0f}) {
+      std::vector<AlignedBytes> want_pages, got_pages;
+      std::vector<const std::byte*> want_table, got_table;
+      for (int p = 0; p * kPageTokens < kTokens; ++p) {
+        want_pages.push_back(AlignedBytes::make(layout.page_bytes(), "page").value());
+        got_pages.push_back(AlignedBytes::make(layout.page_bytes(), "page").value());
+        want_table.push_back(want_pages.back().data());
+        got_table.push_back(got_pages.back().data());
+      }
+      for (int i = 0; i < kTokens; ++i) {
+        const auto k = normal(static_cast<size_t>(c.head_dim_k), static_cast<uint32_t>(i));
+        const auto v = normal(static_cast<size_t>(c.head_dim_v), static_cast<uint32_t>(i) + 500);
+        reference().kv_store(layout, want_pages[static_cast<size_t>(i / 32)].data(), i % 32, k.data(), v.data());
+        t->kv_store(layout, got_pages[static_cast<size_t>(i / 32)].data(), i % 32, k.data(), v.data());
+      }
+      for (size_t p = 0; p < want_pages.size(); ++p) {
+        ASSERT_EQ(0, std::memcmp(want_table[p], got_table[p], layout.page_bytes())) << t->name << " page " << p;
+      }
+      for (const int n : {1, 2, 3, 7, 8, 15, 32}) {
+        const auto q = normal(static_cast<size_t>(n * c.head_dim_k), 9, 2.0f);
+        std::vector<float> want(static_cast<size_t>(n * c.head_dim_v)), got(want.size());
+        AttendRows rows;
+        rows.n = n;
+        rows.layout = layout;
+        rows.scale = 0.2f;
+        rows.softcap = softcap;
+        for (int i = 0; i < n; ++i) {
+          rows.q[i] = q.data() + i * c.head_dim_k;
+          rows.end[i] = 1 + (i * 37 + n * 11) % kTokens;
+          rows.begin[i] = i % 3 == 0 ? 0 : rows.end[i] * 2 / 3;
+        }
+        rows.pages = want_table.data();
+        for (int i = 0; i < n; ++i) rows.out[i] = want.data() + i * c.head_dim_v;
+        reference().attend(rows);
+        rows.pages = got_table.data();
+        for (int i = 0; i < n; ++i) rows.out[i] = got.data() + i * c.head_dim_v;
+        t->attend(rows);
+        expect_same_bits(want, got, std::string(t->name) + " rows=" + std::to_string(n));
+      }
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Formats, AttendEquality,
+                         testing::Values(AttendCase{KvFormat::kF32, 64, 64}, AttendCase{KvFormat::kF32, 48, 40},
+                                         AttendCase{KvFormat::kF16, 64, 64}, AttendCase{KvFormat::kF16, 128, 128},
+                                         AttendCase{KvFormat::kF16, 24, 20}, AttendCase{KvFormat::kQ8_0, 64, 64},
+                                         AttendCase{KvFormat::kQ8_0, 128, 96}));
+
+}  // namespace
+}  // namespace kedge
