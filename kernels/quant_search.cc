@@ -57,7 +57,7 @@ struct Grid {
 
 Grid grid_for(const CodeValues& c) {
   if (c.steps != nullptr) return {0.70f, 0.06f, 9};
-  if (c.hi > 100) return {0.99f, 0.0025f, 6};
+  if (c.hi > 100) return {0.985f, 0.00125f, 16};
   if (c.hi > 20) return {0.86f, 0.02f, 12};
   return {0.70f, 0.03f, 19};
 }

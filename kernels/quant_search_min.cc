@@ -46,12 +46,15 @@ template <int N>
 void improve(const Values<N>& b, float inv, float offset, bool below, const Linear& codes, LineFit* best) {
   const LineSums s = line_sums(b, inv, offset, codes);
   const float det = s.w * s.qq - s.q * s.q;
-  if (!(det > 0)) return;
-  float scale = (s.w * s.qx - s.x * s.q) / det;
-  float at_zero = (s.qq * s.x - s.q * s.qx) / det;
-  if (below && at_zero > 0) {
-    at_zero = 0;
-    scale = s.qx / s.qq;
+  float scale = s.qq > 0 ? s.qx / s.qq : 0.0f;
+  float at_zero = 0;
+  if (det > 1e-6f * s.w * s.qq) {  // else all codes are the same, and only a line through zero is determined
+    at_zero = (s.qq * s.x - s.q * s.qx) / det;
+    if (below && at_zero > 0) {
+      at_zero = 0;
+    } else {
+      scale = (s.w * s.qx - s.x * s.q) / det;
+    }
   }
   if (below && scale < 0) return;
   const float error = line_error(b, scale, at_zero, codes);

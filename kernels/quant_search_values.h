@@ -28,8 +28,9 @@ struct Values {
   V4 w[kVectors];
 
   void load(const float* px, const float* pw) {
-    for (int i = 0; i < kVectors; ++i) {
-      x[i] = V4{px[4 * i], px[4 * i + 1], px[4 * i + 2], px[4 * i + 3]};
+    for (int i = 0; i < kVectors; ++i) {  // no format reaches 1e9, and squares must stay finite
+      const V4 v{px[4 * i], px[4 * i + 1], px[4 * i + 2], px[4 * i + 3]};
+      x[i] = min(max(v, set1(-1e9f)), set1(1e9f));
       w[i] = pw == nullptr ? set1(1) : V4{pw[4 * i], pw[4 * i + 1], pw[4 * i + 2], pw[4 * i + 3]};
     }
   }
