@@ -157,6 +157,7 @@ Status TensorStore::add_part(Part part, const std::string& path) {
     return Error{ErrorCode::kCapacity, path + ": tensor count of the parts so far is " + std::to_string(n) +
                                            ", the limit is " + std::to_string(kMaxGgufTensors)};
   }
+  tensors_.reserve(static_cast<size_t>(n));
   for (TensorInfo t : part.gguf.tensors) {
     t.file = static_cast<uint32_t>(parts_.size());
     tensors_.push_back(t);
