@@ -219,9 +219,8 @@ class Generation {
   kedge_finish_reason finish_reason() const { return static_cast<kedge_finish_reason>(r_.finish_reason); }
   // Of the i-th token: the chosen one, then the most likely; empty when not asked for.
   std::span<const kedge_logprob> logprobs(size_t i) const {
-    return r_.logprobs_per_token == 0
-               ? std::span<const kedge_logprob>()
-               : std::span(r_.logprobs + i * r_.logprobs_per_token, r_.logprobs_per_token);
+    return r_.logprobs_per_token == 0 ? std::span<const kedge_logprob>()
+                                      : std::span(r_.logprobs + i * r_.logprobs_per_token, r_.logprobs_per_token);
   }
   std::string_view settings() const { return detail::view(r_.settings); }  // JSON
   const kedge_generation_result& result() const { return r_; }

@@ -1,0 +1,89 @@
+// Prompt tokens in, text out: prefill, then sample, decode, and stop for a reason that is always given.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/sampler.h"
+#include "kernels/base/result.h"
+
+namespace kedge {
+
+class Session;
+
+// The numbers of kedge_finish_reason.
+enum class FinishReason : int {
+  kStopToken = 1,    // the model ended its answer
+  kStopString = 2,   // a stop string; neither it nor what follows is in the text
+  kLength = 3,       // max_tokens
+  kContextFull = 4,  // no room in the KV cache for another token
+  kCancelled = 5,    // by a callback or the cancel flag
+};
+const char* finish_reason_name(FinishReason reason);  // "stop_token", "stop_string", "length", ...
+
+inline constexpr int kMaxTopLogprobs = 100;
+
+struct GenerateOptions {
+  int max_tokens = -1;      // -1: until the model stops or the context is full; 0: only evaluate the prompt
+  int logprobs = -1;        // -1: none; 0: of the chosen tokens; n: also of the n most likely (at most kMaxTopLogprobs)
+  bool ignore_eos = false;  // tokens that end a generation are never chosen
+  bool render_special = false;  // control tokens appear in the text
+  std::vector<std::string> stop = {};
+  SamplerOptions sampler = {};  // `breakers` is filled in from the vocabulary
+};
+
+// All optional; those that return bool cancel by false. They run on the calling thread.
+struct GenerateCallbacks {
+  std::function<bool(std::string_view text)> on_text = {};  // whole characters, as they become certain
+  std::function<bool(int32_t token, std::span<const TokenLogprob> top)> on_token =
+      {};  // chosen first, as in the result
+  std::function<bool(size_t done, size_t total)> on_prefill = {};
+  const std::atomic<bool>* cancel = nullptr;  // looked at between tokens and inside eval
+};
+
+struct GenerateResult {
+  FinishReason finish = FinishReason::kLength;
+  int stop_index = -1;                 // of the stop string met
+  std::vector<int32_t> tokens;         // every token chosen, the stop token included
+  std::string text;                    // what on_text was given, together
+  std::vector<TokenLogprob> logprobs;  // tokens.size() rows: the chosen token, then the most likely
+  size_t logprobs_per_token = 0;
+  size_t n_prompt = 0;  // prompt tokens evaluated: fewer than given only when cancelled
+  double prefill_ms = 0;
+  double decode_ms = 0;  // from the first token chosen to the end
+  std::string settings;  // JSON: every option as it took effect
+};
+
+// Appends `prompt` to the session and generates. Afterwards the session holds the prompt and every generated token but
+// the last. An empty prompt goes on from the session's last logits. Errors: a prompt that does not fit the rest of the
+// context (kCapacity, nothing is evaluated, nothing is ever cut off), an option outside its range, an empty prompt on
+// an empty session, a token outside the vocabulary (kInvalidArgument), and those of Session::eval and Sampler::next.
+Result<GenerateResult> generate(Session& session, std::span<const int32_t> prompt, const GenerateOptions& options,
+                                const GenerateCallbacks& callbacks = {});
+
+// What generation needs of a session and its tokenizer; the seam for tests.
+class GenerationSource {
+ public:
+  virtual ~GenerationSource() = default;
+  virtual size_t n_vocab() const = 0;
+  virtual size_t n_ctx() const = 0;
+  virtual std::span<const int32_t> tokens() const = 0;  // in the cache
+  virtual std::span<const float> logits() const = 0;
+  virtual Status eval(std::span<const int32_t> tokens, const std::function<bool(size_t, size_t)>& progress,
+                      const std::atomic<bool>* cancel) = 0;
+  virtual std::span<const int32_t> eog_tokens() const = 0;  // sorted
+  virtual std::vector<int32_t> breaker_tokens() const = 0;  // called only when DRY is on
+  // Appends the bytes of the next token of the sequence. begin_text() comes first, with the last token before it, or
+  // -1.
+  virtual Status begin_text(int32_t last, bool render_special) = 0;
+  virtual Status append_text(int32_t token, std::string* bytes) = 0;
+};
+Result<GenerateResult> generate(GenerationSource& source, std::span<const int32_t> prompt,
+                                const GenerateOptions& options, const GenerateCallbacks& callbacks = {});
+
+}  // namespace kedge

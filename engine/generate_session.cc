@@ -1,0 +1,60 @@
+// Generation on a real session.
+#include <algorithm>
+
+#include "engine/generate.h"
+#include "engine/session.h"
+#include "tokenizer/tokenizer.h"
+
+namespace kedge {
+namespace {
+
+class SessionSource final : public GenerationSource {
+ public:
+  explicit SessionSource(Session& session) : session_(session), detokenizer_(tokenizer()) {}
+
+  size_t n_vocab() const override { return static_cast<size_t>(session_.model().config().n_vocab); }
+  size_t n_ctx() const override { return static_cast<size_t>(session_.n_ctx()); }
+  std::span<const int32_t> tokens() const override { return session_.tokens(); }
+  std::span<const float> logits() const override { return session_.logits(); }
+  std::span<const int32_t> eog_tokens() const override { return tokenizer().vocab().eog_ids; }
+
+  Status eval(std::span<const int32_t> tokens, const std::function<bool(size_t, size_t)>& progress,
+              const std::atomic<bool>* cancel) override {
+    return session_.eval(tokens, {.progress = progress, .cancel = cancel});
+  }
+
+  // The tokens with one of DRY's usual breakers in them.
+  std::vector<int32_t> breaker_tokens() const override {
+    std::vector<int32_t> breakers;
+    for (int32_t id = 0; id < tokenizer().size(); ++id) {
+      if (tokenizer().piece(id).find_first_of("\n:\"*") != std::string_view::npos) breakers.push_back(id);
+    }
+    return breakers;
+  }
+
+  // The last token decides whether the next one's leading space is text, so it goes through the detokenizer too.
+  Status begin_text(int32_t last, bool render_special) override {
+    detokenizer_ = Detokenizer(tokenizer(), {.skip_special = !render_special, .at_text_start = last < 0});
+    std::string unused;
+    return append_text(last, &unused);
+  }
+  Status append_text(int32_t token, std::string* bytes) override {
+    // A padded output matrix has rows the vocabulary does not: such a token has no text.
+    return tokenizer().contains(token) ? detokenizer_.push(token, bytes) : Status();
+  }
+
+ private:
+  const Tokenizer& tokenizer() const { return session_.model().tokenizer(); }
+  Session& session_;
+  Detokenizer detokenizer_;
+};
+
+}  // namespace
+
+Result<GenerateResult> generate(Session& session, std::span<const int32_t> prompt, const GenerateOptions& options,
+                                const GenerateCallbacks& callbacks) {
+  SessionSource source(session);
+  return generate(source, prompt, options, callbacks);
+}
+
+}  // namespace kedge
