@@ -1,0 +1,229 @@
+#include "weights/quantize.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+
+#include "kernels/base/parallel.h"
+#include "weights/gguf_format.h"
+#include "weights/gguf_writer.h"
+#include "weights/quantize_rules.h"
+
+namespace kedge {
+
+namespace {
+
+constexpr size_t kPieceBytes = size_t{4} << 20;  // of float values converted between two writes, at least a row
+
+struct RowResult {
+  double squared_error = 0;
+  double max_error = 0;
+  bool finite = true;      // the source
+  bool new_finite = true;  // the result
+};
+
+struct Scratch {
+  std::vector<float> before;
+  std::vector<float> after;
+};
+
+// One row from one type to another.
+RowResult convert_row(const QuantFormat& from, const std::byte* in, const QuantFormat& to, std::byte* out, size_t n,
+                      Scratch* s) {
+  RowResult r;
+  s->before.resize(n);
+  s->after.resize(n);
+  from.dequantise(in, s->before.data(), n);
+  for (const float v : s->before) r.finite = r.finite && std::isfinite(v);
+  if (!r.finite) return r;
+  to.quantise(s->before.data(), nullptr, out, n);
+  to.dequantise(out, s->after.data(), n);
+  for (size_t i = 0; i < n; ++i) {
+    const double e = double{s->after[i]} - double{s->before[i]};
+    r.squared_error += e * e;
+    r.max_error = std::max(r.max_error, std::fabs(e));
+    r.new_finite = r.new_finite && std::isfinite(s->after[i]);
+  }
+  return r;
+}
+
+Error refused(const TensorInfo& t, int64_t row, const std::string& why) {
+  return {ErrorCode::kInvalidArgument, "tensor " + quoted(t.name) + ", row " + std::to_string(row) + ": " + why};
+}
+
+class Quantizer {
+ public:
+  Quantizer(const TensorStore& in, const QuantizeOptions& options, QuantizeReport* report)
+      : in_(in), options_(options), report_(*report), team_(options.threads) {
+    scratch_.resize(static_cast<size_t>(team_.size()));
+    for (const TensorInfo& t : in.tensors()) progress_.values_total += static_cast<uint64_t>(t.n_values());
+    progress_.n_tensors = in.tensors().size();
+  }
+
+  Status write(const std::string& path, uint32_t file_type) {
+    add_metadata(file_type);
+    for (size_t i = 0; i < report_.tensors.size(); ++i) {
+      const TensorInfo& t = in_.tensors()[i];
+      writer_.add_tensor(t.name, *report_.tensors[i].to, std::span(t.dims.data(), static_cast<size_t>(t.n_dims)));
+    }
+    KEDGE_TRY(writer_.begin(path));
+    for (size_t i = 0; i < report_.tensors.size(); ++i) {
+      progress_.tensor = in_.tensors()[i].name;
+      progress_.index = i;
+      KEDGE_TRY(write_tensor(in_.tensors()[i], &report_.tensors[i]));
+    }
+    return writer_.finish();
+  }
+
+ private:
+  void add_metadata(uint32_t file_type) {
+    constexpr std::string_view kFileType = "general.file_type";
+    constexpr std::string_view kVersion = "general.quantization_version";
+    const auto set = [&](std::string_view key) { writer_.add(key, key == kFileType ? file_type : uint32_t{2}); };
+    for (const GgufEntry& e : in_.metadata().entries()) {
+      if (e.key == kFileType || e.key == kVersion) {
+        set(e.key);
+      } else if (!e.key.starts_with("split.")) {
+        writer_.copy(e);
+      }
+    }
+    for (const std::string_view key : {kFileType, kVersion}) {
+      if (!in_.metadata().has(key)) set(key);
+    }
+  }
+
+  Status advance(uint64_t values) {
+    progress_.values_done += values;
+    if (options_.progress && !options_.progress(progress_)) {
+      return Error{ErrorCode::kCancelled, "quantising was cancelled at tensor " + quoted(progress_.tensor)};
+    }
+    return {};
+  }
+
+  Status write_tensor(const TensorInfo& t, QuantizedTensor* out) {
+    const auto data = in_.data(t);
+    if (out->from == out->to) {
+      KEDGE_TRY(writer_.write(t.name, data));
+      return advance(out->values);
+    }
+    const auto n = static_cast<size_t>(t.row_values());
+    const auto rows = static_cast<size_t>(t.rows());
+    const size_t per_piece = std::clamp<size_t>(kPieceBytes / (n * sizeof(float)), 1, rows);
+    double squared_error = 0;
+    for (size_t first = 0; first < rows; first += per_piece) {
+      const size_t count = std::min(per_piece, rows - first);
+      KEDGE_TRY(write_piece(t, data.data(), *out->to, first, count));
+      for (const RowResult& r : results_) {  // in row order: the sums do not depend on threads
+        squared_error += r.squared_error;
+        out->max_error = std::max(out->max_error, r.max_error);
+      }
+      KEDGE_TRY(advance(count * n));
+    }
+    out->mse = squared_error / static_cast<double>(out->values);
+    return {};
+  }
+
+  Status write_piece(const TensorInfo& t, const std::byte* data, const QuantFormat& to, size_t first, size_t count) {
+    const auto n = static_cast<size_t>(t.row_values());
+    const size_t in_bytes = t.row_bytes();
+    const size_t out_bytes = to.row_bytes(n);
+    piece_.resize(count * out_bytes);
+    results_.assign(count, {});
+    for (Scratch& s : scratch_) {  // here, where a failed allocation can be reported
+      s.before.reserve(n);
+      s.after.reserve(n);
+    }
+    team_.each(count, [&](size_t i, int thread) {
+      results_[i] = convert_row(*t.type, data + (first + i) * in_bytes, to, piece_.data() + i * out_bytes, n,
+                                &scratch_[static_cast<size_t>(thread)]);
+    });
+    for (size_t i = 0; i < count; ++i) {
+      const auto row = static_cast<int64_t>(first + i);
+      if (!results_[i].finite) return refused(t, row, "has a value that is not finite");
+      if (!results_[i].new_finite) return refused(t, row, std::string("has a value too large for ") + to.name);
+    }
+    return writer_.write(t.name, piece_);
+  }
+
+  const TensorStore& in_;
+  const QuantizeOptions& options_;
+  QuantizeReport& report_;
+  ThreadTeam team_;
+  GgufWriter writer_;
+  QuantizeProgress progress_;
+  std::vector<Scratch> scratch_;  // per thread
+  std::vector<std::byte> piece_;
+  std::vector<RowResult> results_;
+};
+
+bool same_file(const std::string& a, const std::string& b) {
+  std::error_code error;
+  return std::filesystem::equivalent(a, b, error) && !error;
+}
+
+void summarise(QuantizeReport* report) {
+  double squared_error = 0;
+  double quantised = 0;
+  double values = 0;
+  double bits = 0;
+  for (const QuantizedTensor& t : report->tensors) {
+    values += static_cast<double>(t.values);
+    bits += 8 * static_cast<double>(t.bytes);
+    if (t.to->family == QuantFamily::kFloat) continue;
+    squared_error += t.mse * static_cast<double>(t.values);
+    quantised += static_cast<double>(t.values);
+  }
+  report->mse = quantised > 0 ? squared_error / quantised : 0;
+  report->bits_per_value = values > 0 ? bits / values : 0;
+}
+
+Result<QuantizeReport> plan(const TensorStore& in, const QuantizeOptions& options) {
+  KEDGE_ASSIGN(mix, find_quantize_mix(options.type));
+  const QuantizeModel model = describe_for_quantize(in);
+  QuantizeReport report;
+  report.type = mix.name;
+  for (const TensorInfo& t : in.tensors()) {
+    KEDGE_ASSIGN(choice, choose_type(t, model, mix, options.overrides));
+    if (t.type != choice.type && t.type->family != QuantFamily::kFloat && !options.allow_requantize) {
+      return Error{ErrorCode::kInvalidArgument, in.path() + ": tensor " + quoted(t.name) + " is " + t.type->name +
+                                                    " already; quantising it again to " + choice.type->name +
+                                                    " loses twice and must be allowed explicitly"};
+    }
+    QuantizedTensor q;
+    q.name = t.name;
+    q.shape = t.shape();
+    q.from = t.type;
+    q.to = choice.type;
+    q.values = static_cast<uint64_t>(t.n_values());
+    q.bytes_before = t.bytes;
+    q.bytes = static_cast<uint64_t>(choice.type->row_bytes(static_cast<size_t>(t.n_values())));
+    q.note = std::move(choice.note);
+    report.tensors.push_back(std::move(q));
+  }
+  summarise(&report);
+  return report;
+}
+
+}  // namespace
+
+Result<QuantizeReport> plan_quantize(const TensorStore& in, const QuantizeOptions& options) {
+  return without_bad_alloc(in.path(), [&]() -> Result<QuantizeReport> { return plan(in, options); });
+}
+
+Result<QuantizeReport> quantize_file(const TensorStore& in, const std::string& path, const QuantizeOptions& options) {
+  return without_bad_alloc(in.path(), [&]() -> Result<QuantizeReport> {
+    if (same_file(path, in.path())) {
+      return Error{ErrorCode::kInvalidArgument, path + ": is the model that is being quantised; choose another name"};
+    }
+    KEDGE_ASSIGN(report, plan(in, options));
+    KEDGE_ASSIGN(mix, find_quantize_mix(options.type));
+    KEDGE_TRY(Quantizer(in, options, &report).write(path, mix.file_type));
+    summarise(&report);
+    KEDGE_ASSIGN(bytes, regular_file_size(path));
+    report.file_bytes = bytes;
+    return report;
+  });
+}
+
+}  // namespace kedge
