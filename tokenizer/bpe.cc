@@ -26,7 +26,8 @@ std::array<int16_t, 512> byte_alphabet() {
 
 class BpeTokenizer final : public Tokenizer {
  public:
-  BpeTokenizer(VocabData vocab, Pretokenizer pretokenizer) : Tokenizer(std::move(vocab)), pretokenizer_(std::move(pretokenizer)) {
+  BpeTokenizer(VocabData vocab, Pretokenizer pretokenizer)
+      : Tokenizer(std::move(vocab)), pretokenizer_(std::move(pretokenizer)) {
     byte_ids_.fill(-1);
     for (int32_t id = 0; id < size(); ++id) pieces_.push_back(make_piece(id));
     index_tokens();
@@ -85,7 +86,8 @@ class BpeTokenizer final : public Tokenizer {
   Status add_merge(size_t rank) {
     const std::string& merge = vocab_.merges[rank];
     const auto error = [&](const std::string& what) {
-      return Error{ErrorCode::kCorrupt, "tokenizer.ggml.merges[" + std::to_string(rank) + "] '" + merge.substr(0, 60) + "' " + what};
+      return Error{ErrorCode::kCorrupt,
+                   "tokenizer.ggml.merges[" + std::to_string(rank) + "] '" + merge.substr(0, 60) + "' " + what};
     };
     const size_t space = merge.find(' ', 1);
     if (space == std::string::npos || space + 1 == merge.size()) return error("is not two tokens separated by a space");
@@ -94,9 +96,11 @@ class BpeTokenizer final : public Tokenizer {
     const int32_t left_id = find(left);
     const int32_t right_id = find(right);
     const int32_t merged = find(left + right);
-    if (left_id < 0 || right_id < 0) return error(std::string("names a token that does not exist (the ") + (left_id < 0 ? "left" : "right") + " one)");
+    if (left_id < 0 || right_id < 0)
+      return error(std::string("names a token that does not exist (the ") + (left_id < 0 ? "left" : "right") + " one)");
     if (merged < 0) return error("makes a token that does not exist");
-    if (is_guarded(merged)) return error("makes special token " + std::to_string(merged) + "; text must not be able to");
+    if (is_guarded(merged))
+      return error("makes special token " + std::to_string(merged) + "; text must not be able to");
     merges_.insert(left_id, right_id, {static_cast<int32_t>(rank), merged});
     return {};
   }
@@ -141,7 +145,8 @@ class BpeTokenizer final : public Tokenizer {
       const int32_t id = s.id >= 0 ? s.id : vocab_.unk_id;
       if (id < 0) {
         return Error{ErrorCode::kUnsupported, "the vocabulary has no token for byte " +
-                                                  std::to_string(static_cast<unsigned char>(s.byte)) + ", and no unknown token"};
+                                                  std::to_string(static_cast<unsigned char>(s.byte)) +
+                                                  ", and no unknown token"};
       }
       out->push_back(id);
     }

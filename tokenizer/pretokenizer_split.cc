@@ -3,6 +3,7 @@
 #include <utf8proc.h>
 
 #include <algorithm>
+#include <initializer_list>
 #include <optional>
 #include <string>
 
@@ -22,8 +23,8 @@ struct FreePcre {
 template <class T>
 using Pcre = std::unique_ptr<T, FreePcre>;
 
-constexpr uint32_t kMatchLimit = 500'000'000;      // steps of one match; a linear pattern over the longest text needs fewer
-constexpr uint32_t kHeapLimitKib = 256 * 1024;     // the interpreter's backtracking memory
+constexpr uint32_t kMatchLimit = 500'000'000;  // steps of one match; a linear pattern over the longest text needs fewer
+constexpr uint32_t kHeapLimitKib = 256 * 1024;  // the interpreter's backtracking memory
 constexpr size_t kJitStackStart = 64 * 1024;
 constexpr size_t kJitStackMax = 64 * 1024 * 1024;
 
@@ -51,34 +52,53 @@ std::string white_space_property(std::string_view pattern) {
 
 struct Step {
   Pcre<pcre2_code> code;  // null: digit groups
+  bool whole_words = false;
 };
 
-bool is_digit(uint32_t cp) {
-  if (cp < 0x80) return cp >= '0' && cp <= '9';
+bool is_category(uint32_t cp, std::initializer_list<utf8proc_category_t> categories) {
   const utf8proc_category_t category = utf8proc_category(static_cast<utf8proc_int32_t>(cp));
-  return category == UTF8PROC_CATEGORY_ND || category == UTF8PROC_CATEGORY_NL || category == UTF8PROC_CATEGORY_NO;
+  return std::find(categories.begin(), categories.end(), category) != categories.end();
 }
 
-// Ends of the parts of text[begin, end): runs of digits by threes from the right, and what lies between runs.
-void split_digits(std::string_view text, size_t begin, size_t end, std::vector<size_t>* ends) {
+// \d or \p{N}.
+bool is_digit(uint32_t cp, bool decimal) {
+  if (cp < 0x80) return cp >= '0' && cp <= '9';
+  if (decimal) return is_category(cp, {UTF8PROC_CATEGORY_ND});
+  return is_category(cp, {UTF8PROC_CATEGORY_ND, UTF8PROC_CATEGORY_NL, UTF8PROC_CATEGORY_NO});
+}
+
+// \w of the digits' neighbours, which are no digits themselves.
+bool is_word_character(uint32_t cp) {
+  return is_category(cp, {UTF8PROC_CATEGORY_LU, UTF8PROC_CATEGORY_LL, UTF8PROC_CATEGORY_LT, UTF8PROC_CATEGORY_LM,
+                          UTF8PROC_CATEGORY_LO, UTF8PROC_CATEGORY_MN, UTF8PROC_CATEGORY_MC, UTF8PROC_CATEGORY_ME,
+                          UTF8PROC_CATEGORY_NL, UTF8PROC_CATEGORY_PC});
+}
+
+// Ends of the parts of text[begin, end): runs of digits by threes from the right, and what lies between runs. With
+// `whole_words` digits are decimal and a run that a letter follows is not grouped.
+void split_digits(std::string_view text, size_t begin, size_t end, bool whole_words, std::vector<size_t>* ends) {
   std::vector<size_t> digit_ends;
+  size_t done = begin;
   for (size_t i = begin; i < end;) {
+    const size_t run = i;
+    size_t length = 0;
+    uint32_t cp = 0;
     digit_ends.clear();
-    while (i < end) {
-      const size_t length = utf8_char_length(text, i);
-      if (!is_digit(utf8_code_point(text, i, length))) break;
-      i += length;
-      digit_ends.push_back(i);
+    for (; i < end; i += length, digit_ends.push_back(i)) {
+      length = utf8_char_length(text, i);
+      cp = utf8_code_point(text, i, length);
+      if (!is_digit(cp, whole_words)) break;
     }
-    if (digit_ends.empty()) {
-      i += utf8_char_length(text, i);
-      const bool last = i >= end || is_digit(utf8_code_point(text, i, utf8_char_length(text, i)));
-      if (last) ends->push_back(i);
-      continue;
+    const bool skip = digit_ends.empty() || (whole_words && i < end && is_word_character(cp));
+    if (!skip) {
+      if (run > done) ends->push_back(run);
+      const size_t first = digit_ends.size() % 3 == 0 ? 3 : digit_ends.size() % 3;
+      for (size_t k = first; k <= digit_ends.size(); k += 3) ends->push_back(digit_ends[k - 1]);
+      done = i;
     }
-    const size_t first = digit_ends.size() % 3 == 0 ? 3 : digit_ends.size() % 3;
-    for (size_t k = first; k <= digit_ends.size(); k += 3) ends->push_back(digit_ends[k - 1]);
+    if (i < end) i += length;
   }
+  if (done < end) ends->push_back(end);
 }
 
 // What one split() call needs to run patterns; the compiled patterns are shared, this is not.
@@ -104,8 +124,8 @@ class Matcher {
     }
     if (rc == PCRE2_ERROR_NOMATCH) return std::optional<std::pair<size_t, size_t>>();
     if (rc < 0) {
-      return Error{ErrorCode::kCapacity, "pre-tokeniser: " + pcre_message(rc) + " at byte " + std::to_string(from) + " of a text of " +
-                                             std::to_string(text.size()) + " bytes"};
+      return Error{ErrorCode::kCapacity, "pre-tokeniser: " + pcre_message(rc) + " at byte " + std::to_string(from) +
+                                             " of a text of " + std::to_string(text.size()) + " bytes"};
     }
     const size_t* at = pcre2_get_ovector_pointer(data_.get());
     return std::optional(std::pair(at[0], at[1]));
@@ -160,16 +180,19 @@ Result<Pretokenizer> Pretokenizer::make(const PretokenizerRules& rules) {
   auto impl = std::make_unique<Impl>();
   for (const std::string_view pattern : rules.patterns) {
     Step step;
-    if (pattern != kDigitGroups) {
+    step.whole_words = pattern == kDigitGroupsOfWords;
+    if (pattern != kDigitGroups && pattern != kDigitGroupsOfWords) {
       const std::string text = white_space_property(pattern);
       int code = 0;
       size_t at = 0;
       // DOLLAR_ENDONLY: in the tokenizer.json dialect `$` is the very end, not "before a last newline".
       step.code.reset(pcre2_compile(reinterpret_cast<const unsigned char*>(text.data()), text.size(),
-                                    PCRE2_UTF | PCRE2_UCP | PCRE2_DOLLAR_ENDONLY | PCRE2_NO_AUTO_CAPTURE, &code, &at, nullptr));
+                                    PCRE2_UTF | PCRE2_UCP | PCRE2_DOLLAR_ENDONLY | PCRE2_NO_AUTO_CAPTURE, &code, &at,
+                                    nullptr));
       if (!step.code) {
-        return Error{ErrorCode::kInternal, "pre-tokeniser '" + std::string(rules.names[0]) + "': " + pcre_message(code) +
-                                               " at offset " + std::to_string(at) + " of its pattern"};
+        return Error{ErrorCode::kInternal, "pre-tokeniser '" + std::string(rules.names[0]) +
+                                               "': " + pcre_message(code) + " at offset " + std::to_string(at) +
+                                               " of its pattern"};
       }
       // Without a just-in-time compiler (or where the system forbids it) the interpreter does the same, slower.
       (void)pcre2_jit_compile(step.code.get(), PCRE2_JIT_COMPLETE);
@@ -192,7 +215,7 @@ Status Pretokenizer::split(std::string_view text, std::vector<size_t>* ends) con
       if (step.code) {
         KEDGE_TRY(split_matches(step.code.get(), &matcher, text, begin, end, &finer));
       } else {
-        split_digits(text, begin, end, &finer);
+        split_digits(text, begin, end, step.whole_words, &finer);
       }
       begin = end;
     }

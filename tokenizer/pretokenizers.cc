@@ -14,9 +14,9 @@ namespace {
 #define KEDGE_UPPER R"([\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}])"
 #define KEDGE_LOWER R"([\p{Ll}\p{Lm}\p{Lo}\p{M}])"
 // A capitalised or camel-case word with an optional leading mark; `after` may follow it.
-#define KEDGE_CASED(after)                                                          \
-  R"([^\r\n\p{L}\p{N}]?)" KEDGE_UPPER "*" KEDGE_LOWER "+" after                      \
-  R"(|[^\r\n\p{L}\p{N}]?)" KEDGE_UPPER "+" KEDGE_LOWER "*" after
+#define KEDGE_CASED(after)                                                                                           \
+  R"([^\r\n\p{L}\p{N}]?)" KEDGE_UPPER "*" KEDGE_LOWER "+" after R"(|[^\r\n\p{L}\p{N}]?)" KEDGE_UPPER "+" KEDGE_LOWER \
+  "*" after
 
 constexpr std::string_view kGpt2 = R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
 constexpr std::string_view kLlama3 = KEDGE_CONTRACTION R"(|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3})" KEDGE_TAIL;
@@ -32,8 +32,8 @@ constexpr std::string_view kJais2 = KEDGE_CONTRACTION
     R"(|\s{512}(?!\S)|\s{256}(?!\S)|\s{128}(?!\S)|\s{64}(?!\S)|\s{32}(?!\S)|\s{16}(?!\S)|\s{8}(?!\S)|\s{4}(?!\S)|\s{1,2}(?!\S)|\s{1})";
 constexpr std::string_view kBailing =
     R"('(?:[sSdDmMtT]|[lL][lL]|[vV][eE]|[rR][eE])|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+)";
-constexpr std::string_view kSeedCoder = KEDGE_CONTRACTION
-    R"(|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}\r\n]+|\s*[\r\n]+|\s+(?!\S)|\s+)";
+constexpr std::string_view kSeedCoder =
+    KEDGE_CONTRACTION R"(|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}\r\n]+|\s*[\r\n]+|\s+(?!\S)|\s+)";
 // The published form repeats (?:\p{L}\p{M}*(?: \p{L}\p{M}*)*)+; this says the same without nested repeats.
 constexpr std::string_view kExaoneMoe = KEDGE_CONTRACTION
     R"(|[^\r\n\p{L}\p{N}]?\p{L}(?:[\p{L}\p{M}]++| \p{L})*+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]?|\s*[\r\n]|\s+(?!\S)|\s+)";
@@ -62,9 +62,11 @@ constexpr std::string_view kDeepseekLetters =
     "\\x{1E900}-\\x{1E943}]+";
 constexpr std::string_view kDeepseekPunctuation = "\\s?[!-/:-~！-／：-～‘-‟\\x{3000}-。]+";
 constexpr std::string_view kAsianScripts =
-    "[一-鿿㐀-䶿\\x{F900}-\\x{FAFF}\\x{3040}-ゟ゠-ヿ･-ﾟ⼀-\\x{2FDF}เ-\\x{0E7F}\\x{0E80}-\\x{0EFF}ក-\\x{17FF}က-႟ꩠ-ꩿꧠ-\\x{A9FF}"
+    "[一-鿿㐀-䶿\\x{F900}-\\x{FAFF}\\x{3040}-ゟ゠-ヿ･-ﾟ⼀-\\x{2FDF}เ-\\x{0E7F}\\x{0E80}-\\x{0EFF}ក-\\x{17FF}က-႟ꩠ-"
+    "ꩿꧠ-\\x{A9FF}"
     "가-\\x{D7AF}ᄀ-ᇿ]+";
-constexpr std::string_view kYoutuScripts = "[가-힣ㄱ-ㆎ]+|[！…“”‘’—：；，、-〿︰-﹏]+|[ㄅ-ㄯ]+|[一-龥\\x{3040}-ゟ゠-ヿ]+";
+constexpr std::string_view kYoutuScripts =
+    "[가-힣ㄱ-ㆎ]+|[！…“”‘’—：；，、-〿︰-﹏]+|[ㄅ-ㄯ]+|[一-龥\\x{3040}-ゟ゠-ヿ]+";
 
 #undef KEDGE_CONTRACTION
 #undef KEDGE_TAIL
@@ -76,15 +78,17 @@ constexpr std::string_view kYoutuScripts = "[가-힣ㄱ-ㆎ]+|[！…“”‘�
 const std::vector<PretokenizerRules>& table() {
   static const std::vector<PretokenizerRules> rules = {
       {{"default"}, {R"([\p{P}\$\+<=>\^~\|]+)", kGpt2, R"(\p{N}+)", "[0-9][0-9][0-9]"}},
-      {{"gpt-2", "phi-2", "jina-es", "jina-de", "jina-v1-en", "jina-v2-es", "jina-v2-de", "jina-v2-code", "roberta-bpe", "gigachat",
-        "a.x-4.0", "mellum", "modern-bert", "mpt", "olmo", "jais", "trillion", "granite-docling", "exaone4"},
+      {{"gpt-2", "phi-2", "jina-es", "jina-de", "jina-v1-en", "jina-v2-es", "jina-v2-de", "jina-v2-code", "roberta-bpe",
+        "gigachat", "a.x-4.0", "mellum", "modern-bert", "mpt", "olmo", "jais", "trillion", "granite-docling",
+        "exaone4"},
        {kGpt2}},
       {{"llama3", "llama-v3", "llama-bpe", "falcon3", "falcon-h1", "pixtral", "midm-2.0", "lfm2", "jina-v5-nano"},
        {kLlama3},
        true,
        true},
       {{"dbrx", "smaug-bpe", "glm4", "chatglm-bpe"}, {kLlama3}},
-      {{"qwen2", "deepseek-r1-qwen", "kormo", "f2llmv2", "megrez", "stablelm2", "hunyuan", "solar-open", "grok-2"}, {kQwen2}},
+      {{"qwen2", "deepseek-r1-qwen", "kormo", "f2llmv2", "megrez", "stablelm2", "hunyuan", "solar-open", "grok-2"},
+       {kQwen2}},
       {{"qwen35"}, {kQwen35}},
       {{"laguna"}, {kLines, kQwen2}},
       {{"deepseek-llm"}, {"[\r\n]", kDeepseekLetters, kDeepseekPunctuation, kTrailingSpace, kCjkHangul, R"(\p{N}+)"}},
@@ -92,13 +96,14 @@ const std::vector<PretokenizerRules>& table() {
       {{"deepseek-v3", "hunyuan-dense", "joyai-llm"}, {R"(\p{N}{1,3})", kCjk3, kDeepseek3}},
       {{"afmoe"}, {kDigitGroups, kAsianScripts, kDeepseek3}},
       {{"falcon"}, {R"([\p{P}\$\+<=>\^~\|`]+)", kGpt2, "[0-9][0-9][0-9]"}},
-      {{"starcoder", "refact", "command-r", "smollm", "codeshell", "exaone", "minerva-7b", "mellum2"}, {R"(\p{N})", kGpt2}},
+      {{"starcoder", "refact", "command-r", "smollm", "codeshell", "exaone", "minerva-7b", "mellum2"},
+       {R"(\p{N})", kGpt2}},
       {{"poro-chat", "bloom", "gpt3-finnish"}, {kBloom}},
       {{"viking"}, {kBloom, R"(\p{N})"}},
       {{"tekken"}, {kTekken}, true, true},
       {{"gpt-4o", "o200k", "llama4", "kanana2", "talkie", "minimax-m2"}, {kO200k}},
       {{"granite-embed-multi-97m"}, {kO200k}, true},
-      {{"tiny_aya", "cohere2moe"}, {kDigitGroups, kO200k}},
+      {{"tiny_aya", "cohere2moe"}, {kDigitGroupsOfWords, kO200k}},
       {{"youtu"}, {kYoutuScripts, kYoutu}, true},
       {{"jais-2"}, {kJais2}},
       {{"minicpm5"}, {R"(\p{N}{1,3})", kMinicpm5}, true},
@@ -107,7 +112,8 @@ const std::vector<PretokenizerRules>& table() {
       {{"exaone-moe"}, {kExaoneMoe}},
       {{"superbpe"}, {R"(\p{N}+)", kDigitGroups}},
       {{"chameleon"},
-       {"<sentinel:[0-9]+>", "(IMGIMG)((A|B|C|D|E|F|G|H|I){1,4})Z", R"(([\t\n]|    |  ))", R"(\p{N})", R"([\p{P}!-/:-@\[-`{-~])", kGpt2},
+       {"<sentinel:[0-9]+>", "(IMGIMG)((A|B|C|D|E|F|G|H|I){1,4})Z", R"(([\t\n]|    |  ))", R"(\p{N})",
+        R"([\p{P}!-/:-@\[-`{-~])", kGpt2},
        false,
        true},
   };
@@ -124,7 +130,8 @@ Result<const PretokenizerRules*> find_pretokenizer(std::string_view name) {
     return Error{ErrorCode::kUnsupported,
                  "tokenizer.ggml.pre is missing: a 'gpt2' vocabulary cannot be used without knowing its pre-tokeniser"};
   }
-  return Error{ErrorCode::kUnsupported, "unknown pre-tokeniser tokenizer.ggml.pre = '" + std::string(name.substr(0, 100)) + "'"};
+  return Error{ErrorCode::kUnsupported,
+               "unknown pre-tokeniser tokenizer.ggml.pre = '" + std::string(name.substr(0, 100)) + "'"};
 }
 
 std::vector<std::string_view> pretokenizer_names() {

@@ -22,6 +22,8 @@ struct PretokenizerRules {
 
 // A run of digits in groups of three counted from its end.
 inline constexpr std::string_view kDigitGroups = "[digits by threes]";
+// The same unless a letter follows the run: \d{1,3}(?=(?:\d{3})*\b).
+inline constexpr std::string_view kDigitGroupsOfWords = "[digits by threes of whole words]";
 
 // The rules of a name. Errors: kUnsupported, naming the unknown name (an empty one means the key is missing).
 Result<const PretokenizerRules*> find_pretokenizer(std::string_view name);

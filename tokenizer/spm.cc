@@ -6,6 +6,11 @@
 
 #include "tokenizer/utf8.h"
 
+// In the library, not in its header.
+namespace sentencepiece::logging {
+void SetMinLogLevel(int v);
+}
+
 namespace kedge {
 namespace {
 
@@ -62,7 +67,8 @@ class SpmTokenizer final : public Tokenizer {
     for (int32_t id = 0; id < size(); ++id) guarded.push_back(is_guarded(id));
     const auto status = processor_.LoadFromSerializedProto(sentencepiece_model(vocab_, guarded));
     if (!status.ok()) {
-      return Error{ErrorCode::kCorrupt, std::string("tokenizer.ggml.tokens: sentencepiece refuses the vocabulary: ") + status.message()};
+      return Error{ErrorCode::kCorrupt,
+                   std::string("tokenizer.ggml.tokens: sentencepiece refuses the vocabulary: ") + status.message()};
     }
     return {};
   }
@@ -83,8 +89,8 @@ class SpmTokenizer final : public Tokenizer {
       changed = std::move(spaced);
       text = changed;
     }
-    // sentencepiece would replace what is not UTF-8, and read a mark in the text as a space. Both would be lost, so they
-    // go in as bytes and it sees only what lies between.
+    // sentencepiece would replace what is not UTF-8, and read a mark in the text as a space. Both would be lost, so
+    // they go in as bytes and it sees only what lies between.
     size_t begin = 0;
     size_t i = 0;
     while (i < text.size()) {
@@ -125,7 +131,8 @@ class SpmTokenizer final : public Tokenizer {
     if (!status.ok()) return Error{ErrorCode::kInternal, std::string("sentencepiece: ") + status.message()};
     for (const int id : ids) {
       if (!contains(id)) {  // the unknown piece that was added for the library's sake
-        return Error{ErrorCode::kUnsupported, "the vocabulary cannot express a character of the text, and has no unknown token"};
+        return Error{ErrorCode::kUnsupported,
+                     "the vocabulary cannot express a character of the text, and has no unknown token"};
       }
     }
     out->insert(out->end(), ids.begin(), ids.end());
@@ -141,6 +148,11 @@ class SpmTokenizer final : public Tokenizer {
 }  // namespace
 
 Result<std::unique_ptr<Tokenizer>> make_spm_tokenizer(VocabData vocab) {
+  static const bool quiet = [] {  // its messages go to stderr; what matters of them comes back as a status
+    sentencepiece::logging::SetMinLogLevel(3);
+    return true;
+  }();
+  (void)quiet;
   auto tokenizer = std::make_unique<SpmTokenizer>(std::move(vocab));
   KEDGE_TRY(tokenizer->load());
   return std::unique_ptr<Tokenizer>(std::move(tokenizer));

@@ -14,8 +14,8 @@ namespace kedge {
 // `vocab` comes from resolve_vocab(). Errors: kCorrupt, with what libsentencepiece says of the vocabulary.
 Result<std::unique_ptr<Tokenizer>> make_spm_tokenizer(VocabData vocab);
 
-// The vocabulary as a serialised sentencepiece ModelProto (sentencepiece_model.proto, proto2 wire format). Ids are kept;
-// one unknown piece is added behind the last if the vocabulary has none, since the library insists on one.
+// The vocabulary as a serialised sentencepiece ModelProto (sentencepiece_model.proto, proto2 wire format). Ids are
+// kept; one unknown piece is added behind the last if the vocabulary has none, since the library insists on one.
 std::string sentencepiece_model(const VocabData& vocab, const std::vector<bool>& guarded);
 
 }  // namespace kedge

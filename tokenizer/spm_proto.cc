@@ -1,4 +1,5 @@
-// Debian ships no header for sentencepiece's model proto, and GGUF holds arrays: the few fields needed are written here.
+// Debian ships no header for sentencepiece's model proto, and GGUF holds arrays: the few fields needed are written
+// here.
 #include <bit>
 #include <cstdint>
 #include <string>

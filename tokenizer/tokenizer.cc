@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <new>
 
 #include "tokenizer/bpe.h"
 #include "tokenizer/sha256.h"
@@ -34,12 +35,17 @@ std::string fingerprint_of(const VocabData& v) {
   return sha.hex();
 }
 
+// libsentencepiece and the containers throw nothing else, and nothing leaves this room.
+Error out_of_memory(const std::string& what) { return {ErrorCode::kCapacity, "tokenizer: out of memory for " + what}; }
+
 }  // namespace
 
-Result<std::unique_ptr<Tokenizer>> Tokenizer::make(VocabData vocab) {
+Result<std::unique_ptr<Tokenizer>> Tokenizer::make(VocabData vocab) try {
   KEDGE_ASSIGN(resolved, resolve_vocab(std::move(vocab)));
   if (resolved.model == "llama") return make_spm_tokenizer(std::move(resolved));
   return make_bpe_tokenizer(std::move(resolved));
+} catch (const std::bad_alloc&) {
+  return out_of_memory("the vocabulary");
 }
 
 Tokenizer::Tokenizer(VocabData vocab) : vocab_(std::move(vocab)), fingerprint_(fingerprint_of(vocab_)) {}
@@ -79,16 +85,19 @@ bool Tokenizer::is_control(int32_t id) const {
   return t == TokenType::kControl || t == TokenType::kUnknown;
 }
 
-bool Tokenizer::is_eog(int32_t id) const { return std::binary_search(vocab_.eog_ids.begin(), vocab_.eog_ids.end(), id); }
-
-bool Tokenizer::is_guarded(int32_t id) const {
-  return is_control(id) || (type(id) == TokenType::kUserDefined && (is_markup(token_text(id)) || is_eog(id) || id == vocab_.bos_id));
+bool Tokenizer::is_eog(int32_t id) const {
+  return std::binary_search(vocab_.eog_ids.begin(), vocab_.eog_ids.end(), id);
 }
 
-Result<std::vector<int32_t>> Tokenizer::encode(std::string_view text, EncodeOptions options) const {
+bool Tokenizer::is_guarded(int32_t id) const {
+  return is_control(id) ||
+         (type(id) == TokenType::kUserDefined && (is_markup(token_text(id)) || is_eog(id) || id == vocab_.bos_id));
+}
+
+Result<std::vector<int32_t>> Tokenizer::encode(std::string_view text, EncodeOptions options) const try {
   if (text.size() > kMaxTextBytes) {
-    return Error{ErrorCode::kCapacity, "tokenizer: the text has " + std::to_string(text.size()) + " bytes; the limit is " +
-                                           std::to_string(kMaxTextBytes)};
+    return Error{ErrorCode::kCapacity, "tokenizer: the text has " + std::to_string(text.size()) +
+                                           " bytes; the limit is " + std::to_string(kMaxTextBytes)};
   }
   std::vector<int32_t> out;
   if (options.add_special && add_bos()) out.push_back(vocab_.bos_id);
@@ -109,13 +118,17 @@ Result<std::vector<int32_t>> Tokenizer::encode(std::string_view text, EncodeOpti
   }
   if (options.add_special && add_eos()) out.push_back(vocab_.eos_id);
   return out;
+} catch (const std::bad_alloc&) {
+  return out_of_memory("a text of " + std::to_string(text.size()) + " bytes");
 }
 
-Result<std::string> Tokenizer::decode(std::span<const int32_t> ids, DecodeOptions options) const {
+Result<std::string> Tokenizer::decode(std::span<const int32_t> ids, DecodeOptions options) const try {
   std::string out;
   Detokenizer detokenizer(*this, options);
   for (const int32_t id : ids) KEDGE_TRY(detokenizer.push(id, &out));
   return out;
+} catch (const std::bad_alloc&) {
+  return out_of_memory(std::to_string(ids.size()) + " tokens");
 }
 
 Status Detokenizer::push(int32_t id, std::string* out) {

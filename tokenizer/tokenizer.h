@@ -29,15 +29,15 @@ struct EncodeOptions {
 };
 
 struct DecodeOptions {
-  bool skip_special = false;          // leave control tokens (see is_control) out
-  bool remove_leading_space = true;   // undo the space that encode() put before text ("llama" vocabularies)
-  bool at_text_start = true;          // the first token begins a text (encode() put a space there), or follows a special token
+  bool skip_special = false;         // leave control tokens (see is_control) out
+  bool remove_leading_space = true;  // undo the space that encode() put before text ("llama" vocabularies)
+  bool at_text_start = true;  // the first token begins a text (encode() put a space there), or follows a special token
 };
 
 // Const, immutable and thread-safe. Owns its vocabulary. No exception leaves it.
 //
-// decode(encode(x)) == x for every byte string x if the vocabulary has a token for every byte. Where it has not, text it
-// cannot express becomes the unknown token, as the vocabulary defines, or an error if there is none.
+// decode(encode(x)) == x for every byte string x if the vocabulary has a token for every byte. Where it has not, text
+// it cannot express becomes the unknown token, as the vocabulary defines, or an error if there is none.
 class Tokenizer {
  public:
   // Checks the vocabulary and builds the tokenizer of its kind. Errors: kCorrupt, kCapacity, kUnsupported; the message

@@ -36,22 +36,24 @@ Status check_sizes(const VocabData& v) {
   const size_t n = v.tokens.size();
   if (n == 0) return corrupt(key("tokens") + " is missing or empty");
   if (n > kMaxTokens) {
-    return capacity(key("tokens") + " has " + std::to_string(n) + " entries; the limit is " + std::to_string(kMaxTokens));
+    return capacity(key("tokens") + " has " + std::to_string(n) + " entries; the limit is " +
+                    std::to_string(kMaxTokens));
   }
   if (!v.scores.empty() && v.scores.size() != n) {
-    return corrupt(key("scores") + " has " + std::to_string(v.scores.size()) + " entries, but " + key("tokens") + " has " +
-                   std::to_string(n));
+    return corrupt(key("scores") + " has " + std::to_string(v.scores.size()) + " entries, but " + key("tokens") +
+                   " has " + std::to_string(n));
   }
   if (!v.types.empty() && v.types.size() != n) {
-    return corrupt(key("token_type") + " has " + std::to_string(v.types.size()) + " entries, but " + key("tokens") + " has " +
-                   std::to_string(n));
+    return corrupt(key("token_type") + " has " + std::to_string(v.types.size()) + " entries, but " + key("tokens") +
+                   " has " + std::to_string(n));
   }
   if (v.merges.size() > kMaxMerges) {
     return capacity(key("merges") + " has " + std::to_string(v.merges.size()) + " entries; the limit is " +
                     std::to_string(kMaxMerges));
   }
   for (size_t i = 0; i < v.scores.size(); ++i) {
-    if (!std::isfinite(v.scores[i])) return corrupt(key("scores") + "[" + std::to_string(i) + "] is not a finite number");
+    if (!std::isfinite(v.scores[i]))
+      return corrupt(key("scores") + "[" + std::to_string(i) + "] is not a finite number");
   }
   for (size_t i = 0; i < v.types.size(); ++i) {
     if (v.types[i] < 0 || v.types[i] > 6) {
@@ -68,8 +70,8 @@ Result<Index> index_tokens(VocabData* v) {
     std::string& text = v->tokens[i];
     if (text.empty()) text = "[EMPTY_" + std::to_string(i) + "]";
     if (text.size() > kMaxTokenBytes) {
-      return capacity(key("tokens") + "[" + std::to_string(i) + "] has " + std::to_string(text.size()) + " bytes; the limit is " +
-                      std::to_string(kMaxTokenBytes));
+      return capacity(key("tokens") + "[" + std::to_string(i) + "] has " + std::to_string(text.size()) +
+                      " bytes; the limit is " + std::to_string(kMaxTokenBytes));
     }
   }
   Index index;
@@ -95,13 +97,14 @@ Status check_ids(const VocabData& v) {
   const auto n = static_cast<int32_t>(v.tokens.size());
   for (const auto& [name, id] : ids) {
     if (id < -1 || id >= n) {
-      return corrupt(key(name) + " is " + std::to_string(id) + ", but the vocabulary has " + std::to_string(n) + " tokens");
+      return corrupt(key(name) + " is " + std::to_string(id) + ", but the vocabulary has " + std::to_string(n) +
+                     " tokens");
     }
   }
   for (const int32_t id : v.eog_ids) {
     if (id < 0 || id >= n) {
-      return corrupt(key("eog_token_ids") + " holds " + std::to_string(id) + ", but the vocabulary has " + std::to_string(n) +
-                     " tokens");
+      return corrupt(key("eog_token_ids") + " holds " + std::to_string(id) + ", but the vocabulary has " +
+                     std::to_string(n) + " tokens");
     }
   }
   return {};
@@ -123,22 +126,43 @@ Status check_bytes(const VocabData& v) {
     seen.set(static_cast<size_t>(byte));
   }
   if (v.model == "llama" && seen.any() && !seen.all()) {
-    return corrupt(key("token_type") + " marks " + std::to_string(seen.count()) + " byte tokens; there must be 256 or none");
+    return corrupt(key("token_type") + " marks " + std::to_string(seen.count()) +
+                   " byte tokens; there must be 256 or none");
   }
   return {};
 }
 
 // Texts that mark the end of a generation in the model families known to us; metadata often leaves them out.
-constexpr std::string_view kEndTexts[] = {
-    "<|eot_id|>", "<|im_end|>", "<|end|>", "<|return|>", "<|call|>", "<|flush|>", "<|calls|>", "<end_of_turn>", "<|endoftext|>",
-    "</s>", "<|eom_id|>", "<EOT>", "_<EOT>", "[EOT]", "[EOS]", "<|end_of_text|>", "<end_of_utterance>", "<eos>", "<turn|>",
-    "<|tool_response>", "<｜end▁of▁sentence｜>", "[e~["};
+constexpr std::string_view kEndTexts[] = {"<|eot_id|>",
+                                          "<|im_end|>",
+                                          "<|end|>",
+                                          "<|return|>",
+                                          "<|call|>",
+                                          "<|flush|>",
+                                          "<|calls|>",
+                                          "<end_of_turn>",
+                                          "<|endoftext|>",
+                                          "</s>",
+                                          "<|eom_id|>",
+                                          "<EOT>",
+                                          "_<EOT>",
+                                          "[EOT]",
+                                          "[EOS]",
+                                          "<|end_of_text|>",
+                                          "<end_of_utterance>",
+                                          "<eos>",
+                                          "<turn|>",
+                                          "<|tool_response>",
+                                          "<｜end▁of▁sentence｜>",
+                                          "[e~["};
 // Tokens of code models that mean the same, once they are control tokens.
-constexpr std::string_view kCodeEndTexts[] = {"<|fim_pad|>", "<fim-pad>",  "<fim_pad>", "<PAD>",      "[PAD]",       "<|fim_repo|>",
-                                              "<|repo_name|>", "<fim-repo>", "<REPO>",    "<reponame>", "<|file_sep|>"};
+constexpr std::string_view kCodeEndTexts[] = {"<|fim_pad|>", "<fim-pad>",    "<fim_pad>",     "<PAD>",
+                                              "[PAD]",       "<|fim_repo|>", "<|repo_name|>", "<fim-repo>",
+                                              "<REPO>",      "<reponame>",   "<|file_sep|>"};
 // In this order of preference when the metadata does not name the end of a turn.
-constexpr std::string_view kTurnTexts[] = {"<|eot_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>", "<|endoftext|>", "<|end_of_text|>",
-                                           "<EOT>", "_<EOT>", "[EOT]", "<｜end▁of▁sentence｜>", "<end_of_utterance>"};
+constexpr std::string_view kTurnTexts[] = {
+    "<|eot_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>",         "<|endoftext|>",     "<|end_of_text|>",
+    "<EOT>",      "_<EOT>",     "[EOT]",   "<｜end▁of▁sentence｜>", "<end_of_utterance>"};
 
 int32_t find(const Index& index, std::string_view text) {
   const auto at = index.find(text);
@@ -165,7 +189,8 @@ void resolve_end_tokens(VocabData* v, const Index& index) {
   }
   for (const std::string_view text : kCodeEndTexts) {
     const int32_t id = find(index, text);
-    if (id >= 0 && (type_of(*v, id) == TokenType::kControl || type_of(*v, id) == TokenType::kUserDefined)) eog.push_back(id);
+    if (id >= 0 && (type_of(*v, id) == TokenType::kControl || type_of(*v, id) == TokenType::kUserDefined))
+      eog.push_back(id);
   }
   for (const std::string_view text : kTurnTexts) {
     const int32_t id = find(index, text);
@@ -174,7 +199,8 @@ void resolve_end_tokens(VocabData* v, const Index& index) {
   if (v->eom_id < 0) v->eom_id = find(index, "<|eom_id|>");
   // Formats in which one of these only ends a part: harmony (<|return|>, <|call|>) and its like, and tool responses.
   const auto has = [&](std::string_view text) { return std::count(eog.begin(), eog.end(), find(index, text)) > 0; };
-  const bool parts = (has("<|return|>") && has("<|call|>")) || (has("<|flush|>") && (has("<|call|>") || has("<|calls|>")));
+  const bool parts =
+      (has("<|return|>") && has("<|call|>")) || (has("<|flush|>") && (has("<|call|>") || has("<|calls|>")));
   if (parts) std::erase(eog, find(index, "<|end|>"));
   if (parts && v->eot_id == find(index, "<|end|>")) v->eot_id = -1;
   if (has("<|tool_response>")) std::erase(eog, find(index, "</s>"));
@@ -207,8 +233,10 @@ Status resolve_defaults(VocabData* v) {
     v->add_space_prefix = false;
   }
   if (!v->add_eos) v->add_eos = false;
-  if (*v->add_bos && v->bos_id < 0) return corrupt(key("add_bos_token") + " is true, but there is no " + key("bos_token_id"));
-  if (*v->add_eos && v->eos_id < 0) return corrupt(key("add_eos_token") + " is true, but there is no " + key("eos_token_id"));
+  if (*v->add_bos && v->bos_id < 0)
+    return corrupt(key("add_bos_token") + " is true, but there is no " + key("bos_token_id"));
+  if (*v->add_eos && v->eos_id < 0)
+    return corrupt(key("add_eos_token") + " is true, but there is no " + key("eos_token_id"));
   return {};
 }
 
@@ -217,8 +245,8 @@ Status check_specials(const VocabData& v) {
     const auto type = static_cast<TokenType>(v.types[i]);
     const bool searched = type == TokenType::kControl || type == TokenType::kUserDefined || type == TokenType::kUnknown;
     if (searched && v.tokens[i].size() > kMaxSpecialBytes) {
-      return capacity(key("tokens") + "[" + std::to_string(i) + "] is a special token of " + std::to_string(v.tokens[i].size()) +
-                      " bytes; the limit is " + std::to_string(kMaxSpecialBytes));
+      return capacity(key("tokens") + "[" + std::to_string(i) + "] is a special token of " +
+                      std::to_string(v.tokens[i].size()) + " bytes; the limit is " + std::to_string(kMaxSpecialBytes));
     }
   }
   return {};
@@ -230,7 +258,10 @@ int parse_byte_token(std::string_view text) {
   if (text.size() != 6 || text.substr(0, 3) != "<0x" || text[5] != '>') return -1;
   int value = 0;
   for (const char c : text.substr(3, 2)) {
-    const int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+    const int digit = c >= '0' && c <= '9'   ? c - '0'
+                      : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                      : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                                             : -1;
     if (digit < 0) return -1;
     value = value * 16 + digit;
   }
@@ -241,12 +272,13 @@ bool is_markup(std::string_view text) { return text.find_first_of("<>[]{}|") != 
 
 Result<VocabData> resolve_vocab(VocabData v) {
   if (v.model != "llama" && v.model != "gpt2") {
-    return Error{ErrorCode::kUnsupported,
-                 key("model") + " is " + quoted(v.model) + "; supported are 'llama' (SentencePiece) and 'gpt2' (byte-level BPE)"};
+    return Error{ErrorCode::kUnsupported, key("model") + " is " + quoted(v.model) +
+                                              "; supported are 'llama' (SentencePiece) and 'gpt2' (byte-level BPE)"};
   }
   if (v.model == "llama" && !v.precompiled_charsmap.empty()) {
-    return Error{ErrorCode::kUnsupported, key("precompiled_charsmap") + " has " + std::to_string(v.precompiled_charsmap.size()) +
-                                              " bytes; a 'llama' vocabulary is supported only without a normalisation table"};
+    return Error{ErrorCode::kUnsupported,
+                 key("precompiled_charsmap") + " has " + std::to_string(v.precompiled_charsmap.size()) +
+                     " bytes; a 'llama' vocabulary is supported only without a normalisation table"};
   }
   KEDGE_TRY(check_sizes(v));
   if (v.scores.empty()) v.scores.assign(v.tokens.size(), 0.0f);

@@ -13,30 +13,38 @@
 namespace kedge {
 
 // Values of `tokenizer.ggml.token_type`.
-enum class TokenType : int32_t { kUndefined = 0, kNormal = 1, kUnknown = 2, kControl = 3, kUserDefined = 4, kUnused = 5, kByte = 6 };
+enum class TokenType : int32_t {
+  kUndefined = 0,
+  kNormal = 1,
+  kUnknown = 2,
+  kControl = 3,
+  kUserDefined = 4,
+  kUnused = 5,
+  kByte = 6
+};
 
 // Comments name the GGUF key (prefix `tokenizer.ggml.` left out). An id of -1 and an empty optional mean "no such key".
 struct VocabData {
-  std::string model;                 // model: "llama" (SentencePiece BPE) or "gpt2" (byte-level BPE)
-  std::string pre;                   // pre: name of the pre-tokeniser; only "gpt2" uses it
-  std::vector<std::string> tokens;   // tokens
-  std::vector<float> scores;         // scores: empty, or one per token
-  std::vector<int32_t> types;        // token_type: empty, or one per token
-  std::vector<std::string> merges;   // merges: "left right", best first; only "gpt2" uses them
-  int32_t bos_id = -1;               // bos_token_id
-  int32_t eos_id = -1;               // eos_token_id
-  int32_t eot_id = -1;               // eot_token_id (end of turn)
-  int32_t eom_id = -1;               // eom_token_id (end of message)
-  int32_t unk_id = -1;               // unknown_token_id
-  int32_t sep_id = -1;               // seperator_token_id (the key is misspelt in GGUF)
-  int32_t pad_id = -1;               // padding_token_id
-  std::vector<int32_t> eog_ids;      // eog_token_ids, or the caller's own: further ids that end a generation
-  std::optional<bool> add_bos;       // add_bos_token
-  std::optional<bool> add_eos;       // add_eos_token
-  std::optional<bool> add_space_prefix;     // add_space_prefix; only "llama" uses it
-  bool remove_extra_whitespaces = false;    // remove_extra_whitespaces; only "llama" uses it
-  std::string precompiled_charsmap;         // precompiled_charsmap, the raw bytes
-  std::optional<bool> ignore_merges;        // not a GGUF key: overrides what the pre-tokeniser implies
+  std::string model;                      // model: "llama" (SentencePiece BPE) or "gpt2" (byte-level BPE)
+  std::string pre;                        // pre: name of the pre-tokeniser; only "gpt2" uses it
+  std::vector<std::string> tokens;        // tokens
+  std::vector<float> scores;              // scores: empty, or one per token
+  std::vector<int32_t> types;             // token_type: empty, or one per token
+  std::vector<std::string> merges;        // merges: "left right", best first; only "gpt2" uses them
+  int32_t bos_id = -1;                    // bos_token_id
+  int32_t eos_id = -1;                    // eos_token_id
+  int32_t eot_id = -1;                    // eot_token_id (end of turn)
+  int32_t eom_id = -1;                    // eom_token_id (end of message)
+  int32_t unk_id = -1;                    // unknown_token_id
+  int32_t sep_id = -1;                    // seperator_token_id (the key is misspelt in GGUF)
+  int32_t pad_id = -1;                    // padding_token_id
+  std::vector<int32_t> eog_ids;           // eog_token_ids, or the caller's own: further ids that end a generation
+  std::optional<bool> add_bos;            // add_bos_token
+  std::optional<bool> add_eos;            // add_eos_token
+  std::optional<bool> add_space_prefix;   // add_space_prefix; only "llama" uses it
+  bool remove_extra_whitespaces = false;  // remove_extra_whitespaces; only "llama" uses it
+  std::string precompiled_charsmap;       // precompiled_charsmap, the raw bytes
+  std::optional<bool> ignore_merges;      // not a GGUF key: overrides what the pre-tokeniser implies
 };
 
 // Limits on a vocabulary; beyond them loading is refused (kCapacity).

@@ -25,7 +25,9 @@ inline std::string read_file(const std::string& path) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-inline std::string vocab_path(const std::string& name) { return std::string(KEDGE_TEST_DATA) + "/vocab/ggml-vocab-" + name + ".gguf"; }
+inline std::string vocab_path(const std::string& name) {
+  return std::string(KEDGE_TEST_DATA) + "/vocab/ggml-vocab-" + name + ".gguf";
+}
 
 class GgufVocabReader {
  public:

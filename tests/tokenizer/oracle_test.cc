@@ -39,7 +39,8 @@ TEST_F(Oracle, AgreesOnEncyclopedicText) {
 
 TEST_F(Oracle, AgreesOnRandomUtf8) {
   std::mt19937_64 random(7);
-  static constexpr char32_t kRanges[][2] = {{0x20, 0x7e}, {0x20, 0x7e}, {0x1, 0x1f}, {0xa0, 0x17f}, {0x400, 0x4ff}, {0x4e00, 0x9fff}, {0x1f300, 0x1f6ff}};
+  static constexpr char32_t kRanges[][2] = {{0x20, 0x7e},   {0x20, 0x7e},     {0x1, 0x1f},       {0xa0, 0x17f},
+                                            {0x400, 0x4ff}, {0x4e00, 0x9fff}, {0x1f300, 0x1f6ff}};
   for (int i = 0; i < 20000; ++i) {
     std::string text;
     for (size_t n = random() % 24 + 1; n > 0; --n) {

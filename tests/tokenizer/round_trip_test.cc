@@ -11,8 +11,13 @@ namespace {
 
 // Bytes where things go wrong: spaces, NUL, the space mark and its parts, halves of characters, surrogates.
 std::string random_bytes(std::mt19937_64* random) {
-  static const std::string_view kPieces[] = {" ", "  ", std::string_view("\0", 1), "\n", "\xe2\x96\x81", "\xe2\x96", "\xe2", "\x81", "\xf0\x9f",
-                                             "\xc3\xa9", "\xed\xa0\x80", "\xef\xbf\xbd", "\xff", "<s>", "</s>", "<0x41>", "<unk>", "the", "a"};
+  static const std::string_view kPieces[] = {" ",        "  ",           std::string_view("\0", 1),
+                                             "\n",       "\xe2\x96\x81", "\xe2\x96",
+                                             "\xe2",     "\x81",         "\xf0\x9f",
+                                             "\xc3\xa9", "\xed\xa0\x80", "\xef\xbf\xbd",
+                                             "\xff",     "<s>",          "</s>",
+                                             "<0x41>",   "<unk>",        "the",
+                                             "a"};
   std::string text;
   for (size_t n = (*random)() % 8 + 1; n > 0; --n) {
     const uint64_t pick = (*random)();
@@ -58,7 +63,8 @@ TEST_P(RoundTripBytes, HundredThousandStrings) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Gpt2, RoundTripBytes, testing::Combine(testing::Values("gpt-2"), testing::Range(0, 4)));
-INSTANTIATE_TEST_SUITE_P(LlamaSpm, RoundTripBytes, testing::Combine(testing::Values("llama-spm"), testing::Range(4, 6)));
+INSTANTIATE_TEST_SUITE_P(LlamaSpm, RoundTripBytes,
+                         testing::Combine(testing::Values("llama-spm"), testing::Range(4, 6)));
 INSTANTIATE_TEST_SUITE_P(Phi3, RoundTripBytes, testing::Combine(testing::Values("phi-3"), testing::Range(6, 8)));
 INSTANTIATE_TEST_SUITE_P(Scout, RoundTripBytes, testing::Combine(testing::Values("scout"), testing::Range(8, 10)));
 
@@ -90,7 +96,8 @@ TEST(LongText, MegabytesEncodeInTimeAndComeBack) {
   for (const char* name : {"gpt-2", "llama-spm", "deepseek-coder", "scout"}) {
     const auto tokenizer = load_tokenizer(name);
     ASSERT_NE(tokenizer, nullptr);
-    std::vector<std::string> texts = {std::string(n, 'a'), std::string(n, ' '), std::string(n, ' ') + "a", std::string(n, '<')};
+    std::vector<std::string> texts = {std::string(n, 'a'), std::string(n, ' '), std::string(n, ' ') + "a",
+                                      std::string(n, '<')};
     if (std::string(name) != "deepseek-coder") texts.push_back(pairs);
     for (const std::string& text : texts) {
       const auto ids = tokenizer->encode(text, {.add_special = false, .parse_special = true});

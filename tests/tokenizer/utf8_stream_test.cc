@@ -71,7 +71,8 @@ TEST(Utf8Stream, RandomBytesAreTheSameHoweverTheyAreCut) {
   std::mt19937_64 random(3);
   for (int i = 0; i < 20000; ++i) {
     std::string text;
-    static constexpr unsigned char kBytes[] = {'a', 0x80, 0xbf, 0xc2, 0xe0, 0xa0, 0xed, 0x9f, 0xf0, 0x90, 0xf4, 0x8f, 0xff};
+    static constexpr unsigned char kBytes[] = {'a',  0x80, 0xbf, 0xc2, 0xe0, 0xa0, 0xed,
+                                               0x9f, 0xf0, 0x90, 0xf4, 0x8f, 0xff};
     for (size_t n = random() % 9; n > 0; --n) text.push_back(static_cast<char>(kBytes[random() % std::size(kBytes)]));
     const std::string whole = streamed(text, text.size(), text.size(), InvalidUtf8::kReplace, true);
     EXPECT_TRUE(utf8_valid(whole));
@@ -108,7 +109,8 @@ TEST(Utf8, AgreesWithTheDefinitionOnEveryCodePoint) {
     if (surrogate) continue;
     ASSERT_EQ(utf8_code_point(s, 0, s.size()), c);
   }
-  for (const std::string bad : {"\xc0\x80", "\xc1\xbf", "\xe0\x9f\xbf", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\x80"}) {
+  for (const std::string bad :
+       {"\xc0\x80", "\xc1\xbf", "\xe0\x9f\xbf", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\x80"}) {
     EXPECT_EQ(utf8_char_length(bad, 0), 0u);
   }
 }
