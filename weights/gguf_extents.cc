@@ -41,24 +41,24 @@ Status place_tensors(GgufFile& gguf, uint64_t file_bytes, const std::string& fil
   const auto at = [&](size_t i) { return gguf.tensors[i].name; };
   const auto corrupt = [&](const std::string& what) { return Error{ErrorCode::kCorrupt, file + ": " + what}; };
   if (const auto twice = NameIndex(gguf.tensors.size(), at).duplicate()) {
-    return corrupt("tensor " + quoted(at(*twice)) + " appears more than once");
+    return corrupt("tensor " + in_quotes(at(*twice)) + " appears more than once");
   }
   const TensorInfo* last = nullptr;  // whose end is furthest
   for (TensorInfo& t : gguf.tensors) {
     if (t.offset % gguf.alignment != 0) {
-      return corrupt("tensor " + quoted(t.name) + ": offset is " + std::to_string(t.offset) +
+      return corrupt("tensor " + in_quotes(t.name) + ": offset is " + std::to_string(t.offset) +
                      ", must be a multiple of the alignment " + std::to_string(gguf.alignment));
     }
     const auto start = checked_add(t.offset, gguf.data_offset);
     if (!start || !checked_add(*start, t.bytes)) {
-      return corrupt("tensor " + quoted(t.name) + ": offset " + std::to_string(t.offset) + " plus " +
+      return corrupt("tensor " + in_quotes(t.name) + ": offset " + std::to_string(t.offset) + " plus " +
                      std::to_string(t.bytes) + " bytes overflows");
     }
     t.offset = *start;
     if (last == nullptr || t.offset + t.bytes > last->offset + last->bytes) last = &t;
   }
   if (last != nullptr && last->offset + last->bytes > file_bytes) {
-    return corrupt("truncated: tensor " + quoted(last->name) + " ends at byte " +
+    return corrupt("truncated: tensor " + in_quotes(last->name) + " ends at byte " +
                    std::to_string(last->offset + last->bytes) + ", the file has " + std::to_string(file_bytes));
   }
   std::vector<const TensorInfo*> order;
@@ -69,8 +69,8 @@ Status place_tensors(GgufFile& gguf, uint64_t file_bytes, const std::string& fil
     const TensorInfo& a = *order[i - 1];
     const TensorInfo& b = *order[i];
     if (a.offset + a.bytes > b.offset) {
-      return corrupt("tensors " + quoted(a.name) + " (bytes " + std::to_string(a.offset) + " to " +
-                     std::to_string(a.offset + a.bytes) + ") and " + quoted(b.name) + " (from byte " +
+      return corrupt("tensors " + in_quotes(a.name) + " (bytes " + std::to_string(a.offset) + " to " +
+                     std::to_string(a.offset + a.bytes) + ") and " + in_quotes(b.name) + " (from byte " +
                      std::to_string(b.offset) + ") overlap");
     }
   }

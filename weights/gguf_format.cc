@@ -51,7 +51,7 @@ std::string gguf_tensor_type_name(uint32_t id) {
   return id < kNames.size() ? kNames[id] : "type " + std::to_string(id);
 }
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   static constexpr char kHex[] = "0123456789abcdef";
   std::string out = "'";
   size_t i = 0;

@@ -58,7 +58,7 @@ std::string gguf_tensor_type_name(uint32_t id);
 
 // `text` in single quotes for a message: control characters and bytes that are not UTF-8 as \xNN, at most ~96 bytes.
 // File content reaches terminals through messages, so it never does unescaped.
-std::string quoted(std::string_view text);
+std::string in_quotes(std::string_view text);
 
 // Offset of the first byte that is not part of well-formed UTF-8 (RFC 3629: no surrogates, nothing overlong), if any.
 std::optional<size_t> find_invalid_utf8(std::string_view text);

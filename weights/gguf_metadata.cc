@@ -173,7 +173,7 @@ Result<GgufMetadata> GgufMetadata::make(std::string file, std::vector<GgufEntry>
     m.entries_ = std::move(entries);
     m.by_key_ = NameIndex(m.entries_.size(), [&](size_t i) { return m.entries_[i].key; });
     if (const auto i = m.by_key_.duplicate()) {
-      return Error{ErrorCode::kCorrupt, file + ": key " + quoted(m.entries_[*i].key) + " appears more than once"};
+      return Error{ErrorCode::kCorrupt, file + ": key " + in_quotes(m.entries_[*i].key) + " appears more than once"};
     }
     return m;
   });
@@ -185,12 +185,12 @@ const GgufEntry* GgufMetadata::find(std::string_view key) const {
 }
 
 Error GgufMetadata::missing(std::string_view key, const char* expected) const {
-  return Error{ErrorCode::kNotFound, file_ + ": key " + quoted(key) + " is missing (expected " + expected + ")"};
+  return Error{ErrorCode::kNotFound, file_ + ": key " + in_quotes(key) + " is missing (expected " + expected + ")"};
 }
 
 Error GgufMetadata::mismatch(const GgufEntry& entry, const std::string& expected) const {
   return Error{ErrorCode::kCorrupt,
-               file_ + ": key " + quoted(entry.key) + " has type " + entry.type_name() + ", expected " + expected};
+               file_ + ": key " + in_quotes(entry.key) + " has type " + entry.type_name() + ", expected " + expected};
 }
 
 template <class T>
@@ -209,7 +209,7 @@ Result<T> GgufMetadata::get(std::string_view key) const {
       break;
   }
   return Error{ErrorCode::kCorrupt,
-               file_ + ": key " + quoted(key) + " is " + number_text(scalar) + ", outside " + range_text<T>()};
+               file_ + ": key " + in_quotes(key) + " is " + number_text(scalar) + ", outside " + range_text<T>()};
 }
 
 template <class T>
@@ -237,7 +237,7 @@ Result<std::vector<T>> GgufMetadata::get_array(std::string_view key) const {
       const Fit fit = convert(scalar, value);
       if (fit == Fit::kWrongType) return mismatch(*entry, expected);
       if (fit == Fit::kOutOfRange) {
-        return Error{ErrorCode::kCorrupt, file_ + ": key " + quoted(key) + " element " + std::to_string(i) + " is " +
+        return Error{ErrorCode::kCorrupt, file_ + ": key " + in_quotes(key) + " element " + std::to_string(i) + " is " +
                                               number_text(scalar) + ", outside " + range_text<Value>()};
       }
       out.push_back(static_cast<T>(value));
@@ -256,14 +256,14 @@ Result<std::vector<T>> GgufMetadata::get_per_layer(std::string_view key, uint32_
   if (entry->is_array()) {
     KEDGE_ASSIGN(values, get_array<T>(key));
     if (values.size() != n) {
-      return Error{ErrorCode::kCorrupt, file_ + ": key " + quoted(key) + " has " + std::to_string(values.size()) +
+      return Error{ErrorCode::kCorrupt, file_ + ": key " + in_quotes(key) + " has " + std::to_string(values.size()) +
                                             " elements, expected " + std::to_string(n) + " (one per layer)"};
     }
     return values;
   }
   // The number of layers comes from the file too: without the limit four bytes of it could ask for 16 GB.
   if (n > kMaxGgufTensors) {
-    return Error{ErrorCode::kCapacity, file_ + ": key " + quoted(key) + ": " + std::to_string(n) +
+    return Error{ErrorCode::kCapacity, file_ + ": key " + in_quotes(key) + ": " + std::to_string(n) +
                                            " layers, the limit is " + std::to_string(kMaxGgufTensors)};
   }
   KEDGE_ASSIGN(value, get<Value>(key));

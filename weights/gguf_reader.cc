@@ -80,7 +80,7 @@ Result<std::string_view> HeaderParser::read_string(What&& what, uint64_t limit) 
 Status HeaderParser::check_magic() const {
   const std::string_view head(reinterpret_cast<const char*>(bytes_.data()), std::min<size_t>(bytes_.size(), 64));
   if (head.starts_with(std::string_view(kGgufMagic, sizeof(kGgufMagic)))) return {};
-  std::string hint = "it begins with " + quoted(head.substr(0, 16));
+  std::string hint = "it begins with " + in_quotes(head.substr(0, 16));
   if (head.starts_with("version https://git-lfs")) {
     hint = "it is a Git LFS pointer; fetch the real file with 'git lfs pull'";
   } else if (head.starts_with("lmgg") || head.starts_with("tjgg") || head.starts_with("fmgg")) {
@@ -125,10 +125,10 @@ Result<GgufEntry> HeaderParser::parse_entry(uint64_t index) {
   GgufEntry entry;
   KEDGE_ASSIGN(key, read_string(nth, kMaxGgufKeyBytes));
   if (const std::string problem = name_problem(key, kMaxGgufKeyBytes); !problem.empty()) {
-    return corrupt(nth() + ", " + quoted(key) + ", " + problem);
+    return corrupt(nth() + ", " + in_quotes(key) + ", " + problem);
   }
   entry.key = key;
-  const auto what = [&] { return "key " + quoted(key); };
+  const auto what = [&] { return "key " + in_quotes(key); };
   KEDGE_ASSIGN(type, read<uint32_t>([&] { return what() + " (type)"; }));
   if (type >= kGgufTypeCount) {
     return corrupt(what() + " has value type " + std::to_string(type) + ", the largest is " +
@@ -155,7 +155,7 @@ Result<GgufEntry> HeaderParser::parse_entry(uint64_t index) {
 }
 
 Status HeaderParser::parse_array(GgufEntry& entry) {
-  const auto what = [&] { return "key " + quoted(entry.key); };
+  const auto what = [&] { return "key " + in_quotes(entry.key); };
   KEDGE_ASSIGN(element, read<uint32_t>([&] { return what() + " (element type)"; }));
   KEDGE_ASSIGN(count, read<uint64_t>([&] { return what() + " (element count)"; }));
   if (element >= kGgufTypeCount) {
@@ -172,7 +172,7 @@ Status HeaderParser::parse_array(GgufEntry& entry) {
 
 // Checks `count` values of `type` and moves past them. `depth` counts the arrays around them.
 Status HeaderParser::skip_elements(std::string_view key, GgufType type, uint64_t count, int depth) {
-  const auto what = [&] { return "key " + quoted(key); };
+  const auto what = [&] { return "key " + in_quotes(key); };
   if (depth > kMaxGgufArrayDepth) {
     return over_limit(what() + ": depth of nested arrays", static_cast<uint64_t>(depth), kMaxGgufArrayDepth);
   }
@@ -217,7 +217,7 @@ Status HeaderParser::parse_alignment(GgufFile& out) const {
   if (!out.metadata.has(kKey)) return {};
   KEDGE_ASSIGN(alignment, out.metadata.get_u32(kKey));
   if (const std::string problem = alignment_problem(alignment); !problem.empty()) {
-    return corrupt("key " + quoted(kKey) + " " + problem);
+    return corrupt("key " + in_quotes(kKey) + " " + problem);
   }
   out.alignment = alignment;
   return {};
@@ -228,10 +228,10 @@ Result<TensorInfo> HeaderParser::parse_tensor(uint64_t index) {
   TensorInfo t;
   KEDGE_ASSIGN(name, read_string(nth, kMaxGgufTensorNameBytes));
   if (const std::string problem = name_problem(name, kMaxGgufTensorNameBytes); !problem.empty()) {
-    return corrupt(nth() + ", " + quoted(name) + ", " + problem);
+    return corrupt(nth() + ", " + in_quotes(name) + ", " + problem);
   }
   t.name = name;
-  const auto what = [&] { return "tensor " + quoted(name); };
+  const auto what = [&] { return "tensor " + in_quotes(name); };
   KEDGE_ASSIGN(n_dims, read<uint32_t>([&] { return what() + " (number of dimensions)"; }));
   if (n_dims > kMaxGgufDims) return over_limit(what() + ": number of dimensions", n_dims, kMaxGgufDims);
   t.n_dims = static_cast<int>(n_dims);

@@ -52,7 +52,7 @@ bool GgufWriter::add_key(std::string_view key) {
   std::string wrong = name_problem(key, kMaxGgufKeyBytes);
   if (key == kAlignmentKey) wrong = "is written by the writer itself (set_alignment)";
   if (!wrong.empty()) {
-    problem("key " + quoted(key) + " " + wrong);
+    problem("key " + in_quotes(key) + " " + wrong);
     return false;
   }
   keys_.emplace_back(key);
@@ -62,12 +62,12 @@ bool GgufWriter::add_key(std::string_view key) {
 
 bool GgufWriter::check_string(std::string_view key, std::string_view value) {
   if (value.size() > kMaxGgufStringBytes) {
-    problem("key " + quoted(key) + ": a string has " + std::to_string(value.size()) + " bytes, the limit is " +
+    problem("key " + in_quotes(key) + ": a string has " + std::to_string(value.size()) + " bytes, the limit is " +
             std::to_string(kMaxGgufStringBytes));
     return false;
   }
   if (const auto bad = find_invalid_utf8(value)) {
-    problem("key " + quoted(key) + ": a string is not valid UTF-8 (byte " + std::to_string(*bad) + ")");
+    problem("key " + in_quotes(key) + ": a string is not valid UTF-8 (byte " + std::to_string(*bad) + ")");
     return false;
   }
   return true;
@@ -101,7 +101,7 @@ void GgufWriter::add_string(std::string_view key, std::string_view value) {
 
 void GgufWriter::add_bools(std::string_view key, std::span<const uint8_t> values) {
   for (const uint8_t v : values) {
-    if (v > 1) return problem("key " + quoted(key) + ": a bool is " + std::to_string(v) + ", must be 0 or 1");
+    if (v > 1) return problem("key " + in_quotes(key) + ": a bool is " + std::to_string(v) + ", must be 0 or 1");
   }
   add_raw_array(key, GgufType::kBool, values.size(), std::as_bytes(values));
 }
@@ -141,7 +141,7 @@ void GgufWriter::copy(const GgufEntry& entry) {
 
 void GgufWriter::add_tensor(std::string_view name, const QuantFormat& type, std::span<const int64_t> dims) {
   guarded([&] {
-    const std::string what = "tensor " + quoted(name);
+    const std::string what = "tensor " + in_quotes(name);
     if (const std::string wrong = name_problem(name, kMaxGgufTensorNameBytes); !wrong.empty()) {
       return problem(what + " " + wrong);
     }
@@ -179,16 +179,16 @@ Status GgufWriter::check() const {
   }
   const auto key_at = [&](size_t i) { return std::string_view(keys_[i]); };
   if (const auto i = NameIndex(keys_.size(), key_at).duplicate()) {
-    return wrong("key " + quoted(keys_[*i]) + " was added more than once");
+    return wrong("key " + in_quotes(keys_[*i]) + " was added more than once");
   }
   const auto tensor_at = [&](size_t i) { return std::string_view(tensors_[i].name); };
   if (const auto i = NameIndex(tensors_.size(), tensor_at).duplicate()) {
-    return wrong("tensor " + quoted(tensors_[*i].name) + " was added more than once");
+    return wrong("tensor " + in_quotes(tensors_[*i].name) + " was added more than once");
   }
   uint64_t end = 0;
   for (const Tensor& t : tensors_) {
     const auto next = checked_add(end, t.info.bytes);
-    if (!next || *next > UINT64_MAX / 2) return wrong("tensor " + quoted(t.name) + ": the file's size overflows");
+    if (!next || *next > UINT64_MAX / 2) return wrong("tensor " + in_quotes(t.name) + ": the file's size overflows");
     end = *checked_align(*next, alignment_);
   }
   return {};
@@ -258,15 +258,15 @@ Status GgufWriter::write_padding() {
 }
 
 Status GgufWriter::write(std::string_view name, std::span<const std::byte> bytes) {
-  if (!out_.is_open()) return Error{ErrorCode::kInvalidArgument, "tensor " + quoted(name) + ": no file was begun"};
+  if (!out_.is_open()) return Error{ErrorCode::kInvalidArgument, "tensor " + in_quotes(name) + ": no file was begun"};
   if (current_ >= tensors_.size() || tensors_[current_].name != name) {
-    const std::string expected = current_ < tensors_.size() ? quoted(tensors_[current_].name) : "the end";
+    const std::string expected = current_ < tensors_.size() ? in_quotes(tensors_[current_].name) : "the end";
     return Error{ErrorCode::kInvalidArgument,
-                 path_ + ": data of tensor " + quoted(name) + " was given where " + expected + " is next"};
+                 path_ + ": data of tensor " + in_quotes(name) + " was given where " + expected + " is next"};
   }
   const uint64_t want = tensors_[current_].info.bytes;
   if (bytes.size() > want - current_done_) {
-    return Error{ErrorCode::kInvalidArgument, path_ + ": tensor " + quoted(name) + " takes " + std::to_string(want) +
+    return Error{ErrorCode::kInvalidArgument, path_ + ": tensor " + in_quotes(name) + " takes " + std::to_string(want) +
                                                   " bytes, " + std::to_string(current_done_) + " are written and " +
                                                   std::to_string(bytes.size()) + " more were given"};
   }
@@ -281,7 +281,7 @@ Status GgufWriter::write(std::string_view name, std::span<const std::byte> bytes
 Status GgufWriter::finish() {
   if (!out_.is_open()) return Error{ErrorCode::kInvalidArgument, "no file was begun"};
   if (current_ < tensors_.size()) {
-    return Error{ErrorCode::kInvalidArgument, path_ + ": tensor " + quoted(tensors_[current_].name) + " has " +
+    return Error{ErrorCode::kInvalidArgument, path_ + ": tensor " + in_quotes(tensors_[current_].name) + " has " +
                                                   std::to_string(current_done_) + " of its " +
                                                   std::to_string(tensors_[current_].info.bytes) + " bytes"};
   }

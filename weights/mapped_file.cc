@@ -86,7 +86,7 @@ MappedFile::~MappedFile() {
 Result<MappedFile> MappedFile::open(const std::string& path, const LoadOptions& options) {
   return without_bad_alloc(path, [&]() -> Result<MappedFile> {
     if (path.find('\0') != std::string::npos) {
-      return Error{ErrorCode::kInvalidArgument, quoted(path) + ": a path cannot contain a NUL character"};
+      return Error{ErrorCode::kInvalidArgument, in_quotes(path) + ": a path cannot contain a NUL character"};
     }
     // O_NONBLOCK so that opening a pipe nobody writes to is an error below instead of a hang here.
     const Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));

@@ -65,7 +65,7 @@ Error OutputFile::failed(const char* what, int code) const {
 Result<OutputFile> OutputFile::create(const std::string& path, uint64_t expected_bytes) {
   return without_bad_alloc(path, [&]() -> Result<OutputFile> {
     if (path.empty() || path.find('\0') != std::string::npos) {
-      return Error{ErrorCode::kInvalidArgument, quoted(path) + ": is not a path a file can have"};
+      return Error{ErrorCode::kInvalidArgument, in_quotes(path) + ": is not a path a file can have"};
     }
     OutputFile out;
     out.path_ = path;

@@ -49,7 +49,7 @@ RowResult convert_row(const QuantFormat& from, const std::byte* in, const QuantF
 }
 
 Error refused(const TensorInfo& t, int64_t row, const std::string& why) {
-  return {ErrorCode::kInvalidArgument, "tensor " + quoted(t.name) + ", row " + std::to_string(row) + ": " + why};
+  return {ErrorCode::kInvalidArgument, "tensor " + in_quotes(t.name) + ", row " + std::to_string(row) + ": " + why};
 }
 
 class Quantizer {
@@ -96,7 +96,7 @@ class Quantizer {
   Status advance(uint64_t values) {
     progress_.values_done += values;
     if (options_.progress && !options_.progress(progress_)) {
-      return Error{ErrorCode::kCancelled, "quantising was cancelled at tensor " + quoted(progress_.tensor)};
+      return Error{ErrorCode::kCancelled, "quantising was cancelled at tensor " + in_quotes(progress_.tensor)};
     }
     return {};
   }
@@ -186,7 +186,7 @@ Result<QuantizeReport> plan(const TensorStore& in, const QuantizeOptions& option
   for (const TensorInfo& t : in.tensors()) {
     KEDGE_ASSIGN(choice, choose_type(t, model, mix, options.overrides));
     if (t.type != choice.type && t.type->family != QuantFamily::kFloat && !options.allow_requantize) {
-      return Error{ErrorCode::kInvalidArgument, in.path() + ": tensor " + quoted(t.name) + " is " + t.type->name +
+      return Error{ErrorCode::kInvalidArgument, in.path() + ": tensor " + in_quotes(t.name) + " is " + t.type->name +
                                                     " already; quantising it again to " + choice.type->name +
                                                     " loses twice and must be allowed explicitly"};
     }

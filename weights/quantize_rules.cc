@@ -104,7 +104,7 @@ Result<QuantizeMix> find_quantize_mix(std::string_view name) {
   }
   std::string known;
   for (const std::string& n : quantize_type_names()) known += (known.empty() ? "" : ", ") + n;
-  return Error{ErrorCode::kInvalidArgument, "unknown type " + quoted(name) + " to quantise to; known: " + known};
+  return Error{ErrorCode::kInvalidArgument, "unknown type " + in_quotes(name) + " to quantise to; known: " + known};
 }
 
 std::vector<std::string> quantize_type_names() {
@@ -133,10 +133,10 @@ Result<QuantizeChoice> choose_type(const TensorInfo& tensor, const QuantizeModel
   for (const auto& [pattern, type] : overrides) {
     if (!matches_pattern(pattern, tensor.name)) continue;
     const QuantFormat* format = find_quant(type);
-    const std::string what = "override " + quoted(pattern) + " = " + quoted(type) + ": ";
+    const std::string what = "override " + in_quotes(pattern) + " = " + in_quotes(type) + ": ";
     if (format == nullptr) return Error{ErrorCode::kInvalidArgument, what + "no such tensor type"};
     if (!fits(tensor, *format)) {
-      return Error{ErrorCode::kInvalidArgument, what + "rows of tensor " + quoted(tensor.name) + " have " +
+      return Error{ErrorCode::kInvalidArgument, what + "rows of tensor " + in_quotes(tensor.name) + " have " +
                                                     std::to_string(tensor.row_values()) + " values, no multiple of " +
                                                     std::to_string(format->block_values)};
     }

@@ -174,12 +174,12 @@ Status TensorStore::check_split(size_t n_named) const {
     const GgufMetadata& m = parts_[i].gguf.metadata;
     if (n_named == 1 && !m.has(kSplitCount)) continue;  // not split
     const auto differs = [&](std::string_view key, uint64_t value, uint64_t expected) {
-      return Error{ErrorCode::kCorrupt, m.file() + ": key " + quoted(key) + " is " + std::to_string(value) +
+      return Error{ErrorCode::kCorrupt, m.file() + ": key " + in_quotes(key) + " is " + std::to_string(value) +
                                             ", expected " + std::to_string(expected)};
     };
     KEDGE_ASSIGN(count, m.get_u32(kSplitCount));
     if (n_named == 1 && count > 1) {
-      return Error{ErrorCode::kInvalidArgument, m.file() + ": key " + quoted(kSplitCount) + " is " +
+      return Error{ErrorCode::kInvalidArgument, m.file() + ": key " + in_quotes(kSplitCount) + " is " +
                                                     std::to_string(count) +
                                                     ": a split model, whose parts must be named <name>-00001-of-" +
                                                     PartName{"", 1, count}.path(1).substr(10)};
@@ -201,7 +201,7 @@ Status TensorStore::finish() {
   by_name_ = NameIndex(tensors_.size(), [&](size_t i) { return tensors_[i].name; });
   if (const auto i = by_name_.duplicate()) {
     return Error{ErrorCode::kCorrupt, parts_[tensors_[*i].file].gguf.metadata.file() + ": tensor " +
-                                          quoted(tensors_[*i].name) + " is also in an earlier part"};
+                                          in_quotes(tensors_[*i].name) + " is also in an earlier part"};
   }
   return {};
 }
@@ -225,7 +225,7 @@ Result<TensorRef> TensorStore::optional(std::string_view name, std::span<const i
   const TensorInfo* t = find(name);
   if (t == nullptr) return TensorRef{};
   if (!same_shape(*t, dims)) {
-    return Error{ErrorCode::kCorrupt, parts_[t->file].gguf.metadata.file() + ": tensor " + quoted(name) +
+    return Error{ErrorCode::kCorrupt, parts_[t->file].gguf.metadata.file() + ": tensor " + in_quotes(name) +
                                           " has shape " + t->shape() + ", expected " + shape_text(dims)};
   }
   return TensorRef{t, data(*t).data()};
@@ -235,7 +235,7 @@ Result<TensorRef> TensorStore::require(std::string_view name, std::span<const in
   KEDGE_ASSIGN(ref, optional(name, dims));
   if (!ref) {
     return Error{ErrorCode::kNotFound,
-                 path_ + ": tensor " + quoted(name) + " is missing (expected shape " + shape_text(dims) + ")"};
+                 path_ + ": tensor " + in_quotes(name) + " is missing (expected shape " + shape_text(dims) + ")"};
   }
   return ref;
 }
