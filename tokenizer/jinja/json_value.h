@@ -1,0 +1,13 @@
+// JSON text to values. Members keep their order; every string is marked as input.
+#pragma once
+
+#include <string_view>
+
+#include "tokenizer/jinja/value.h"
+
+namespace kedge::jinja {
+
+// `what` names the text in errors. Numbers: integers of 64 bits, else double.
+Result<Value> parse_json(Heap& heap, std::string_view json, std::string_view what);
+
+}  // namespace kedge::jinja
