@@ -99,19 +99,13 @@ void run(const RunFlags& flags, const std::string& prompt) {
   };
   if (!flags.json) {
     if (flags.echo) print(prompt);
-    options.on_text = [&](std::string_view text) {
-      print(text);
-      std::fflush(stdout);
-      return true;
-    };
+    options.on_text = stream_text;
   }
   const auto generation = need(session.generate(ids, options));
   progress.finish();
   print_result(flags, model, session, generation);
-  if (generation.finish_reason() == KEDGE_FINISH_CANCELLED) {
-    std::fflush(stdout);
-    throw Failure("", kExitInterrupted);
-  }
+  check_output();
+  if (generation.finish_reason() == KEDGE_FINISH_CANCELLED) throw Failure("", kExitInterrupted);
 }
 
 }  // namespace

@@ -63,6 +63,14 @@ void print_json(const Json& json, int indent) {
   print(json.dump(indent, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
+bool stream_text(std::string_view text) noexcept {
+  return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
+}
+
+void check_output() {
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) throw Failure("standard output: cannot write");
+}
+
 std::string format(const char* pattern, ...) {
   va_list args;
   va_start(args, pattern);

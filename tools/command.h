@@ -45,6 +45,8 @@ std::vector<int32_t> parse_ids(std::string_view text, const std::string& what);
 // Writes to standard output; a failed write is a Failure.
 void print(std::string_view text);
 void print_json(const Json& json, int indent = 2);
+bool stream_text(std::string_view text) noexcept;  // writes at once; false when that failed: a callback must not throw
+void check_output();                               // a Failure when anything written so far got lost
 std::string format(const char* pattern, ...) __attribute__((format(printf, 1, 2)));
 std::string human_bytes(double bytes);  // "3.41 GB"
 double median(std::vector<double> values);

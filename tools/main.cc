@@ -1,7 +1,5 @@
 // The command `kedge`. Exit codes: 0 done, 1 failed, 2 wrong use, 130 stopped by Ctrl-C.
-#include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <exception>
 
 #include "tools/command.h"
@@ -29,7 +27,7 @@ int parse_and_run(CLI::App& app, int argc, char** argv) {
     std::fprintf(stderr, "Try '%s'.\n", help_of(app).c_str());
     return kExitUsage;
   }
-  if (std::fflush(stdout) != 0) throw Failure(std::string("standard output: ") + std::strerror(errno));
+  check_output();
   return 0;
 }
 

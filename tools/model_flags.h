@@ -20,6 +20,8 @@ struct ModelFlags {
   void add_to(CLI::App* command);
   std::string path() const;  // of the file that `model` means
   api::Model open() const;   // with a progress bar
+  // Enough of it for text and tokens: a file that holds only a vocabulary will do.
+  api::Model open_vocabulary() const;
 };
 
 struct SessionFlags {

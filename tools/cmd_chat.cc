@@ -1,0 +1,227 @@
+// kedge chat: a conversation on the terminal, or one message a line from a pipe.
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "tools/conversation.h"
+#include "tools/interrupt.h"
+#include "tools/line_reader.h"
+#include "tools/model_flags.h"
+#include "tools/progress.h"
+
+namespace kedge::tools {
+
+namespace {
+
+struct ChatFlags {
+  ModelFlags model;
+  SessionFlags session;
+  SamplerFlags sampler;
+  std::string system;
+  int n = -1;
+  bool thinking = false;
+  bool no_thinking = false;
+  bool no_color = false;
+};
+
+constexpr const char* kHelp =
+    "/help           this list\n"
+    "/reset          forget the conversation\n"
+    "/system [TEXT]  forget the conversation and begin with these instructions\n"
+    "/stats          speed and memory of the last answer\n"
+    "/quit           leave (or Ctrl-D)\n"
+    "A line that ends in \\ goes on in the next one. Ctrl-C stops an answer.\n";
+
+class Chat {
+ public:
+  Chat(const ChatFlags& flags, const api::Model& model, api::Session& session)
+      : flags_(flags),
+        session_(session),
+        guard_(session),
+        conversation_(model, session, template_options(flags)),
+        interactive_(isatty(STDIN_FILENO) == 1),
+        colour_(stdout_is_terminal() && !flags.no_color) {
+    conversation_.reset(flags.system);
+  }
+
+  void run() {
+    if (interactive_) note(flags_.model.path() + ". /help lists the commands.");
+    std::string message;
+    while (read_message(message)) {
+      if (message.find_first_not_of(" \t") == std::string::npos) continue;
+      if (message[0] == '/') {
+        if (!command(message)) return;
+      } else {
+        answer(message);
+      }
+    }
+  }
+
+ private:
+  static std::string template_options(const ChatFlags& flags) {
+    Json options = {{"add_generation_prompt", true}};
+    if (flags.thinking) options["enable_thinking"] = true;
+    if (flags.no_thinking) options["enable_thinking"] = false;
+    return options.dump();
+  }
+
+  void note(const std::string& text) const {
+    print(colour_ ? "\033[2m" + text + "\033[0m\n" : text + "\n");
+    std::fflush(stdout);
+  }
+  void prompt(const char* text) const {
+    if (!interactive_) return;
+    print(colour_ ? std::string("\033[1;32m") + text + "\033[0m" : text);
+    std::fflush(stdout);
+  }
+
+  // The next message, over all lines that end in a backslash; false at the end of the input. The second Ctrl-C in a
+  // row at the prompt leaves.
+  bool read_message(std::string& message) {
+    message.clear();
+    bool warned = false;
+    prompt("> ");
+    for (;;) {
+      std::string line;
+      const auto outcome = reader_.read(line);
+      if (outcome == LineReader::Outcome::kEnd) {
+        if (interactive_) print("\n");
+        return !message.empty();
+      }
+      if (outcome == LineReader::Outcome::kInterrupted) {
+        if (!InterruptGuard::interrupted()) continue;  // some other signal
+        guard_.clear();
+        print("\n");
+        if (warned || !interactive_) return false;
+        warned = true;
+        message.clear();
+        note("Ctrl-C again, or /quit, leaves.");
+        prompt("> ");
+        continue;
+      }
+      message += line;
+      if (line.empty() || line.back() != '\\') return true;
+      message.back() = '\n';
+      prompt("  ");
+    }
+  }
+
+  // False: leave.
+  bool command(const std::string& line) {
+    const size_t space = line.find(' ');
+    const std::string name = line.substr(0, space);
+    const std::string rest = space == std::string::npos ? "" : line.substr(space + 1);
+    if (name == "/quit" || name == "/exit") return false;
+    if (name == "/help") {
+      note(kHelp);
+    } else if (name == "/reset") {
+      conversation_.reset(conversation_.system());
+      note("The conversation is forgotten.");
+    } else if (name == "/system") {
+      conversation_.reset(rest);
+      note(rest.empty() ? "A new conversation without instructions." : "A new conversation with these instructions.");
+    } else if (name == "/stats") {
+      stats();
+    } else {
+      note("There is no " + name + ". /help lists the commands.");
+    }
+    return true;
+  }
+
+  void stats() const {
+    const auto rate = [](size_t n, double ms) { return ms > 0 ? static_cast<double>(n) * 1000 / ms : 0.0; };
+    const auto info = session_.info();
+    note(format("context %d of %d tokens, KV %s, %d threads", info.n_past, info.n_ctx,
+                human_bytes(static_cast<double>(info.kv_bytes)).c_str(), info.n_threads));
+    if (last_.n_generated == 0) return;
+    note(format("last answer: %zu tokens reused, %zu read at %.1f/s, %zu generated at %.1f/s", last_.n_reused,
+                last_.n_prompt, rate(last_.n_prompt, last_.prefill_ms), last_.n_generated,
+                rate(last_.n_generated - 1, last_.decode_ms)));
+  }
+
+  void answer(const std::string& message) {
+    guard_.clear();
+    Progress progress("reading");
+    api::GenerateOptions options;
+    flags_.sampler.apply(options);
+    options.max_tokens = flags_.n;
+    options.request = conversation_.n_messages();  // another turn, other random numbers
+    options.on_prefill = [&](size_t done, size_t total) {
+      progress.update(done, total);
+      if (done == total) progress.finish();
+      return true;
+    };
+    // The space that templates leave before an answer is not for the reader.
+    bool begun = false;
+    options.on_text = [&begun](std::string_view text) {
+      if (!begun) text.remove_prefix(std::min(text.find_first_not_of(" \n"), text.size()));
+      begun = begun || !text.empty();
+      return stream_text(text);
+    };
+    const auto turn = conversation_.say(message, options);
+    progress.finish();
+    check_output();
+    if (!turn.ok()) {
+      refuse(turn.error());
+      return;
+    }
+    last_ = *turn;
+    print("\n");
+    if (turn->finish == KEDGE_FINISH_CANCELLED) note("[stopped]");
+    if (turn->finish == KEDGE_FINISH_LENGTH) note(format("[cut after %d tokens: --tokens sets the limit]", flags_.n));
+    if (turn->finish == KEDGE_FINISH_CONTEXT_FULL) {
+      note(format("[the context of %d tokens is full: /reset, or start with a larger --ctx]", session_.info().n_ctx));
+    }
+    guard_.clear();
+    std::fflush(stdout);
+  }
+
+  // On a terminal a message that cannot be answered is no reason to leave; in a script it is.
+  void refuse(const api::Error& error) const {
+    if (!interactive_ || error.code != KEDGE_CAPACITY) throw Failure(error.message);
+    note(error.message);
+    note("The message was not taken: /reset forgets the conversation, --ctx sets the size of the context.");
+  }
+
+  const ChatFlags& flags_;
+  api::Session& session_;
+  InterruptGuard guard_;
+  Conversation conversation_;
+  LineReader reader_;
+  Conversation::Turn last_;
+  bool interactive_;
+  bool colour_;
+};
+
+}  // namespace
+
+void add_chat(CLI::App& app) {
+  auto flags = std::make_shared<ChatFlags>();
+  CLI::App* c = app.add_subcommand("chat", "Talk to a model");
+  flags->model.add_to(c);
+  c->add_option("-s,--system", flags->system, "Instructions to the model, before the conversation");
+  c->add_option("-n,--tokens", flags->n, "Tokens of an answer at most; -1: until the model stops")
+      ->check(CLI::Range(-1, 1 << 30))
+      ->capture_default_str();
+  flags->session.add_to(c);
+  flags->sampler.add_to(c);
+  auto* thinking = c->add_flag("--thinking", flags->thinking, "Let models that can think do so first");
+  c->add_flag("--no-thinking", flags->no_thinking, "Tell models that can think not to")->excludes(thinking);
+  c->add_flag("--no-color", flags->no_color, "No colours on the terminal");
+  c->footer(
+      "Examples:\n"
+      "  kedge chat\n"
+      "  kedge chat -m model.gguf -s 'Answer in one sentence.' --ctx 8192\n"
+      "  echo 'What is 17 + 25?' | kedge chat -m sage --temp 0\n"
+      "From a pipe, every line is a message.");
+  c->callback([flags] {
+    const api::Model model = flags->model.open();
+    if (model.info().has_chat_template == 0) {
+      throw Failure(flags->model.path() + ": has no chat template that can be used; 'kedge run' continues plain text");
+    }
+    auto session = need(api::Session::create(model, flags->session.options()));
+    Chat(*flags, model, session).run();
+  });
+}
+
+}  // namespace kedge::tools

@@ -1,0 +1,45 @@
+// A chat with a model: the messages so far, and the session that has read them. What the session already holds is never
+// read twice: each turn evaluates only what follows the longest common beginning.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "tools/command.h"
+
+namespace kedge::tools {
+
+class Conversation {
+ public:
+  struct Turn {
+    std::string text;
+    kedge_finish_reason finish = KEDGE_FINISH_STOP_TOKEN;
+    size_t n_reused = 0;    // prompt tokens the session already held
+    size_t n_prompt = 0;    // prompt tokens evaluated now
+    size_t n_generated = 0;
+    double prefill_ms = 0;
+    double decode_ms = 0;
+  };
+
+  Conversation(const api::Model& model, api::Session& session, std::string template_options)
+      : model_(model), session_(session), template_options_(std::move(template_options)) {}
+
+  // Forgets all turns; a system message (empty: none) begins the next conversation.
+  void reset(const std::string& system);
+  // Adds the user's message and the model's answer. When the model fails (the context is full, say) the message is
+  // taken back: the conversation is as before.
+  api::Result<Turn> say(const std::string& message, const api::GenerateOptions& options);
+
+  size_t n_messages() const { return messages_.size(); }
+  const std::string& system() const { return system_; }
+
+ private:
+  const api::Model& model_;
+  api::Session& session_;
+  std::string template_options_;
+  std::string system_;
+  Json messages_ = Json::array();
+};
+
+}  // namespace kedge::tools
