@@ -151,6 +151,7 @@ KEDGE_API kedge_status kedge_token(const kedge_model* model, int32_t token, char
  *   "enable_thinking": bool         handed to the template when given
  *   "tools": array                  handed to the template when given
  *   "variables": object             further template variables
+ *   "now": integer                  the time templates may show, seconds since 1970; otherwise the clock's
  *   "allow_special": false          true: control tokens written out in the messages' strings are control tokens
  * A model without a template, or with one we cannot run, is KEDGE_UNSUPPORTED: never another template.
  * kedge_chat_tokenize gives the ids at once and keeps what users wrote apart from what the template wrote: unless

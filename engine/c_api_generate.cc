@@ -1,0 +1,112 @@
+// The C interface: generation.
+#include "engine/c_api.h"
+
+using namespace kedge;
+using namespace kedge::c_api;
+
+namespace {
+
+kedge_generate_options generate_defaults() {
+  kedge_generate_options o{};
+  o.struct_size = sizeof o;
+  o.max_tokens = GenerateOptions().max_tokens;
+  o.logprobs = GenerateOptions().logprobs;
+  return o;
+}
+
+Result<GenerateOptions> generate_options(const kedge_generate_options& o) {
+  GenerateOptions options;
+  options.max_tokens = o.max_tokens;
+  options.logprobs = o.logprobs;
+  options.ignore_eos = o.ignore_eos != 0;
+  options.render_special = o.render_special != 0;
+  options.sampler.seed = o.seed;
+  options.sampler.request = o.request;
+  KEDGE_ASSIGN(settings, in_span(o.settings, o.n_settings, "settings"));
+  for (const kedge_setting& s : settings) {
+    KEDGE_ASSIGN(name, in_text(s.name.data, s.name.size, "the name of a setting"));
+    options.sampler.settings.emplace_back(name, s.value);
+  }
+  KEDGE_ASSIGN(stops, in_span(o.stop, o.n_stop, "stop"));
+  for (const kedge_str& s : stops) {
+    KEDGE_ASSIGN(text, in_text(s.data, s.size, "a stop string"));
+    options.stop.emplace_back(text);
+  }
+  KEDGE_ASSIGN(bias, in_span(o.logit_bias, o.n_logit_bias, "logit_bias"));
+  for (const kedge_logit_bias& b : bias) options.sampler.logit_bias.push_back({b.token, b.bias});
+  return options;
+}
+
+// `row` is reused from token to token.
+GenerateCallbacks generate_callbacks(const kedge_generate_options& o, const std::atomic<bool>& cancel,
+                                     std::vector<kedge_logprob>& row) {
+  GenerateCallbacks callbacks;
+  callbacks.cancel = &cancel;
+  if (o.on_text != nullptr) {
+    callbacks.on_text = [&o](std::string_view text) { return o.on_text(o.user, text.data(), text.size()) == 0; };
+  }
+  if (o.on_token != nullptr) {
+    callbacks.on_token = [&o, &row](int32_t token, std::span<const TokenLogprob> top) {
+      row.clear();
+      for (const TokenLogprob& t : top) row.push_back({t.token, t.logprob});
+      return o.on_token(o.user, token, row.data(), row.size()) == 0;
+    };
+  }
+  if (o.on_prefill != nullptr) {
+    callbacks.on_prefill = [&o](size_t done, size_t total) { return o.on_prefill(o.user, done, total) == 0; };
+  }
+  return callbacks;
+}
+
+}  // namespace
+
+extern "C" {
+
+void kedge_generate_options_init(kedge_generate_options* options, size_t struct_size) {
+  write_struct(options, struct_size, generate_defaults());
+}
+
+kedge_status kedge_generate(kedge_session* session, const int32_t* prompt, size_t n_prompt,
+                            const kedge_generate_options* options, kedge_generation** generation) {
+  return guard([&]() -> Status {
+    KEDGE_TRY(not_null(generation, "generation"));
+    *generation = nullptr;
+    KEDGE_TRY(not_null(session, "session"));
+    KEDGE_ASSIGN(ids, in_span(prompt, n_prompt, "prompt"));
+    kedge_generate_options o = generate_defaults();
+    KEDGE_TRY(read_options(options, "kedge_generate_options", o));
+    KEDGE_ASSIGN(given, generate_options(o));
+    std::vector<kedge_logprob> row;
+    auto handle = std::make_unique<kedge_generation>();
+    KEDGE_ASSIGN(result, generate(*session->session, ids, given, generate_callbacks(o, session->cancel, row)));
+    handle->result = std::move(result);
+    handle->logprobs.reserve(handle->result.logprobs.size());
+    for (const TokenLogprob& t : handle->result.logprobs) handle->logprobs.push_back({t.token, t.logprob});
+    *generation = handle.release();
+    return {};
+  });
+}
+
+kedge_status kedge_generation_get(const kedge_generation* generation, kedge_generation_result* result) {
+  return guard([&]() -> Status {
+    KEDGE_TRY(not_null(generation, "generation"));
+    const GenerateResult& r = generation->result;
+    kedge_generation_result value{};
+    value.finish_reason = static_cast<int32_t>(r.finish);
+    value.stop_index = r.stop_index;
+    value.tokens = r.tokens.data();
+    value.n_tokens = r.tokens.size();
+    value.text = {r.text.data(), r.text.size()};
+    value.logprobs = generation->logprobs.data();
+    value.logprobs_per_token = r.logprobs_per_token;
+    value.n_prompt = r.n_prompt;
+    value.prefill_ms = r.prefill_ms;
+    value.decode_ms = r.decode_ms;
+    value.settings = {r.settings.data(), r.settings.size()};
+    return give_struct(result, "kedge_generation_result", value);
+  });
+}
+
+void kedge_generation_free(kedge_generation* generation) { delete generation; }
+
+}  // extern "C"

@@ -1,0 +1,142 @@
+// The C interface: sessions.
+#include "engine/c_api.h"
+
+namespace kedge::c_api {
+namespace {
+
+constexpr kedge_session_options kSessionDefaults = {.struct_size = sizeof(kedge_session_options),
+                                                    .n_ctx = 0,
+                                                    .n_threads = 0,
+                                                    .chunk = SessionOptions().chunk,
+                                                    .kv_type = KEDGE_KV_F16};
+constexpr kedge_eval_options kEvalDefaults = {
+    .struct_size = sizeof(kedge_eval_options), .on_row = nullptr, .on_progress = nullptr, .user = nullptr};
+
+}  // namespace
+
+Result<SessionOptions> session_options(const kedge_session_options* given, const char* name) {
+  kedge_session_options o = kSessionDefaults;
+  KEDGE_TRY(read_options(given, name, o));
+  SessionOptions options{.n_ctx = o.n_ctx, .n_threads = o.n_threads, .chunk = o.chunk, .kv_type = KvType::kF16};
+  switch (o.kv_type) {
+    case KEDGE_KV_F32:
+      options.kv_type = KvType::kF32;
+      break;
+    case KEDGE_KV_F16:
+      options.kv_type = KvType::kF16;
+      break;
+    case KEDGE_KV_Q8_0:
+      options.kv_type = KvType::kQ8_0;
+      break;
+    default:
+      return invalid("kv_type = " + std::to_string(o.kv_type) + " is none of kedge_kv_type");
+  }
+  return options;
+}
+
+}  // namespace kedge::c_api
+
+using namespace kedge;
+using namespace kedge::c_api;
+
+extern "C" {
+
+void kedge_session_options_init(kedge_session_options* options, size_t struct_size) {
+  write_struct(options, struct_size, kSessionDefaults);
+}
+void kedge_eval_options_init(kedge_eval_options* options, size_t struct_size) {
+  write_struct(options, struct_size, kEvalDefaults);
+}
+
+kedge_status kedge_session_create(const kedge_model* model, const kedge_session_options* options,
+                                  kedge_session** session) {
+  return guard([&]() -> Status {
+    KEDGE_TRY(not_null(session, "session"));
+    *session = nullptr;
+    KEDGE_TRY(not_null(model, "model"));
+    KEDGE_ASSIGN(o, session_options(options, "kedge_session_options"));
+    KEDGE_ASSIGN(created, Session::create(model->model, o));
+    auto handle = std::make_unique<kedge_session>();
+    handle->session = std::move(created);
+    *session = handle.release();
+    return {};
+  });
+}
+
+void kedge_session_free(kedge_session* session) { delete session; }
+
+kedge_status kedge_session_get_info(const kedge_session* session, kedge_session_info* info) {
+  return guard([&]() -> Status {
+    KEDGE_TRY(not_null(session, "session"));
+    const Session& s = *session->session;
+    kedge_session_info value{};
+    value.n_ctx = s.n_ctx();
+    value.n_threads = s.n_threads();
+    value.n_past = s.n_past();
+    value.n_vocab = s.model().config().n_vocab;
+    value.kv_bytes = s.kv_bytes();
+    value.scratch_bytes = s.scratch_bytes();
+    return give_struct(info, "kedge_session_info", value);
+  });
+}
+
+kedge_status kedge_session_tokens(const kedge_session* session, const int32_t** tokens, size_t* n_tokens) {
+  return guard([&]() -> Status {
+    KEDGE_TRY(not_null(tokens, "tokens"));
+    KEDGE_TRY(not_null(n_tokens, "n_tokens"));
+    *tokens = nullptr;
+    *n_tokens = 0;
+    KEDGE_TRY(not_null(session, "session"));
+    const auto view = session->session->tokens();
+    *tokens = view.data();
+    *n_tokens = view.size();
+    return {};
+  });
+}
+
+kedge_status kedge_session_eval(kedge_session* session, const int32_t* tokens, size_t n_tokens,
+                                const kedge_eval_options* options) {
+  return guard([&]() -> Status {
+    KEDGE_TRY(not_null(session, "session"));
+    KEDGE_ASSIGN(ids, in_span(tokens, n_tokens, "tokens"));
+    kedge_eval_options o = kEvalDefaults;
+    KEDGE_TRY(read_options(options, "kedge_eval_options", o));
+    EvalHooks hooks{.progress = {}, .cancel = &session->cancel};
+    if (o.on_progress != nullptr) {
+      hooks.progress = [&](size_t done, size_t total) { return o.on_progress(o.user, done, total) == 0; };
+    }
+    if (o.on_row == nullptr) return session->session->eval(ids, hooks);
+    const auto row = [&](int position, std::span<const float> logits) -> Status {
+      if (o.on_row(o.user, position, logits.data(), logits.size()) == 0) return {};
+      return Error{ErrorCode::kCancelled, "cancelled at position " + std::to_string(position)};
+    };
+    return session->session->eval_all(ids, row, hooks);
+  });
+}
+
+kedge_status kedge_session_logits(const kedge_session* session, const float** logits, size_t* n_vocab) {
+  return guard([&]() -> Status {
+    KEDGE_TRY(not_null(logits, "logits"));
+    KEDGE_TRY(not_null(n_vocab, "n_vocab"));
+    *logits = nullptr;
+    *n_vocab = 0;
+    KEDGE_TRY(not_null(session, "session"));
+    const auto view = session->session->logits();
+    *logits = view.data();
+    *n_vocab = view.size();
+    return {};
+  });
+}
+
+kedge_status kedge_session_truncate(kedge_session* session, int32_t n) {
+  return guard([&]() -> Status {
+    KEDGE_TRY(not_null(session, "session"));
+    return session->session->truncate(n);
+  });
+}
+
+void kedge_session_set_cancel(kedge_session* session, int on) {
+  if (session != nullptr) session->cancel.store(on != 0, std::memory_order_relaxed);
+}
+
+}  // extern "C"

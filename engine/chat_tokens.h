@@ -1,0 +1,20 @@
+// A rendered chat as tokens, keeping what people wrote apart from what the template wrote.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "kernels/base/result.h"
+#include "tokenizer/chat_template.h"
+#include "tokenizer/tokenizer.h"
+
+namespace kedge {
+
+// The tokens of the segments' text as a whole: where one segment ends and the next begins cuts nothing. Control tokens
+// and markup are recognised only where they lie entirely in text of the template, or everywhere with `allow_special`.
+// No beginning-of-text token is added: the template writes its own. Errors: those of Tokenizer::encode.
+Result<std::vector<int32_t>> encode_chat(const Tokenizer& tokenizer, std::span<const TextSegment> segments,
+                                         bool allow_special);
+
+}  // namespace kedge
