@@ -29,11 +29,11 @@ struct QuantizeOptions {
   std::string type = "Q4_K_M";  // one of quantize_type_names()
   int threads = 1;
   // (pattern, type), `*` for any characters, e.g. {"blk.*.attn_q.weight", "Q8_0"}; the first that matches wins.
-  std::vector<std::pair<std::string, std::string>> overrides;
+  std::vector<std::pair<std::string, std::string>> overrides = {};
   // A tensor that is quantised already loses twice; that must be asked for. Keeping its type needs no permission.
   bool allow_requantize = false;
   // Called on the calling thread after every piece; false cancels. May be empty; must not throw.
-  std::function<bool(const QuantizeProgress&)> progress;
+  std::function<bool(const QuantizeProgress&)> progress = nullptr;
 };
 
 // What became of one tensor.
