@@ -20,7 +20,7 @@ class SpecialTokens {
     int32_t id = -1;  // -1: no match
   };
 
-  // Texts must be distinct and not empty.
+  // Texts must not be empty; of equal ones the lowest id counts.
   void add(std::string_view text, int32_t id) { entries_.push_back({text, id}); }
   void build();
 

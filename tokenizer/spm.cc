@@ -48,12 +48,12 @@ class SpmTokenizer final : public Tokenizer {
         const int byte = parse_byte_token(text);
         byte_ids_[static_cast<size_t>(byte)] = id;
         pieces_.push_back(std::string(1, static_cast<char>(byte)));
-      } else if (t == TokenType::kControl || t == TokenType::kUnknown || t == TokenType::kUserDefined) {
+      } else if (is_guarded(id)) {
         pieces_.push_back(text);
       } else {
         pieces_.push_back(unescape(text));
       }
-      has_space = has_space || (text == kSpaceMark && !is_guarded(id));
+      has_space = has_space || (text == kSpaceMark && t == TokenType::kNormal);
     }
     has_bytes_ = byte_ids_[0] >= 0;
     // Without a piece for the mark a space can only be its byte; a space put in front could not be told apart then.
@@ -63,9 +63,7 @@ class SpmTokenizer final : public Tokenizer {
   }
 
   Status load() {
-    std::vector<bool> guarded;
-    for (int32_t id = 0; id < size(); ++id) guarded.push_back(is_guarded(id));
-    const auto status = processor_.LoadFromSerializedProto(sentencepiece_model(vocab_, guarded));
+    const auto status = processor_.LoadFromSerializedProto(sentencepiece_model(vocab_));
     if (!status.ok()) {
       return Error{ErrorCode::kCorrupt,
                    std::string("tokenizer.ggml.tokens: sentencepiece refuses the vocabulary: ") + status.message()};
@@ -130,12 +128,14 @@ class SpmTokenizer final : public Tokenizer {
     const auto status = processor_.Encode(text, &ids);
     if (!status.ok()) return Error{ErrorCode::kInternal, std::string("sentencepiece: ") + status.message()};
     for (const int id : ids) {
-      if (!contains(id)) {  // the unknown piece that was added for the library's sake
+      // The id behind the last is the unknown piece that was added for the library's sake.
+      const int32_t known = contains(id) ? id : vocab_.unk_id;
+      if (known < 0) {
         return Error{ErrorCode::kUnsupported,
                      "the vocabulary cannot express a character of the text, and has no unknown token"};
       }
+      out->push_back(known);
     }
-    out->insert(out->end(), ids.begin(), ids.end());
     return {};
   }
 

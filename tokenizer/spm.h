@@ -3,7 +3,6 @@
 
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "kernels/base/result.h"
 #include "tokenizer/tokenizer.h"
@@ -15,7 +14,8 @@ namespace kedge {
 Result<std::unique_ptr<Tokenizer>> make_spm_tokenizer(VocabData vocab);
 
 // The vocabulary as a serialised sentencepiece ModelProto (sentencepiece_model.proto, proto2 wire format). Ids are
-// kept; one unknown piece is added behind the last if the vocabulary has none, since the library insists on one.
-std::string sentencepiece_model(const VocabData& vocab, const std::vector<bool>& guarded);
+// kept; one unknown piece is added behind the last if the vocabulary has none, since the library insists on one. Only
+// normal, unused and byte pieces keep their texts: all others are found, if at all, before the library sees the text.
+std::string sentencepiece_model(const VocabData& vocab);
 
 }  // namespace kedge

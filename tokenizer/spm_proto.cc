@@ -49,7 +49,7 @@ std::string byte_name(int byte) {
 
 }  // namespace
 
-std::string sentencepiece_model(const VocabData& v, const std::vector<bool>& guarded) {
+std::string sentencepiece_model(const VocabData& v) {
   std::string out;
   bool has_unknown = false;
   bool has_bytes = false;
@@ -58,17 +58,16 @@ std::string sentencepiece_model(const VocabData& v, const std::vector<bool>& gua
     // A name no valid text contains: what must not be found in text is not there to be found.
     std::string hidden = "\xff";
     hidden += std::to_string(i);
-    if (static_cast<int32_t>(i) == v.unk_id) {
+    if (static_cast<int32_t>(i) == v.unk_id && type != TokenType::kNormal) {
       put_piece(hidden, v.scores[i], kUnknownPiece, &out);
       has_unknown = true;
     } else if (type == TokenType::kByte) {
       put_piece(byte_name(parse_byte_token(v.tokens[i])), v.scores[i], kBytePiece, &out);
       has_bytes = true;
-    } else if (guarded[i] || type == TokenType::kUndefined || !utf8_valid(v.tokens[i])) {
-      put_piece(hidden, v.scores[i], kControlPiece, &out);
-    } else {
-      // Plain user-defined pieces are cut out before; here they may still come about by merging, like any other.
+    } else if ((type == TokenType::kNormal || type == TokenType::kUnused) && utf8_valid(v.tokens[i])) {
       put_piece(v.tokens[i], v.scores[i], type == TokenType::kUnused ? kUnusedPiece : kNormalPiece, &out);
+    } else {
+      put_piece(hidden, v.scores[i], kControlPiece, &out);
     }
   }
   if (!has_unknown) put_piece("\xff?", 0.0f, kUnknownPiece, &out);

@@ -55,9 +55,11 @@ void Tokenizer::index_tokens() {
   for (int32_t id = 0; id < size(); ++id) {
     const std::string& text = vocab_.tokens[static_cast<size_t>(id)];
     index_.emplace(text, id);
-    const TokenType t = type(id);
-    if (t == TokenType::kUserDefined && !is_guarded(id)) plain_.add(text, id);
-    if (t == TokenType::kUserDefined || is_control(id)) special_.add(text, id);
+    const bool plain = type(id) == TokenType::kUserDefined && !is_guarded(id);
+    // Plain ones are searched for as they read, like the text they are part of; markup as it is written.
+    if (plain) plain_.add(pieces_[static_cast<size_t>(id)], id);
+    if (plain) special_.add(pieces_[static_cast<size_t>(id)], id);
+    if (is_guarded(id)) special_.add(text, id);
   }
   plain_.build();
   special_.build();

@@ -110,6 +110,22 @@ Status check_ids(const VocabData& v) {
   return {};
 }
 
+// For files without token_type: what the texts and ids say.
+void infer_types(VocabData* v) {
+  v->types.assign(v->tokens.size(), static_cast<int32_t>(TokenType::kNormal));
+  for (size_t i = 0; i < v->tokens.size() && v->model == "llama"; ++i) {
+    const std::string& text = v->tokens[i];
+    const auto id = static_cast<int32_t>(i);
+    if (parse_byte_token(text) >= 0) set_type(v, id, TokenType::kByte);
+    if (text == "<s>" || text == "</s>") set_type(v, id, TokenType::kControl);
+    if (text == "<unk>") set_type(v, id, TokenType::kUnknown);
+  }
+  for (const int32_t id : {v->bos_id, v->eos_id, v->eot_id, v->eom_id}) {
+    if (id >= 0) set_type(v, id, TokenType::kControl);
+  }
+  if (v->unk_id >= 0) set_type(v, v->unk_id, TokenType::kUnknown);
+}
+
 // Byte tokens must parse and be distinct; a SentencePiece vocabulary has all 256 of them or none.
 Status check_bytes(const VocabData& v) {
   std::bitset<256> seen;
@@ -282,10 +298,10 @@ Result<VocabData> resolve_vocab(VocabData v) {
   }
   KEDGE_TRY(check_sizes(v));
   if (v.scores.empty()) v.scores.assign(v.tokens.size(), 0.0f);
-  if (v.types.empty()) v.types.assign(v.tokens.size(), static_cast<int32_t>(TokenType::kNormal));
   if (v.model == "gpt2" && v.merges.empty()) return corrupt(key("merges") + " is missing or empty");
   KEDGE_ASSIGN(index, index_tokens(&v));
   KEDGE_TRY(check_ids(v));
+  if (v.types.empty()) infer_types(&v);
   KEDGE_TRY(check_bytes(v));
   KEDGE_TRY(resolve_defaults(&v));
   resolve_end_tokens(&v, index);

@@ -100,6 +100,17 @@ TEST(Special, PlainUserDefinedTokensAreOrdinarySegmentation) {
   EXPECT_EQ(encode(*t, "<|user|>", kMarkup), ids_of(*t, {"<|user|>"}));
 }
 
+// Some files write the spaces of user-defined tokens as marks.
+TEST(Special, UserDefinedSpacesOfSentencePieceMatchSpaces) {
+  VocabData v = tiny_spm();
+  v.add_space_prefix = false;
+  add_token(&v, "▁▁▁", TokenType::kUserDefined);
+  add_token(&v, "  ", TokenType::kUserDefined);
+  const auto t = make(v);
+  EXPECT_EQ(encode(*t, "ab     ab", kText), ids_of(*t, {"ab", "▁▁▁", "  ", "ab"}));
+  EXPECT_EQ(*t->decode(encode(*t, "ab     ab", kText)), "ab     ab");
+}
+
 TEST(Special, SpacePrefixGoesInAndComesOut) {
   const auto t = make(tiny_spm());
   const std::string text = "ab</s> hello</s></s>ab<s>";

@@ -129,6 +129,15 @@ TEST(Vocab, DefaultsAreFilledIn) {
   EXPECT_TRUE(resolve_vocab(empty_text)->tokens.back().starts_with("[EMPTY_"));
 }
 
+TEST(Vocab, TypesAreInferredWhereTheFileHasNone) {
+  VocabData v = tiny_spm();
+  const std::vector<int32_t> types = v.types;
+  v.types.clear();
+  const auto resolved = resolve_vocab(std::move(v));
+  ASSERT_TRUE(resolved.ok()) << resolved.error().message;
+  EXPECT_EQ(resolved->types, types);
+}
+
 TEST(Vocab, EndOfGenerationTokensAreFoundByTheirText) {
   VocabData v = tiny_spm();
   for (const auto& [text, type] :
