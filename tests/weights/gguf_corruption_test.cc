@@ -30,8 +30,8 @@ std::vector<std::byte> sample_file(uint32_t version) {
   b.value<int32_t>("i32", GgufType::kInt32, -1).value<float>("f32", GgufType::kFloat32, 1.0f);
   b.value<uint8_t>("bool", GgufType::kBool, 1).value<uint64_t>("u64", GgufType::kUint64, 1);
   b.value<int64_t>("i64", GgufType::kInt64, -1).value<double>("f64", GgufType::kFloat64, 1.0);
-  b.array("tokenizer.ggml.tokens", GgufType::kString, 24);
-  for (int i = 0; i < 24; ++i) b.str("token" + std::to_string(i));
+  b.array("tokenizer.ggml.tokens", GgufType::kString, 32);
+  for (int i = 0; i < 32; ++i) b.str("token" + std::to_string(i));
   b.array("tokenizer.ggml.scores", GgufType::kFloat32, 24);
   for (int i = 0; i < 24; ++i) b.put(static_cast<float>(-i));
   b.array("types", GgufType::kInt32, 4).put(1).put(2).put(3).put(4);
