@@ -158,9 +158,8 @@ double ReadProbe::bytes_per_second(int n_threads, int passes) const {
   std::vector<double> rates;
   for (int pass = 0; pass < std::max(1, passes); ++pass) {
     const double start = now();
-    team.split(bytes(), kLine, [&](size_t begin, size_t end, int) {
-      use(sum_words(state_->memory.data() + begin, end - begin));
-    });
+    team.split(bytes(), kLine,
+               [&](size_t begin, size_t end, int) { use(sum_words(state_->memory.data() + begin, end - begin)); });
     rates.push_back(static_cast<double>(bytes()) / (now() - start));
   }
   return middle(std::move(rates));
@@ -176,8 +175,8 @@ std::vector<PeakRates> probe_peaks(int n_threads) {
     peaks.push_back(p);
   }
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
-    peaks.push_back({"avx2", rate(n_threads, 2.0 * 8 * kChains, f32_avx2),
-                     rate(n_threads, 2.0 * 32 * kChains, int8_avx2)});
+    peaks.push_back(
+        {"avx2", rate(n_threads, 2.0 * 8 * kChains, f32_avx2), rate(n_threads, 2.0 * 32 * kChains, int8_avx2)});
   }
 #elif defined(__aarch64__)
   peaks.push_back({"neon", rate(n_threads, 2.0 * 4 * kChains, f32_neon), 0});

@@ -67,9 +67,7 @@ std::vector<double> rates(int n, int repetitions, Progress& progress, const std:
   return tps;
 }
 
-std::string active_isa() {
-  return Json::parse(need(api::system_info())).at("isa").at("active").get<std::string>();
-}
+std::string active_isa() { return Json::parse(need(api::system_info())).at("isa").at("active").get<std::string>(); }
 
 std::string row(const char* name, const std::vector<double>& tps) {
   const auto [low, high] = std::minmax_element(tps.begin(), tps.end());
@@ -97,7 +95,8 @@ void bench(const BenchFlags& flags) {
   if (flags.n_generate > 0) {
     Progress progress("generation");
     b.seconds_of_generation(1);
-    tg = rates(flags.n_generate, flags.repetitions, progress, [&] { return b.seconds_of_generation(flags.n_generate); });
+    tg =
+        rates(flags.n_generate, flags.repetitions, progress, [&] { return b.seconds_of_generation(flags.n_generate); });
   }
   const double read_gbps = static_cast<double>(info.bytes_per_token) * median(tg) / 1e9;
   const int threads = session.info().n_threads;

@@ -28,8 +28,8 @@ Json measure(const Json& info) {
   const ReadProbe probe = need(ReadProbe::make(probe_bytes(info), threads));
   Json read = {{"buffer_bytes", probe.bytes()}};
   read["gbps_1_thread"] = probe.bytes_per_second(1, kProbePasses) / 1e9;
-  read["gbps"] = threads == 1 ? read["gbps_1_thread"].get<double>()
-                              : probe.bytes_per_second(threads, kProbePasses) / 1e9;
+  read["gbps"] =
+      threads == 1 ? read["gbps_1_thread"].get<double>() : probe.bytes_per_second(threads, kProbePasses) / 1e9;
   read["n_threads"] = threads;
   Json peaks = Json::array();
   for (const PeakRates& p : probe_peaks(threads)) {
@@ -65,17 +65,18 @@ void print_machine(const Json& info) {
   line("in use", isa.at("active").is_string() ? isa.at("active").get<std::string>()
                                               : "none: " + isa.at("error").get<std::string>());
   const Json& cgroup = info.at("cgroup");
-  line("cgroup CPU quota", cgroup.at("cpu_quota").is_number()
-                               ? format("%.2f CPUs", cgroup.at("cpu_quota").get<double>())
-                               : "none");
+  line("cgroup CPU quota",
+       cgroup.at("cpu_quota").is_number() ? format("%.2f CPUs", cgroup.at("cpu_quota").get<double>()) : "none");
   line("cgroup memory limit", bytes_or(cgroup.at("memory_limit_bytes"), "none"));
   line("threads by default", std::to_string(info.at("default_threads").get<int>()));
   const Json& memory = info.at("memory");
-  line("memory", bytes_or(memory.at("total_bytes"), "?") + ", available " + bytes_or(memory.at("available_bytes"), "?"));
+  line("memory",
+       bytes_or(memory.at("total_bytes"), "?") + ", available " + bytes_or(memory.at("available_bytes"), "?"));
   const Json& huge = info.at("huge_pages");
-  line("huge pages",
-       "transparent: " + (huge.at("transparent").is_string() ? huge.at("transparent").get<std::string>() : "unknown") +
-           format(", reserved: %d of %s", huge.at("reserved").get<int>(), bytes_or(huge.at("page_bytes"), "?").c_str()));
+  line(
+      "huge pages",
+      "transparent: " + (huge.at("transparent").is_string() ? huge.at("transparent").get<std::string>() : "unknown") +
+          format(", reserved: %d of %s", huge.at("reserved").get<int>(), bytes_or(huge.at("page_bytes"), "?").c_str()));
 }
 
 void print_measured(const Json& measured) {

@@ -22,8 +22,10 @@ struct InspectFlags {
 Json to_json(const GgufScalar& value) {
   return std::visit(
       [](const auto& v) {
-        if constexpr (std::is_same_v<std::decay_t<decltype(v)>, std::string_view>) return Json(std::string(v));
-        else return Json(v);
+        if constexpr (std::is_same_v<std::decay_t<decltype(v)>, std::string_view>)
+          return Json(std::string(v));
+        else
+          return Json(v);
       },
       value);
 }
@@ -91,7 +93,8 @@ void print_tensors(const TensorStore& store, bool all) {
   }
   print(format("\ntensors (%zu)\n", store.tensors().size()));
   for (const auto& [type, sum] : by_type) {
-    print(format("  %-6s %5zu tensors, %s\n", type.c_str(), sum.n, human_bytes(static_cast<double>(sum.bytes)).c_str()));
+    print(
+        format("  %-6s %5zu tensors, %s\n", type.c_str(), sum.n, human_bytes(static_cast<double>(sum.bytes)).c_str()));
   }
   if (!all) return;
   for (const TensorInfo& t : store.tensors()) {
@@ -129,11 +132,16 @@ void inspect(const InspectFlags& flags) {
     problem = model.error().message;
   }
   if (flags.json) {
-    Json out = {{"file", path}, {"gguf_version", store.version()}, {"n_files", store.n_files()},
-                {"file_bytes", store.file_bytes()}, {"alignment", store.alignment()}};
+    Json out = {{"file", path},
+                {"gguf_version", store.version()},
+                {"n_files", store.n_files()},
+                {"file_bytes", store.file_bytes()},
+                {"alignment", store.alignment()}};
     out["runs"] = problem.empty();
-    if (problem.empty()) out["model"] = std::move(description);
-    else out["problem"] = problem;
+    if (problem.empty())
+      out["model"] = std::move(description);
+    else
+      out["problem"] = problem;
     out["metadata"] = metadata_json(store);
     out["tensors"] = tensors_json(store);
     print_json(out);

@@ -64,8 +64,11 @@ void logits(const LogitsFlags& flags) {
   }
   progress.finish();
   if (flags.json) {
-    print_json({{"file", flags.out}, {"rows", rows}, {"n_vocab", session.info().n_vocab},
-                {"first_position", skipped}, {"type", "f32le"}});
+    print_json({{"file", flags.out},
+                {"rows", rows},
+                {"n_vocab", session.info().n_vocab},
+                {"first_position", skipped},
+                {"type", "f32le"}});
   }
 }
 

@@ -1,6 +1,7 @@
 // kedge perplexity: how well a model predicts a text, by one of two protocols.
 //
-//   half   that of llama.cpp's llama-perplexity: the text, tokenised with bos, is cut into chunks of N tokens; the first
+//   half   that of llama.cpp's llama-perplexity: the text, tokenised with bos, is cut into chunks of N tokens; the
+//   first
 //          token of each is replaced by bos (when the model wants one); the tokens of the second half but its first are
 //          scored, so that each has at least N/2 tokens before it.
 //   every  bos is put before each chunk of N tokens, and all N are scored; a chunk takes N positions, since nothing
@@ -145,8 +146,9 @@ void add_perplexity(CLI::App& app) {
   flags->model.add_to(c);
   c->add_option("-f,--file", flags->file, "The text")->required();
   c->add_option("-c,--ctx", flags->ctx, "Tokens per chunk")->check(CLI::Range(2, 1 << 24))->capture_default_str();
-  c->add_option("--protocol", flags->protocol, "half: score the second half of each chunk, as llama.cpp does; "
-                                               "every: bos before each chunk, score all its tokens")
+  c->add_option("--protocol", flags->protocol,
+                "half: score the second half of each chunk, as llama.cpp does; "
+                "every: bos before each chunk, score all its tokens")
       ->check(CLI::IsMember({"half", "every"}))
       ->capture_default_str();
   c->add_option("--chunks", flags->chunks, "Only the first N chunks; -1: all")->capture_default_str();

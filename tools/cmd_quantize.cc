@@ -40,7 +40,9 @@ Json report_json(const QuantizeReport& report, const QuantizeFlags& flags, doubl
     if (!t.note.empty()) row["note"] = t.note;
     tensors.push_back(std::move(row));
   }
-  Json out = {{"file", flags.out}, {"type", report.type}, {"file_bytes", report.file_bytes},
+  Json out = {{"file", flags.out},
+              {"type", report.type},
+              {"file_bytes", report.file_bytes},
               {"bits_per_value", report.bits_per_value}};
   if (!flags.dry_run) out.update({{"mse", report.mse}, {"seconds", seconds}});
   out["tensors"] = std::move(tensors);
@@ -109,7 +111,8 @@ void add_quantize(CLI::App& app) {
   c->add_option("-t,--threads", flags->threads, "Threads; 0: the cores this process may use")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
-  c->add_flag("--allow-requantize", flags->allow_requantize, "Allow tensors that are quantised already: they lose twice");
+  c->add_flag("--allow-requantize", flags->allow_requantize,
+              "Allow tensors that are quantised already: they lose twice");
   c->add_flag("--dry-run", flags->dry_run, "Show types and sizes, write nothing");
   c->add_flag("-v,--verbose", flags->verbose, "Show every tensor and its error");
   c->add_flag("--json", flags->json, "Print the report as JSON");

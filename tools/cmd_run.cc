@@ -122,7 +122,8 @@ void add_run(CLI::App& app) {
       ->capture_default_str();
   flags->session.add_to(c);
   flags->sampler.add_to(c);
-  c->add_option("--logprobs", flags->logprobs, "With --json: log-probabilities of the chosen and the N likeliest tokens")
+  c->add_option("--logprobs", flags->logprobs,
+                "With --json: log-probabilities of the chosen and the N likeliest tokens")
       ->check(CLI::Range(0, 100));
   c->add_flag("--no-bos", flags->no_bos, "Do not put the model's beginning-of-text token first");
   c->add_flag("--no-special", flags->no_special, "Read '<|...|>' in the prompt as characters, not as control tokens");

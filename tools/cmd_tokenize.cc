@@ -59,7 +59,8 @@ void add_tokenize(CLI::App& app) {
   auto flags = std::make_shared<TokenizeFlags>();
   CLI::App* c = app.add_subcommand("tokenize", "Print the token ids of a text as a JSON array");
   flags->model.add_to(c);
-  auto* file = c->add_option("-f,--file", flags->file, "File with the text; '-': standard input")->capture_default_str();
+  auto* file =
+      c->add_option("-f,--file", flags->file, "File with the text; '-': standard input")->capture_default_str();
   auto* prompt = c->add_option("-p,--prompt", flags->prompt, "The text itself")->excludes(file);
   c->add_flag("--no-bos", flags->no_bos, "Do not put the beginning-of-text token first");
   c->add_flag("--no-special", flags->no_special, "Read '<|...|>' as characters, not as control tokens");

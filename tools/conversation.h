@@ -15,8 +15,8 @@ class Conversation {
   struct Turn {
     std::string text;
     kedge_finish_reason finish = KEDGE_FINISH_STOP_TOKEN;
-    size_t n_reused = 0;    // prompt tokens the session already held
-    size_t n_prompt = 0;    // prompt tokens evaluated now
+    size_t n_reused = 0;  // prompt tokens the session already held
+    size_t n_prompt = 0;  // prompt tokens evaluated now
     size_t n_generated = 0;
     double prefill_ms = 0;
     double decode_ms = 0;

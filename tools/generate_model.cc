@@ -145,9 +145,9 @@ std::vector<TensorPlan> plan_tensors(const ModelShape& s, const TypeChoice& type
 }
 
 void add_metadata(GgufWriter& w, const ModelShape& s, const std::string& type) {
-  const std::map<std::string, uint32_t> file_types = {{"F32", 0},   {"F16", 1},   {"Q4_0", 2},   {"Q8_0", 7},
-                                                      {"Q4_K", 14}, {"Q4_K_M", 15}, {"Q5_K", 16}, {"Q6_K", 18},
-                                                      {"BF16", 32}};
+  const std::map<std::string, uint32_t> file_types = {{"F32", 0},   {"F16", 1},   {"Q4_0", 2},
+                                                      {"Q8_0", 7},  {"Q4_K", 14}, {"Q4_K_M", 15},
+                                                      {"Q5_K", 16}, {"Q6_K", 18}, {"BF16", 32}};
   const auto u32 = [&](const std::string& key, int v) { w.add(s.arch + "." + key, static_cast<uint32_t>(v)); };
   w.add_string("general.architecture", s.arch);
   w.add_string("general.name", s.name + " (random weights)");
@@ -230,7 +230,8 @@ Status check_shape(const ModelShape& s, const std::vector<TensorPlan>& plan) {
   constexpr int kLeastVocab = 3 + 256 + 1 + 94;
   if (s.n_vocab < kLeastVocab) {
     return Error{ErrorCode::kInvalidArgument, "a vocabulary of " + std::to_string(s.n_vocab) +
-                                                  " tokens is too small (at least " + std::to_string(kLeastVocab) + ")"};
+                                                  " tokens is too small (at least " + std::to_string(kLeastVocab) +
+                                                  ")"};
   }
   for (const TensorPlan& t : plan) {
     if (t.fill == Fill::kRandom && t.dims[0] % static_cast<int64_t>(PieceBank::kValues) != 0) {

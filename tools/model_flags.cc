@@ -140,7 +140,8 @@ void SamplerFlags::add_to(CLI::App* command) {
     std::string flags = flag_name(name);
     if (name == "temperature") flags += ",--temp";
     std::string help = setting.at("doc").get<std::string>() + " [" + setting.at("default").dump() + "]";
-    auto* option = command->add_option_function<double>(flags, [value](double v) { *value = v; }, help);
+    auto* option = command->add_option_function<double>(
+        flags, [value](double v) { *value = v; }, help);
     option->group("Sampling")->type_name(is_int ? "INT" : "FLOAT");
     if (setting.at("min").is_number() && setting.at("max").is_number()) {
       option->check(CLI::Range(setting.at("min").get<double>(), setting.at("max").get<double>()));
@@ -175,11 +176,16 @@ const char* kv_type_name(kedge_kv_type type) {
 
 const char* finish_name(kedge_finish_reason reason) {
   switch (reason) {
-    case KEDGE_FINISH_STOP_TOKEN: return "stop_token";
-    case KEDGE_FINISH_STOP_STRING: return "stop_string";
-    case KEDGE_FINISH_LENGTH: return "length";
-    case KEDGE_FINISH_CONTEXT_FULL: return "context_full";
-    case KEDGE_FINISH_CANCELLED: return "cancelled";
+    case KEDGE_FINISH_STOP_TOKEN:
+      return "stop_token";
+    case KEDGE_FINISH_STOP_STRING:
+      return "stop_string";
+    case KEDGE_FINISH_LENGTH:
+      return "length";
+    case KEDGE_FINISH_CONTEXT_FULL:
+      return "context_full";
+    case KEDGE_FINISH_CANCELLED:
+      return "cancelled";
   }
   return "unknown";
 }

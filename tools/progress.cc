@@ -10,7 +10,7 @@ namespace kedge::tools {
 
 namespace {
 
-constexpr double kQuietSeconds = 0.3;    // what is done sooner needs no bar
+constexpr double kQuietSeconds = 0.3;  // what is done sooner needs no bar
 constexpr double kRedrawSeconds = 0.1;
 constexpr int kBarWidth = 24;
 

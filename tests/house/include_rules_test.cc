@@ -18,8 +18,8 @@ std::string room_of(const std::string& path) {
   return first_folder(path);
 }
 
-const std::set<std::string> kRooms = {"kernels/base", "kernels", "weights",       "tokenizer", "memory",
-                                      "engine",       "router",  "include/kedge", "tools",     "tests", "bench"};
+const std::set<std::string> kRooms = {"kernels/base", "kernels",       "weights", "tokenizer", "memory", "engine",
+                                      "router",       "include/kedge", "tools",   "tests",     "bench"};
 
 // Rooms each room may include besides itself. `registry/` is generated and belongs to whoever asks for it.
 const std::map<std::string, std::set<std::string>> kMayInclude = {
@@ -46,20 +46,13 @@ bool is_tools_exception(const std::string& file, const std::string& header) {
 
 // Libraries that only some rooms may name (a prefix of what stands between the angle brackets).
 const std::map<std::string, std::set<std::string>> kLibraries = {
-    {"xsimd/", {"kernels"}},
-    {"immintrin.h", {"kernels"}},
-    {"x86intrin.h", {"kernels"}},
-    {"arm_neon.h", {"kernels"}},
-    {"omp.h", {"kernels/base"}},
-    {"sentencepiece", {"tokenizer"}},
-    {"pcre2", {"tokenizer"}},
-    {"utf8proc", {"tokenizer"}},
-    {"CLI/", {"tools"}},
-    {"Eigen/", {"router"}},
-    {"sqlite3.h", {"router"}},
-    {"boost/", {"tools"}},
-    {"iostream", {"tools"}},
-    {"regex", {}},
+    {"xsimd/", {"kernels"}},      {"immintrin.h", {"kernels"}},
+    {"x86intrin.h", {"kernels"}}, {"arm_neon.h", {"kernels"}},
+    {"omp.h", {"kernels/base"}},  {"sentencepiece", {"tokenizer"}},
+    {"pcre2", {"tokenizer"}},     {"utf8proc", {"tokenizer"}},
+    {"CLI/", {"tools"}},          {"Eigen/", {"router"}},
+    {"sqlite3.h", {"router"}},    {"boost/", {"tools"}},
+    {"iostream", {"tools"}},      {"regex", {}},
 };
 
 std::optional<std::string> match(const std::string& line, const std::regex& pattern) {

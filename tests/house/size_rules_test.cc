@@ -17,7 +17,8 @@ TEST(SizeRules, FilesAreShort) {
   for (const SourceFile& file : source_files({".h", ".hpp", ".cc", ".c", ".py", ".sh", ".cmake", ".txt"})) {
     const bool is_test = first_folder(file.path) == "tests";
     if (is_test && file.path.rfind("tests/data/", 0) == 0) continue;
-    EXPECT_LE(file.lines.size(), is_test ? kMaxTestLines : kMaxLines) << file.path << ": split it where a second idea begins";
+    EXPECT_LE(file.lines.size(), is_test ? kMaxTestLines : kMaxLines)
+        << file.path << ": split it where a second idea begins";
   }
 }
 

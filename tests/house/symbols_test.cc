@@ -73,8 +73,9 @@ TEST(Symbols, InstructionSetsShareNoWeakSymbols) {
 }
 
 TEST(Symbols, LibraryNeitherEndsTheProcessNorPrints) {
-  const std::set<std::string> forbidden = {"abort",   "exit",    "_exit",  "_Exit", "quick_exit", "__assert_fail",
-                                           "_ZSt4cerr", "_ZSt4cout", "_ZSt4clog", "stderr", "stdout", "puts", "putchar"};
+  const std::set<std::string> forbidden = {"abort",         "exit",      "_exit",     "_Exit",     "quick_exit",
+                                           "__assert_fail", "_ZSt4cerr", "_ZSt4cout", "_ZSt4clog", "stderr",
+                                           "stdout",        "puts",      "putchar"};
   const auto all = symbols(KEDGE_LIBRARY);
   ASSERT_GT(all.size(), 100u) << "nm shows nothing for " << KEDGE_LIBRARY;
   for (const Symbol& s : all) {
