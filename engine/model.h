@@ -8,16 +8,14 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/arch.h"
 #include "engine/config.h"
-#include "engine/weights.h"
 #include "kernels/base/result.h"
 #include "tokenizer/chat_template.h"
 #include "tokenizer/tokenizer.h"
 #include "weights/tensor_store.h"
 
 namespace kedge {
-
-struct Architecture;
 
 struct ModelOptions {
   bool use_mmap = true;  // false: read the file into memory
@@ -36,21 +34,20 @@ class Model {
   // Null when the file has none; then chat_template_error() says so.
   const ChatTemplate* chat_template() const { return chat_template_.get(); }
   const std::string& chat_template_error() const { return chat_template_error_; }
-  const Architecture& architecture() const { return *architecture_; }
-  const ModelWeights& weights() const { return weights_; }
+  const Network& network() const { return *network_; }
 
   // Bytes of weights read to compute one token (embedding rows excluded, active experts only).
   size_t bytes_per_token() const { return bytes_per_token_; }
 
  private:
   Model() = default;
+  void load_chat_template();
   ModelConfig config_;
   std::unique_ptr<TensorStore> store_;
   std::unique_ptr<Tokenizer> tokenizer_;
   std::unique_ptr<ChatTemplate> chat_template_;
   std::string chat_template_error_;
-  const Architecture* architecture_ = nullptr;
-  ModelWeights weights_;
+  std::unique_ptr<Network> network_;
   size_t bytes_per_token_ = 0;
 };
 

@@ -20,6 +20,7 @@ class KvSequence {
   KvSequence(KvSequence&& other) noexcept;
   KvSequence& operator=(KvSequence&&) = delete;
 
+  const KvLayout& layout() const { return arena_->layout(); }
   int length() const { return length_; }      // tokens committed
   int capacity() const { return capacity_; }  // most tokens it can hold
 

@@ -1,0 +1,117 @@
+// Qwen3 mixture of experts: RMS norm, grouped-query attention with an RMS norm on every query and key head and
+// half-split rotary positions (optionally YaRN), in every layer SwiGLU
+// experts whose selected weights sum to one. Source: Yang et al. 2025 (arXiv 2505.09388).
+#include <vector>
+
+#include "engine/arch.h"
+#include "engine/loader.h"
+#include "engine/step.h"
+
+namespace kedge::arch_qwen3moe {
+
+namespace {
+
+struct Layer {
+  const float* attn_norm;
+  Weight wq, wk, wv, wo;
+  const float *q_norm, *k_norm;  // [head_dim]
+  const float* ffn_norm;
+  ExpertLayer experts;
+};
+
+class Qwen3Moe final : public Network {
+ public:
+  static Result<std::unique_ptr<Network>> load(ModelLoader& l) {
+    KEDGE_TRY(l.common_config(RopeLayout::kHalfSplit));
+    KEDGE_TRY(l.expert_config());
+    if (l.config().n_experts == 0) {
+      return Error{ErrorCode::kCorrupt, l.metadata().file() + ": " + l.key("expert_count") + " is missing or zero"};
+    }
+    const ModelConfig& c = l.config();
+    auto net = std::make_unique<Qwen3Moe>();
+    net->c_ = c;
+    const int d = c.d_model;
+    KEDGE_ASSIGN(embedding, l.matrix("token_embd.weight", c.n_vocab, d, l.has("output.weight")));
+    net->embedding_ = embedding;
+    net->output_ = embedding;  // tied unless the file has its own
+    if (l.has("output.weight")) {
+      KEDGE_ASSIGN(output, l.matrix("output.weight", c.n_vocab, d));
+      net->output_ = output;
+    }
+    KEDGE_ASSIGN(norm, l.vector("output_norm.weight", d));
+    net->output_norm_ = norm;
+    net->rope_ = make_rope_table(c.rope, nullptr);
+    for (int i = 0; i < c.n_layers; ++i) {
+      KEDGE_ASSIGN(layer, load_layer(l, "blk." + std::to_string(i) + "."));
+      net->layers_.push_back(layer);
+    }
+    return std::unique_ptr<Network>(std::move(net));
+  }
+
+  size_t floats_per_row() const override {
+    const int q = c_.n_heads * c_.head_dim_k;
+    const int out = c_.n_heads * c_.head_dim_v;
+    const int kv = c_.n_kv_heads * (c_.head_dim_k + c_.head_dim_v);
+    return static_cast<size_t>(2 * c_.d_model + q + out + kv);
+  }
+
+  void forward(Step& s) const override {
+    const int d = c_.d_model;
+    float* x = s.buffer(d);                                 // residual stream [n][d_model]
+    float* h = s.buffer(d);                                 // normed input, then a sublayer's output
+    float* q = s.buffer(c_.n_heads * c_.head_dim_k);        // [n][n_heads][head_dim]
+    float* k = s.buffer(c_.n_kv_heads * c_.head_dim_k);     // [n][n_kv_heads][head_dim]
+    float* v = s.buffer(c_.n_kv_heads * c_.head_dim_v);
+    float* a = s.buffer(c_.n_heads * c_.head_dim_v);        // attention output [n][n_heads][head_dim]
+    s.embed(embedding_, x);
+    for (int l = 0; l < c_.n_layers && !s.stopped(); ++l) {
+      const Layer& w = layers_[static_cast<size_t>(l)];
+      s.norm(x, w.attn_norm, h, d);
+      s.multiply(h, d, {{w.wq, q}, {w.wk, k}, {w.wv, v}});
+      s.norm_heads(q, w.q_norm, c_.n_heads, c_.head_dim_k);
+      s.norm_heads(k, w.k_norm, c_.n_kv_heads, c_.head_dim_k);
+      s.rope(q, c_.n_heads, c_.head_dim_k, rope_);
+      s.rope(k, c_.n_kv_heads, c_.head_dim_k, rope_);
+      s.attend(l, q, k, v, a);
+      if (l + 1 == c_.n_layers) s.keep_logit_rows(a, c_.n_heads * c_.head_dim_v, x, d);
+      s.multiply(a, c_.n_heads * c_.head_dim_v, {{w.wo, h}});
+      s.add(h, x, d);
+      s.norm(x, w.ffn_norm, h, d);
+      s.experts(w.experts, h, h);
+      s.add(h, x, d);
+    }
+    s.norm(x, output_norm_, h, d);
+    s.logits(output_, h);
+  }
+
+ private:
+  static Result<Layer> load_layer(ModelLoader& l, const std::string& p) {
+    const ModelConfig& c = l.config();
+    const int d = c.d_model;
+    const int nq = c.n_heads * c.head_dim_k;
+    const int nk = c.n_kv_heads * c.head_dim_k;
+    const int nv = c.n_kv_heads * c.head_dim_v;
+    KEDGE_ASSIGN(attn_norm, l.vector(p + "attn_norm.weight", d));
+    KEDGE_ASSIGN(wq, l.matrix(p + "attn_q.weight", nq, d));
+    KEDGE_ASSIGN(wk, l.matrix(p + "attn_k.weight", nk, d));
+    KEDGE_ASSIGN(wv, l.matrix(p + "attn_v.weight", nv, d));
+    KEDGE_ASSIGN(wo, l.matrix(p + "attn_output.weight", d, c.n_heads * c.head_dim_v));
+    KEDGE_ASSIGN(q_norm, l.vector(p + "attn_q_norm.weight", c.head_dim_k));
+    KEDGE_ASSIGN(k_norm, l.vector(p + "attn_k_norm.weight", c.head_dim_k));
+    KEDGE_ASSIGN(ffn_norm, l.vector(p + "ffn_norm.weight", d));
+    KEDGE_ASSIGN(experts, load_experts(l, p, true));
+    return Layer{attn_norm, wq, wk, wv, wo, q_norm, k_norm, ffn_norm, experts};
+  }
+
+  ModelConfig c_;
+  Weight embedding_, output_;
+  const float* output_norm_ = nullptr;
+  RopeTable rope_;
+  std::vector<Layer> layers_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Network>> load(ModelLoader& loader) { return Qwen3Moe::load(loader); }
+
+}  // namespace kedge::arch_qwen3moe

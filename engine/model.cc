@@ -1,0 +1,60 @@
+#include "engine/model.h"
+
+#include "engine/loader.h"
+#include "engine/vocab_loader.h"
+
+namespace kedge {
+
+Result<std::shared_ptr<const Model>> Model::load(const std::string& path, const ModelOptions& options) {
+  auto model = std::shared_ptr<Model>(new Model());
+  LoadOptions load;
+  load.use_mmap = options.use_mmap;
+  load.progress = options.progress;
+  KEDGE_ASSIGN(store, TensorStore::open(path, load));
+  model->store_ = std::make_unique<TensorStore>(std::move(store));
+  const GgufMetadata& metadata = model->store_->metadata();
+
+  KEDGE_ASSIGN(arch, metadata.get_string("general.architecture"));
+  const Architecture* architecture = find_architecture(arch);
+  if (architecture == nullptr) {
+    return Error{ErrorCode::kUnsupported, metadata.file() + ": architecture '" + std::string(arch) +
+                                              "' is not supported (known: " + known_architectures() + ")"};
+  }
+  ModelLoader loader(*model->store_, std::string(arch));
+  KEDGE_ASSIGN(network, architecture->load(loader));
+  model->network_ = std::move(network);
+  model->config_ = loader.config();
+  model->bytes_per_token_ = loader.bytes_per_token();
+
+  KEDGE_ASSIGN(vocab, load_vocab(metadata));
+  const size_t n_tokens = vocab.tokens.size();
+  if (n_tokens > static_cast<size_t>(model->config_.n_vocab)) {
+    return Error{ErrorCode::kCorrupt, metadata.file() + ": tokenizer.ggml.tokens has " + std::to_string(n_tokens) +
+                                          " tokens, token_embd.weight only " + std::to_string(model->config_.n_vocab) +
+                                          " rows"};
+  }
+  auto tokenizer = Tokenizer::make(std::move(vocab));
+  if (!tokenizer.ok()) return Error{tokenizer.error().code, metadata.file() + ": " + tokenizer.error().message};
+  model->tokenizer_ = std::move(tokenizer).value();
+  model->load_chat_template();
+  return std::shared_ptr<const Model>(std::move(model));
+}
+
+// A template that cannot be used is no reason to refuse the model: the reason is kept for whoever asks for a chat.
+void Model::load_chat_template() {
+  const GgufMetadata& metadata = store_->metadata();
+  auto source = metadata.get_string("tokenizer.chat_template");
+  if (!source.ok()) {
+    chat_template_error_ = "the model has no chat template: " + source.error().message;
+    return;
+  }
+  auto text = [&](int32_t id) { return id < 0 ? std::string() : std::string(tokenizer_->token_text(id)); };
+  auto parsed = ChatTemplate::parse(*source, text(tokenizer_->bos()), text(tokenizer_->eos()));
+  if (!parsed.ok()) {
+    chat_template_error_ = metadata.file() + ": tokenizer.chat_template: " + parsed.error().message;
+    return;
+  }
+  chat_template_ = std::make_unique<ChatTemplate>(std::move(parsed).value());
+}
+
+}  // namespace kedge

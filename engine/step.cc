@@ -1,0 +1,242 @@
+#include "engine/step.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+namespace kedge {
+
+namespace {
+
+// Below this many rows a plain loop is cheaper than waking the team.
+constexpr int kFewRows = 4;
+// Weight rows handed out at once when there are many tokens: whole panels of every instruction set.
+constexpr size_t kUnitRows = 32;
+// Weight rows a thread's slab is cut at in decode.
+constexpr size_t kSlabGrain = 8;
+// From this many tokens on the kernels work by panels, and units balance better than slabs.
+constexpr int kManyTokens = 6;
+
+size_t to_size(int x) { return static_cast<size_t>(x); }
+unsigned bit(QuantFamily f) { return 1u << static_cast<unsigned>(f); }
+
+}  // namespace
+
+Step::Step(const ModelConfig& config, const KernelTable& kernels, const ThreadTeam& team, StepBuffers& buffers,
+           KvSequence& kv, std::span<const int32_t> tokens, int first_logit_row, const LogitSink& sink,
+           const std::atomic<bool>* cancel)
+    : config_(config),
+      k_(kernels),
+      team_(team),
+      b_(buffers),
+      kv_(kv),
+      tokens_(tokens),
+      n_(static_cast<int>(tokens.size())),
+      past_(kv.length()),
+      first_logit_row_(first_logit_row),
+      sink_(sink),
+      cancel_(cancel) {}
+
+bool Step::stopped() {
+  if (status_.ok() && cancel_ != nullptr && cancel_->load(std::memory_order_relaxed)) {
+    status_ = Error{ErrorCode::kCancelled, "cancelled"};
+  }
+  return !status_.ok();
+}
+
+float* Step::buffer(int width) {
+  float* p = b_.rows.data() + used_;
+  used_ += to_size(n_) * to_size(width);
+  return p;
+}
+
+void Step::embed(const Weight& table, float* x) {
+  for (int i = 0; i < n_; ++i) {
+    const WeightRows row = table.slice(tokens_[to_size(i)], 1);
+    table.format->dequantise(row.data, x + to_size(i) * to_size(table.k), to_size(table.k));
+  }
+}
+
+void Step::norm(const float* x, const float* weight, float* y, int width) {
+  auto body = [&](size_t begin, size_t end, int) {
+    for (size_t i = begin; i < end; ++i) {
+      k_.rms_norm(x + i * to_size(width), weight, y + i * to_size(width), width, config_.rms_eps);
+    }
+  };
+  n_ < kFewRows ? body(0, to_size(n_), 0) : team_.split(to_size(n_), 1, body);
+}
+
+void Step::norm_heads(float* x, const float* weight, int n_heads, int head_dim) {
+  auto body = [&](size_t begin, size_t end, int) {
+    for (size_t i = begin * to_size(n_heads); i < end * to_size(n_heads); ++i) {
+      float* head = x + i * to_size(head_dim);
+      k_.rms_norm(head, weight, head, head_dim, config_.rms_eps);
+    }
+  };
+  n_ < kFewRows ? body(0, to_size(n_), 0) : team_.split(to_size(n_), 1, body);
+}
+
+void Step::quantise_rows(const float* x, size_t begin, size_t end, int k, unsigned families) {
+  const size_t uk = to_size(k);
+  for (size_t i = begin; i < end; ++i) {
+    if ((families & bit(QuantFamily::kBlock32)) != 0) {
+      k_.quantise_block32(x + i * uk, k, b_.act_q.data() + i * uk, b_.act_d.data() + i * (uk / 32),
+                          b_.act_s32.data() + i * (uk / 32));
+    } else if ((families & bit(QuantFamily::kSuper256)) != 0) {
+      k_.quantise_super256(x + i * uk, k, b_.act_q.data() + i * uk, b_.act_d.data() + i * (uk / 256),
+                           b_.act_s16.data() + i * (uk / 16), b_.act_s32.data() + i * (uk / 32));
+    }
+  }
+}
+
+// Rows of x in the form the formats of one family read. Valid until the next call.
+ActRows Step::prepare(const float* x, int n, int k, unsigned families) {
+  ActRows rows;
+  rows.n = n;
+  rows.k = k;
+  rows.x = x;
+  rows.q = b_.act_q.data();
+  rows.d = b_.act_d.data();
+  rows.sums16 = b_.act_s16.data();
+  rows.sums32 = b_.act_s32.data();
+  if (families != bit(QuantFamily::kFloat)) {
+    auto body = [&](size_t begin, size_t end, int) { quantise_rows(x, begin, end, k, families); };
+    n < kFewRows ? body(0, to_size(n), 0) : team_.split(to_size(n), 1, body);
+  }
+  return rows;
+}
+
+void Step::multiply(const float* x, int width, std::initializer_list<Product> products) {
+  if (n_ == 0) return;
+  // Formats of different families want the input in different forms: one round per family.
+  for (const QuantFamily family : {QuantFamily::kFloat, QuantFamily::kBlock32, QuantFamily::kSuper256}) {
+    size_t total = 0;
+    for (const Product& p : products) {
+      if (p.w.format->family == family) total += (to_size(p.w.rows) + kUnitRows - 1) / kUnitRows * kUnitRows;
+    }
+    if (total == 0) continue;
+    const ActRows acts = prepare(x, n_, width, bit(family));
+    // Rows [begin, end) of all products of the family laid end to end, each padded to whole units.
+    auto run = [&](size_t begin, size_t end, int thread) {
+      size_t base = 0;
+      for (const Product& p : products) {
+        if (p.w.format->family != family) continue;
+        const size_t rows = to_size(p.w.rows);
+        const size_t first = begin > base ? begin - base : 0;
+        const size_t last = end > base ? std::min(end - base, rows) : 0;
+        if (first < last) {
+          const WeightRows w = p.w.slice(static_cast<int>(first), static_cast<int>(last - first));
+          k_.matmul[p.w.format->index](w, acts, p.y + first, rows, b_.scratch[to_size(thread)].data());
+        }
+        base += (rows + kUnitRows - 1) / kUnitRows * kUnitRows;
+      }
+    };
+    if (n_ < kManyTokens) {
+      team_.split(total, kSlabGrain, run);
+    } else {
+      team_.each(total / kUnitRows, [&](size_t u, int t) { run(u * kUnitRows, (u + 1) * kUnitRows, t); });
+    }
+  }
+  for (const Product& p : products) {
+    if (p.bias == nullptr) continue;
+    for (int i = 0; i < n_; ++i) k_.add(p.bias, p.y + to_size(i) * to_size(p.w.rows), p.w.rows);
+  }
+}
+
+void Step::rope(float* x, int n_heads, int head_dim, const RopeTable& table) {
+  const size_t stride = table.frequency.size() * 2;
+  const int pairs = static_cast<int>(table.frequency.size());
+  const bool fill = rope_filled_ != &table;
+  const auto rotate = config_.rope.layout == RopeLayout::kHalfSplit ? k_.rope_half : k_.rope_interleaved;
+  auto body = [&](size_t begin, size_t end, int) {
+    for (size_t i = begin; i < end; ++i) {
+      float* cos_sin = b_.rope.data() + i * stride;
+      if (fill) table.fill(past_ + static_cast<int>(i), cos_sin);
+      for (int h = 0; h < n_heads; ++h) rotate(x + (i * to_size(n_heads) + to_size(h)) * to_size(head_dim), cos_sin, pairs);
+    }
+  };
+  n_ < kFewRows ? body(0, to_size(n_), 0) : team_.split(to_size(n_), 1, body);
+  rope_filled_ = &table;
+}
+
+void Step::attend_tile(int layer, int kv_head, int first_row, int n_rows, const float* q, float* out) {
+  const int group = config_.n_heads / config_.n_kv_heads;
+  AttendRows rows;
+  rows.layout = KvLayout{kv_.layout().format, config_.head_dim_k, config_.head_dim_v};
+  rows.pages = kv_.table(layer, kv_head);
+  rows.scale = 1.0f / std::sqrt(static_cast<float>(config_.head_dim_k));
+  rows.n = n_rows * group;
+  for (int i = 0; i < n_rows; ++i) {
+    for (int g = 0; g < group; ++g) {
+      const size_t head = to_size(first_row + i) * to_size(config_.n_heads) + to_size(kv_head * group + g);
+      const int at = i * group + g;
+      rows.q[at] = q + head * to_size(config_.head_dim_k);
+      rows.out[at] = out + head * to_size(config_.head_dim_v);
+      rows.begin[at] = 0;
+      rows.end[at] = past_ + first_row + i + 1;
+    }
+  }
+  k_.attend(rows);
+}
+
+void Step::attend(int layer, const float* q, const float* k, const float* v, float* out) {
+  const KvLayout layout = kv_.layout();
+  const int n_kv = config_.n_kv_heads;
+  auto store = [&](size_t begin, size_t end, int) {
+    for (size_t i = begin; i < end; ++i) {
+      const int slot = past_ + static_cast<int>(i);
+      for (int h = 0; h < n_kv; ++h) {
+        const size_t head = i * to_size(n_kv) + to_size(h);
+        k_.kv_store(layout, kv_.page_for_write(layer, h, slot), slot % kPageTokens, k + head * to_size(config_.head_dim_k),
+                    v + head * to_size(config_.head_dim_v));
+      }
+    }
+  };
+  n_ < kFewRows ? store(0, to_size(n_), 0) : team_.split(to_size(n_), kPageTokens, store);
+  const int tile = std::max(1, kMaxAttendRows / (config_.n_heads / n_kv));
+  const int tiles = (n_ + tile - 1) / tile;
+  team_.each(to_size(tiles) * to_size(n_kv), [&](size_t unit, int) {
+    // Later tokens see more: heaviest tiles first.
+    const int t = tiles - 1 - static_cast<int>(unit) / n_kv;
+    attend_tile(layer, static_cast<int>(unit) % n_kv, t * tile, std::min(tile, n_ - t * tile), q, out);
+  });
+}
+
+void Step::add(const float* x, float* y, int width) {
+  auto body = [&](size_t begin, size_t end, int) {
+    for (size_t i = begin; i < end; ++i) k_.add(x + i * to_size(width), y + i * to_size(width), width);
+  };
+  n_ < kFewRows ? body(0, to_size(n_), 0) : team_.split(to_size(n_), 1, body);
+}
+
+void Step::silu_mul(const float* gate, const float* up, float* y, int width) {
+  auto body = [&](size_t begin, size_t end, int) {
+    for (size_t i = begin; i < end; ++i) {
+      k_.silu_mul(gate + i * to_size(width), up + i * to_size(width), y + i * to_size(width), width);
+    }
+  };
+  n_ < kFewRows ? body(0, to_size(n_), 0) : team_.split(to_size(n_), 1, body);
+}
+
+void Step::keep_logit_rows(float* a, int width_a, float* b, int width_b) {
+  const auto first = to_size(first_logit_row_);
+  const auto count = to_size(n_ - first_logit_row_);
+  std::memmove(a, a + first * to_size(width_a), count * to_size(width_a) * sizeof(float));
+  std::memmove(b, b + first * to_size(width_b), count * to_size(width_b) * sizeof(float));
+  n_ -= first_logit_row_;  // nothing after the last attention asks for positions
+}
+
+void Step::logits(const Weight& output, const float* x) {
+  const int all = n_;
+  for (int first = 0; first < all && !stopped(); first += kLogitRows) {
+    n_ = std::min(kLogitRows, all - first);
+    multiply(x + to_size(first) * to_size(output.k), output.k, {{output, b_.logits.data()}});
+    for (int i = 0; i < n_ && status_.ok(); ++i) {
+      status_ = sink_(first_logit_row_ + first + i,
+                      {b_.logits.data() + to_size(i) * to_size(output.rows), to_size(output.rows)});
+    }
+  }
+  n_ = all;
+}
+
+}  // namespace kedge

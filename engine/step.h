@@ -1,0 +1,126 @@
+// One forward pass over n rows (tokens): the operations an architecture's forward() is written in. Every operation
+// spreads its rows over the thread team and calls one kernel; how it is spread never changes a bit.
+// Activations are row-major [n][width] in the session's buffers.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <initializer_list>
+#include <span>
+#include <vector>
+
+#include "engine/config.h"
+#include "engine/loader.h"
+#include "engine/rope.h"
+#include "kernels/base/aligned.h"
+#include "kernels/base/parallel.h"
+#include "kernels/kernel_table.h"
+#include "memory/kv_sequence.h"
+
+namespace kedge {
+
+// One product of a group that shares its input: y[n][w.rows] = x * w^T (+ bias).
+struct Product {
+  const Weight& w;
+  float* y;
+  const float* bias = nullptr;
+};
+
+// How a mixture-of-experts layer picks and weighs its experts.
+struct ExpertLayer {
+  Weight router;   // [n_experts][d_model]
+  Weight gate;     // [n_experts][d_ff_expert][d_model]
+  Weight up;
+  Weight down;     // [n_experts][d_model][d_ff_expert]
+  int n_used = 0;
+  bool normalise = true;  // selected weights are divided by their sum
+};
+
+// The tensors of a SwiGLU expert layer under their usual names; `prefix` is "blk.<i>.".
+Result<ExpertLayer> load_experts(ModelLoader& loader, const std::string& prefix, bool normalise);
+
+// Memory a session keeps between steps, sized once.
+struct StepBuffers {
+  AlignedArray<float> rows;         // bump-allocated by Step::buffer()
+  AlignedArray<float> rope;         // [n][n_rot/2][2]
+  AlignedArray<int8_t> act_q;       // quantised input of the current product group
+  AlignedArray<float> act_d;
+  AlignedArray<int16_t> act_s16;
+  AlignedArray<int16_t> act_s32;
+  AlignedArray<float> logits;       // [kLogitRows][n_vocab]
+  std::vector<AlignedBytes> scratch;  // per thread, for the kernels
+  // Mixture of experts (empty for dense models).
+  AlignedArray<float> gate_probs;   // [n][n_experts]
+  AlignedArray<float> expert_mid;   // [n * n_used][2 * d_ff_expert]
+  AlignedArray<float> expert_out;   // [n * n_used][d_model]
+  AlignedArray<float> slot_weight;  // [n * n_used]
+  AlignedArray<int32_t> slot_token; // [n * n_used], grouped by expert
+  AlignedArray<int32_t> token_slot; // [n][n_used], experts ascending
+  AlignedArray<int32_t> chosen;     // [n][n_used] expert ids, ascending
+  AlignedArray<int32_t> expert_start;  // [n_experts + 1]
+
+  static Result<StepBuffers> make(const ModelConfig& config, size_t floats_per_row, int max_rows, int n_threads);
+  size_t bytes() const;
+};
+
+// Logit rows computed at once.
+inline constexpr int kLogitRows = 32;
+
+// Receives the logits of one row of the step; a Status that is not ok stops the step.
+using LogitSink = std::function<Status(int row, std::span<const float> logits)>;
+
+class Step {
+ public:
+  Step(const ModelConfig& config, const KernelTable& kernels, const ThreadTeam& team, StepBuffers& buffers, KvSequence& kv,
+       std::span<const int32_t> tokens, int first_logit_row, const LogitSink& sink, const std::atomic<bool>* cancel);
+
+  int rows() const { return n_; }
+  Status& status() { return status_; }
+  // True when the pass should end: cancelled or failed.
+  bool stopped();
+
+  // A [n][width] buffer for the rest of the pass.
+  float* buffer(int width);
+
+  void embed(const Weight& table, float* x);                                      // x: [n][d_model]
+  void norm(const float* x, const float* weight, float* y, int width);            // RMS norm per row
+  void norm_heads(float* x, const float* weight, int n_heads, int head_dim);      // RMS norm per head, in place
+  void multiply(const float* x, int width, std::initializer_list<Product> products);
+  void rope(float* x, int n_heads, int head_dim, const RopeTable& table);
+  void attend(int layer, const float* q, const float* k, const float* v, float* out);  // appends k, v; causal
+  void add(const float* x, float* y, int width);                                  // y += x
+  void silu_mul(const float* gate, const float* up, float* y, int width);
+  void experts(const ExpertLayer& layer, const float* x, float* y);               // x, y: [n][d_model]
+
+  // After the last layer's attention only the rows whose logits are wanted need to go on: moves them to the front of
+  // both buffers and makes them all of the step.
+  void keep_logit_rows(float* a, int width_a, float* b, int width_b);
+  // Logits of all remaining rows of x, [n][d_model] after the final norm, to the sink.
+  void logits(const Weight& output, const float* x);
+
+ private:
+  ActRows prepare(const float* x, int n, int k, unsigned families);
+  void quantise_rows(const float* x, size_t begin, size_t end, int k, unsigned families);
+  void attend_tile(int layer, int kv_head, int first_row, int n_rows, const float* q, float* out);
+  void route(const ExpertLayer& layer, const float* x);
+  void group_by_expert(const ExpertLayer& layer);
+  void expert_products(const ExpertLayer& layer, const float* x);
+
+  const ModelConfig& config_;
+  const KernelTable& k_;
+  const ThreadTeam& team_;
+  StepBuffers& b_;
+  KvSequence& kv_;
+  std::span<const int32_t> tokens_;
+  int n_;
+  int past_;              // slot of the step's first row
+  int first_logit_row_;
+  const LogitSink& sink_;
+  const std::atomic<bool>* cancel_;
+  const RopeTable* rope_filled_ = nullptr;
+  size_t used_ = 0;
+  Status status_;
+};
+
+}  // namespace kedge

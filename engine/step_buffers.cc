@@ -1,0 +1,59 @@
+#include "engine/step.h"
+
+#include <algorithm>
+#include <type_traits>
+
+namespace kedge {
+
+Result<StepBuffers> StepBuffers::make(const ModelConfig& c, size_t floats_per_row, int max_rows, int n_threads) {
+  StepBuffers b;
+  const auto n = static_cast<size_t>(max_rows);
+  auto size = [](int x) { return static_cast<size_t>(x); };
+  const size_t slots = n * size(c.n_experts_used);
+  // The widest input of a product, per row of the step; expert inputs have n_used rows of d_ff_expert each.
+  const size_t heads = size(c.n_heads) * size(c.head_dim_v);
+  const size_t widest = std::max({size(c.d_model), size(c.d_ff), heads});
+  const size_t act = std::max(n * widest, slots * size(c.d_ff_expert));
+  const size_t k = std::max(widest, size(c.d_ff_expert));
+
+  auto fill = [](auto& array, size_t count) -> Status {
+    auto made = std::remove_reference_t<decltype(array)>::make(count, "activation buffers");
+    if (!made.ok()) return std::move(made).error();
+    array = std::move(made).value();
+    return {};
+  };
+  KEDGE_TRY(fill(b.rows, n * floats_per_row));
+  KEDGE_TRY(fill(b.rope, n * size(c.rope.n_rot)));
+  KEDGE_TRY(fill(b.act_q, act));
+  KEDGE_TRY(fill(b.act_d, act / 32 + 1));
+  KEDGE_TRY(fill(b.act_s16, act / 16 + 1));
+  KEDGE_TRY(fill(b.act_s32, act / 32 + 1));
+  KEDGE_TRY(fill(b.logits, size(std::min(max_rows, kLogitRows)) * size(c.n_vocab)));
+  for (int t = 0; t < n_threads; ++t) {
+    auto scratch = AlignedBytes::make(matmul_scratch_bytes(static_cast<int>(k)), "kernel scratch");
+    if (!scratch.ok()) return std::move(scratch).error();
+    b.scratch.push_back(std::move(scratch).value());
+  }
+  if (c.n_experts > 0) {
+    KEDGE_TRY(fill(b.gate_probs, n * size(c.n_experts)));
+    KEDGE_TRY(fill(b.expert_mid, slots * 2 * size(c.d_ff_expert)));
+    KEDGE_TRY(fill(b.expert_out, slots * size(c.d_model)));
+    KEDGE_TRY(fill(b.slot_weight, slots));
+    KEDGE_TRY(fill(b.slot_token, slots));
+    KEDGE_TRY(fill(b.token_slot, slots));
+    KEDGE_TRY(fill(b.chosen, slots));
+    KEDGE_TRY(fill(b.expert_start, size(c.n_experts) + 1));
+  }
+  return b;
+}
+
+size_t StepBuffers::bytes() const {
+  size_t total = (rows.size() + rope.size() + act_d.size() + logits.size() + gate_probs.size() + expert_mid.size() +
+                  expert_out.size() + slot_weight.size()) * sizeof(float);
+  total += act_q.size() + (act_s16.size() + act_s32.size()) * sizeof(int16_t);
+  total += (slot_token.size() + token_slot.size() + chosen.size() + expert_start.size()) * sizeof(int32_t);
+  for (const AlignedBytes& s : scratch) total += s.size();
+  return total;
+}
+
+}  // namespace kedge
