@@ -36,6 +36,11 @@ const Builtin* find_function(std::string_view name);
 // Methods of strings, lists, dicts and loops; null when the type has no such method.
 const Builtin* find_method(const Value& self, std::string_view name);
 
+// A method of a string, with what markup asks for: a safe string's arguments are escaped and its results are safe.
+Result<Value> call_string_method(Interpreter& in, const Value& self, const Builtin& method, const Args& args);
+Text escape_html(Heap& heap, const Text& text);
+void escape_arguments(Heap& heap, Args* args);
+
 // index, first, last, previtem ... of a loop; none for other names.
 std::optional<Value> loop_attribute(const Value& loop, std::string_view name);
 

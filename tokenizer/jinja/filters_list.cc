@@ -217,7 +217,7 @@ Result<Value> f_reverse(Interpreter& in, const Value& subject, const Args& args)
   if (!subject.is_string()) return in.heap().list(std::move(reversed));
   Text out;
   for (const Value& v : reversed) out.append(v.text());
-  return in.heap().string(std::move(out));
+  return in.heap().string(std::move(out), subject.is_safe());
 }
 
 Args rest(const Args& args, size_t from) {

@@ -20,7 +20,7 @@ Result<Value> as_string(Interpreter& in, const Value& v) {
 // The string method of the same meaning, on whatever the subject prints as.
 Result<Value> by_method(Interpreter& in, const Value& subject, std::string_view method, const Args& args) {
   KEDGE_ASSIGN(text, as_string(in, subject));
-  return find_method(text, method)->call(in, text, args);
+  return call_string_method(in, text, *find_method(text, method), args);
 }
 
 Result<Value> f_trim(Interpreter& in, const Value& subject, const Args& args) { return by_method(in, subject, "strip", args); }
@@ -50,7 +50,8 @@ Result<Value> f_replace(Interpreter& in, const Value& subject, const Args& args)
     as_text.positional.push_back(std::move(v));
   }
   if (b[2] != nullptr && !b[2]->is_none()) as_text.positional.push_back(*b[2]);
-  return by_method(in, subject, "replace", as_text);
+  KEDGE_ASSIGN(plain, to_text(in.heap(), subject));  // forgets that the subject was safe, as Jinja's does
+  return by_method(in, in.heap().string(std::move(plain)), "replace", as_text);
 }
 
 Result<Value> f_string(Interpreter& in, const Value& subject, const Args& args) {
@@ -58,31 +59,20 @@ Result<Value> f_string(Interpreter& in, const Value& subject, const Args& args) 
   return as_string(in, subject);
 }
 
-Result<Value> f_escape(Interpreter& in, const Value& subject, const Args& args) {
+Result<Value> f_safe(Interpreter& in, const Value& subject, const Args& args) {
   KEDGE_TRY(bind(args, {}));
   KEDGE_ASSIGN(v, as_string(in, subject));
-  in.heap().work(v.text().size() / 4);
-  return in.heap().string(map_chars(v.text(), [](char32_t c, std::string* out) {
-    switch (c) {
-      case '&':
-        *out += "&amp;";
-        break;
-      case '<':
-        *out += "&lt;";
-        break;
-      case '>':
-        *out += "&gt;";
-        break;
-      case '\'':
-        *out += "&#39;";
-        break;
-      case '"':
-        *out += "&#34;";
-        break;
-      default:
-        append_char(c, out);
-    }
-  }));
+  return in.heap().string(v.text(), true);
+}
+
+Result<Value> f_forceescape(Interpreter& in, const Value& subject, const Args& args) {
+  KEDGE_TRY(bind(args, {}));
+  KEDGE_ASSIGN(v, as_string(in, subject));
+  return in.heap().string(escape_html(in.heap(), v.text()), true);
+}
+
+Result<Value> f_escape(Interpreter& in, const Value& subject, const Args& args) {
+  return subject.is_safe() ? f_string(in, subject, args) : f_forceescape(in, subject, args);
 }
 
 Result<Value> f_indent(Interpreter& in, const Value& subject, const Args& args) {
@@ -111,7 +101,7 @@ Result<Value> f_indent(Interpreter& in, const Value& subject, const Args& args) 
     if (i == 0 ? first : blank || !lines[i].empty()) out.append(margin);
     out.append(lines[i]);
   }
-  return heap.string(std::move(out));
+  return heap.string(std::move(out), v.is_safe());
 }
 
 Result<Value> f_tojson(Interpreter& in, const Value& subject, const Args& args) {
@@ -144,8 +134,7 @@ Result<Value> f_tojson(Interpreter& in, const Value& subject, const Args& args) 
 Result<Value> f_format(Interpreter& in, const Value& subject, const Args& args) {
   if (!args.named.empty()) return Error{ErrorCode::kUnsupported, "the filter 'format' with named values is not supported"};
   KEDGE_ASSIGN(v, as_string(in, subject));
-  KEDGE_ASSIGN(text, percent_format(in.heap(), v.text(), args));
-  return in.heap().string(std::move(text));
+  return binary_operation(in.heap(), Op::kMod, v, in.heap().tuple(args.positional));
 }
 
 Result<Value> f_center(Interpreter& in, const Value& subject, const Args& args) {
@@ -277,8 +266,8 @@ Result<Value> f_attr(Interpreter& in, const Value& subject, const Args& args) {
 
 constexpr Builtin kTextFilters[] = {
     {"trim", f_trim},         {"upper", f_upper},   {"lower", f_lower},         {"capitalize", f_capitalize}, {"title", f_title},
-    {"replace", f_replace},   {"string", f_string}, {"safe", f_string},         {"escape", f_escape},         {"e", f_escape},
-    {"forceescape", f_escape}, {"indent", f_indent}, {"tojson", f_tojson},       {"format", f_format},         {"center", f_center},
+    {"replace", f_replace},   {"string", f_string}, {"safe", f_safe},         {"escape", f_escape},         {"e", f_escape},
+    {"forceescape", f_forceescape}, {"indent", f_indent}, {"tojson", f_tojson},       {"format", f_format},         {"center", f_center},
     {"default", f_default},   {"d", f_default},     {"wordcount", f_wordcount}, {"int", f_int},               {"float", f_float},
     {"round", f_round},       {"abs", f_abs},       {"attr", f_attr},
 };

@@ -45,7 +45,7 @@ Result<Value> Interpreter::call(const Value& callee, const Args& args) {
     return type_error(std::string("'") + std::string(f.builtin->name) + "' would change a " + f.self.type_name() +
                       "; templates may not change values");
   }
-  return f.builtin->call(*this, f.self, args);
+  return f.self.is_string() ? call_string_method(*this, f.self, *f.builtin, args) : f.builtin->call(*this, f.self, args);
 }
 
 Result<Value> Interpreter::call_macro(const MacroRep& macro, const Args& args) {

@@ -31,14 +31,14 @@ Value slice_text(Heap& heap, const Value& v, const SliceBounds& b) {
   const Text& t = v.text();
   const auto n = static_cast<int64_t>(v.char_count());
   if (b.step == 1 && v.char_count() == t.size()) {
-    return heap.string(t.slice(static_cast<size_t>(b.start), static_cast<size_t>(std::max(b.start, b.stop))));
+    return heap.string(t.slice(static_cast<size_t>(b.start), static_cast<size_t>(std::max(b.start, b.stop))), v.is_safe());
   }
   heap.work(t.size() / 16);
   if (b.step == 1) {
     const size_t from = byte_offset(t.view(), static_cast<size_t>(b.start));
     const size_t count = static_cast<size_t>(std::max<int64_t>(0, b.stop - b.start));
     const size_t to = b.stop >= n ? t.size() : from + byte_offset(t.view().substr(from), count);
-    return heap.string(t.slice(from, to));
+    return heap.string(t.slice(from, to), v.is_safe());
   }
   heap.work(v.char_count());
   std::vector<size_t> offsets;
@@ -48,7 +48,7 @@ Value slice_text(Heap& heap, const Value& v, const SliceBounds& b) {
   for (int64_t i = b.start; b.step > 0 ? i < b.stop : i > b.stop; i += b.step) {
     out.append_slice(t, offsets[static_cast<size_t>(i)], offsets[static_cast<size_t>(i) + 1]);
   }
-  return heap.string(std::move(out));
+  return heap.string(std::move(out), v.is_safe());
 }
 
 }  // namespace

@@ -84,7 +84,7 @@ Result<Value> repeat(Heap& heap, const Value& v, int64_t times) {
   if (v.is_string()) {
     Text out;
     for (size_t i = 0; i < n && !v.text().empty(); ++i) out.append(v.text());
-    return heap.string(std::move(out));
+    return heap.string(std::move(out), v.is_safe());
   }
   List out;
   for (size_t i = 0; i < n && !v.items().empty(); ++i) out.insert(out.end(), v.items().begin(), v.items().end());
@@ -94,11 +94,12 @@ Result<Value> repeat(Heap& heap, const Value& v, int64_t times) {
 Result<Value> add_sequences(Heap& heap, const Value& a, const Value& b) {
   if (a.is_string()) {
     if (!heap.fits(a.text().memory() + b.text().memory())) return Error(heap.error());
+    const bool safe = a.is_safe() || b.is_safe();
     Text out;
     out.reserve(a.text().size() + b.text().size());
-    out.append(a.text());
-    out.append(b.text());
-    return heap.string(std::move(out));
+    out.append(safe && !a.is_safe() ? escape_html(heap, a.text()) : a.text());
+    out.append(safe && !b.is_safe() ? escape_html(heap, b.text()) : b.text());
+    return heap.string(std::move(out), safe);
   }
   if (!heap.fits((a.items().size() + b.items().size()) * sizeof(Value))) return Error(heap.error());
   List out = a.items();
@@ -114,8 +115,9 @@ Result<Value> binary_operation(Heap& heap, Op op, const Value& a, const Value& b
     Args args;
     args.positional = b.is_tuple() ? b.items() : List{b};
     if (b.is_dict()) return Error{ErrorCode::kUnsupported, "'%' with a dict is not supported"};
+    if (a.is_safe()) escape_arguments(heap, &args);
     KEDGE_ASSIGN(text, percent_format(heap, a.text(), args));
-    return heap.string(std::move(text));
+    return heap.string(std::move(text), a.is_safe());
   }
   if (b.is_undefined()) return type_error(b.why_undefined());
   if (a.is_integral() && b.is_integral()) return int_operation(op, a.as_int(), b.as_int());

@@ -45,7 +45,7 @@ std::vector<Text> split_spaces(const Text& in, long long max) {
   for (skip(true); at < s.size(); skip(true)) {
     const size_t begin = at;
     if (max >= 0 && static_cast<long long>(out.size()) == max) {
-      out.push_back(strip(in.slice(begin, s.size()), "", false, true));
+      out.push_back(in.slice(begin, s.size()));
       return out;
     }
     skip(false);
@@ -68,7 +68,7 @@ std::vector<Text> rsplit_spaces(const Text& in, long long max) {
   for (skip(true); end > 0; skip(true)) {
     const size_t stop = end;
     if (max >= 0 && static_cast<long long>(out.size()) == max) {
-      out.push_back(strip(in.slice(0, stop), "", true, false));
+      out.push_back(in.slice(0, stop));
       break;
     }
     skip(false);

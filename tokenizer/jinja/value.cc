@@ -10,8 +10,9 @@ namespace kedge::jinja {
 struct StringRep {
   Text text;
   size_t chars = 0;
+  bool safe = false;
   Held held;
-  StringRep(Text t, Heap* heap) : text(std::move(t)), chars(count_chars(text.view())) {
+  StringRep(Text t, Heap* heap, bool is_safe) : text(std::move(t)), chars(count_chars(text.view())), safe(is_safe) {
     if (heap != nullptr) held.take(heap, sizeof(StringRep) + text.memory());
   }
 };
@@ -47,8 +48,9 @@ std::string canonical_key(const Value& v) {
 }  // namespace
 
 Value Value::undefined(std::string why) { return Value(Data(std::make_shared<const std::string>(std::move(why)))); }
-Value Value::literal(std::string_view bytes) { return of(std::shared_ptr<const StringRep>(std::make_shared<StringRep>(Text(bytes), nullptr))); }
+Value Value::literal(std::string_view bytes) { return of(std::shared_ptr<const StringRep>(std::make_shared<StringRep>(Text(bytes), nullptr, false))); }
 
+bool Value::is_safe() const { return is_string() && std::get<5>(v_)->safe; }
 bool Value::is_tuple() const { return is_list() && std::get<6>(v_)->tuple; }
 int64_t Value::as_int() const { return is(Kind::kBool) ? int64_t{std::get<2>(v_)} : std::get<3>(v_); }
 double Value::as_double() const { return is(Kind::kFloat) ? std::get<4>(v_) : static_cast<double>(as_int()); }
@@ -138,9 +140,9 @@ void Heap::fail(ErrorCode code, std::string message) {
   error_ = {code, std::move(message)};
 }
 
-Value Heap::string(Text text) {
+Value Heap::string(Text text, bool safe) {
   work(text.size() / 16);
-  return Value::of(std::shared_ptr<const StringRep>(std::make_shared<StringRep>(std::move(text), this)));
+  return Value::of(std::shared_ptr<const StringRep>(std::make_shared<StringRep>(std::move(text), this, safe)));
 }
 
 Value Heap::list(List items, bool tuple) {

@@ -52,6 +52,7 @@ class Value {
   bool is_undefined() const { return is(Kind::kUndefined); }
   bool is_none() const { return is(Kind::kNone); }
   bool is_string() const { return is(Kind::kString); }
+  bool is_safe() const;  // a string that |safe or |escape made: joined by + to another, that one is escaped
   bool is_list() const { return is(Kind::kList); }  // list or tuple
   bool is_tuple() const;
   bool is_dict() const { return is(Kind::kDict); }
@@ -108,7 +109,7 @@ class Heap {
   Heap(const Heap&) = delete;
   Heap& operator=(const Heap&) = delete;
 
-  Value string(Text text);
+  Value string(Text text, bool safe = false);
   Value string(std::string_view bytes) { return string(Text(bytes)); }
   Value list(List items, bool tuple = false);
   Value tuple(List items) { return list(std::move(items), true); }
