@@ -39,16 +39,19 @@ struct AttendState {
 template <class L, int kR>
 KEDGE_INLINE void score_rows(const AttendRows& a, const std::byte* page, const int* rows, AttendState& st) {
   V acc[kR][2];
+#pragma GCC unroll 16
   for (int r = 0; r < kR; ++r) acc[r][0] = acc[r][1] = V::zero();
   for (int i = 0; i < a.layout.head_dim_k; ++i) {
     const V k0 = L::load(page, static_cast<size_t>(i) * kPageTokens);
     const V k1 = L::load(page, static_cast<size_t>(i) * kPageTokens + 16);
+#pragma GCC unroll 16
     for (int r = 0; r < kR; ++r) {
       const V q = V::set1(a.q[rows[r]][i]);
       acc[r][0] = fma(q, k0, acc[r][0]);
       acc[r][1] = fma(q, k1, acc[r][1]);
     }
   }
+#pragma GCC unroll 16
   for (int r = 0; r < kR; ++r) {
     acc[r][0].store(st.scores[rows[r]]);
     acc[r][1].store(st.scores[rows[r]] + 16);
@@ -59,6 +62,7 @@ KEDGE_INLINE void score_rows(const AttendRows& a, const std::byte* page, const i
 KEDGE_INLINE void score_row_q8(const AttendRows& a, const std::byte* page, int row, AttendState& st) {
   constexpr int kVectors = kPageTokens / S::kRows;
   S::Floats acc[kVectors];
+#pragma GCC unroll 16
   for (int v = 0; v < kVectors; ++v) acc[v] = S::set_float(0.0f);
   const auto* codes = reinterpret_cast<const uint8_t*>(page);
   const auto* scales = reinterpret_cast<const uint16_t*>(page + a.layout.k_scales());
@@ -67,8 +71,10 @@ KEDGE_INLINE void score_row_q8(const AttendRows& a, const std::byte* page, int r
     S::f16_to_f32x16(scales + b * kPageTokens).store(dk);
     S::f16_to_f32x16(scales + b * kPageTokens + 16).store(dk + 16);
     const S::Floats dq = S::set_float(st.dq[row][b]);
+#pragma GCC unroll 16
     for (int v = 0; v < kVectors; ++v) {
       S::Ints dot = S::set_int(kVnni ? -128 * st.q_sums[row][b] : 0);
+#pragma GCC unroll 16
       for (int i = 0; i < 8; ++i) {
         S::Codes k = S::load_codes(codes + ((b * 8 + i) * kPageTokens + v * S::kRows) * 4);
 #if !defined(__AVX512VNNI__)
@@ -79,6 +85,7 @@ KEDGE_INLINE void score_row_q8(const AttendRows& a, const std::byte* page, int r
       acc[v] = S::fma(S::to_float(dot), S::mul(dq, S::load_floats(dk + v * S::kRows)), acc[v]);
     }
   }
+#pragma GCC unroll 16
   for (int v = 0; v < kVectors; ++v) S::store_floats(st.scores[row] + v * S::kRows, acc[v]);
 }
 
@@ -93,6 +100,7 @@ KEDGE_INLINE void softmax_page(const AttendRows& a, int row, int t0, int t1, Att
   float* s = st.scores[row];
   const V scale = V::set1(a.scale);
   V x[2];
+#pragma GCC unroll 16
   for (int h = 0; h < 2; ++h) {
     x[h] = V::load(s + 16 * h) * scale;
     if (a.softcap > 0) {
@@ -111,6 +119,7 @@ KEDGE_INLINE void softmax_page(const AttendRows& a, int row, int t0, int t1, Att
   const float new_max = page_max > old_max ? page_max : old_max;
   const V top = V::set1(new_max);
   V p[2];
+#pragma GCC unroll 16
   for (int h = 0; h < 2; ++h) {
     p[h] = exp(x[h] - top);
     p[h].store(s + 16 * h);
@@ -134,19 +143,26 @@ template <class L, int kR, int kC>
 KEDGE_INLINE void value_tile(const AttendRows& a, const std::byte* values, const int* rows, int t0, int t1, int first,
                              const AttendState& st) {
   V acc[kR][kC];
+#pragma GCC unroll 16
   for (int r = 0; r < kR; ++r) {
+#pragma GCC unroll 16
     for (int c = 0; c < kC; ++c) acc[r][c] = V::load(a.out[rows[r]] + first + 16 * c);
   }
   const auto d = static_cast<size_t>(a.layout.head_dim_v);
   for (int t = t0; t < t1; ++t) {
     V v[kC];
+#pragma GCC unroll 16
     for (int c = 0; c < kC; ++c) v[c] = L::load(values, static_cast<size_t>(t) * d + static_cast<size_t>(first + 16 * c));
+#pragma GCC unroll 16
     for (int r = 0; r < kR; ++r) {
       const V p = V::set1(st.scores[rows[r]][t]);
+#pragma GCC unroll 16
       for (int c = 0; c < kC; ++c) acc[r][c] = fma(p, v[c], acc[r][c]);
     }
   }
+#pragma GCC unroll 16
   for (int r = 0; r < kR; ++r) {
+#pragma GCC unroll 16
     for (int c = 0; c < kC; ++c) acc[r][c].store(a.out[rows[r]] + first + 16 * c);
   }
 }
@@ -161,6 +177,7 @@ KEDGE_INLINE void value_rows(const AttendRows& a, const std::byte* values, const
   }
   for (; i + 16 <= d; i += 16) value_tile<L, kR, 1>(a, values, rows, t0, t1, i, st);
   for (; i < d; ++i) {  // widths that are no multiple of 16
+#pragma GCC unroll 16
     for (int r = 0; r < kR; ++r) {
       float acc = a.out[rows[r]][i];
       for (int t = t0; t < t1; ++t) {

@@ -15,30 +15,40 @@ inline constexpr int kFloatTokens = kVnni ? 6 : 3;
 template <class F, int kR, int kT>
 KEDGE_INLINE void float_tile(const typename F::Block* const* w, const float* const* x, int k, float* const* out) {
   V acc[kR][kT];
+#pragma GCC unroll 16
   for (int r = 0; r < kR; ++r) {
+#pragma GCC unroll 16
     for (int t = 0; t < kT; ++t) acc[r][t] = V::zero();
   }
   int i = 0;
   for (; i + 16 <= k; i += 16) {
     V a[kR];
+#pragma GCC unroll 16
     for (int r = 0; r < kR; ++r) {
-      if (kT < 4) __builtin_prefetch(reinterpret_cast<const char*>(w[r] + i) + 1024);
+      // The same place of the next rows: rows lie one after the other, so this reads ahead linearly.
+      if (kT < 4) __builtin_prefetch(reinterpret_cast<const char*>(w[r] + i) + kR * static_cast<size_t>(k) * sizeof(typename F::Block));
       a[r] = F::template load16<S>(w[r] + i);
     }
+#pragma GCC unroll 16
     for (int t = 0; t < kT; ++t) {
       const V b = V::load(x[t] + i);
+#pragma GCC unroll 16
       for (int r = 0; r < kR; ++r) acc[r][t] = fma(a[r], b, acc[r][t]);
     }
   }
   if (i < k) {
+#pragma GCC unroll 16
     for (int r = 0; r < kR; ++r) {
       float tail[16] = {};
       for (int j = i; j < k; ++j) tail[j - i] = F::to_float(w[r][j]);
       const V a = V::load(tail);
+#pragma GCC unroll 16
       for (int t = 0; t < kT; ++t) acc[r][t] = fma(a, V::load_part(x[t] + i, k - i, 0.0f), acc[r][t]);
     }
   }
+#pragma GCC unroll 16
   for (int t = 0; t < kT; ++t) {
+#pragma GCC unroll 16
     for (int r = 0; r < kR; ++r) out[t][r] = acc[r][t].tree_sum();
   }
 }

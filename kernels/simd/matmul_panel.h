@@ -63,6 +63,7 @@ KEDGE_INLINE void unpack_lane(const typename F::Block& w, int b, int lane, const
     if constexpr (kWideCodes<F> && !kVnni) codes = S::flip_sign(codes);
     S::store32(words, codes);
     auto* to = reinterpret_cast<uint32_t*>(p.codes) + static_cast<size_t>((b * kGroups + g) * 8 * kPanelRows + lane);
+#pragma GCC unroll 16
     for (int i = 0; i < 8; ++i) to[i * kPanelRows] = words[i];
   }
   const auto at = static_cast<size_t>(b * kPanelRows + lane);
@@ -113,23 +114,30 @@ KEDGE_INLINE void block32_tile(const Panel& p, const TileActs& x, int n_blocks, 
   constexpr int kR = S::kTileRows;
   for (int b = 0; b < n_blocks; ++b) {
     S::Ints dot[kR][kT];
+#pragma GCC unroll 16
     for (int t = 0; t < kT; ++t) {
       const S::Ints start = S::set_int(kPanelZero<F> == 0 ? 0 : p.zero[t * n_blocks + b]);
+#pragma GCC unroll 16
       for (int r = 0; r < kR; ++r) dot[r][t] = start;
     }
     const uint8_t* codes = p.codes + static_cast<size_t>(b) * 32 * kPanelRows;
 #pragma GCC unroll 8
     for (int i = 0; i < 8; ++i) {
       S::Codes w[kR];
+#pragma GCC unroll 16
       for (int r = 0; r < kR; ++r) w[r] = S::load_codes(codes + (i * kR + r) * S::kRows * 4);
+#pragma GCC unroll 16
       for (int t = 0; t < kT; ++t) {
         const S::Ints a = four_codes(x.q[t] + b * 32 + i * 4);
+#pragma GCC unroll 16
         for (int r = 0; r < kR; ++r) dot[r][t] = S::dot4<kWideCodes<F>>(dot[r][t], w[r], a);
       }
     }
+#pragma GCC unroll 16
     for (int r = 0; r < kR; ++r) {
       const int at = (b * kR + r) * S::kRows;
       const S::Floats dw = S::load_floats(p.scale + at);
+#pragma GCC unroll 16
       for (int t = 0; t < kT; ++t) {
         const S::Floats dx = S::set_float(x.d[t][b]);
         acc[r][t] = S::fma(S::to_float(dot[r][t]), S::mul(dw, dx), acc[r][t]);
@@ -148,33 +156,44 @@ KEDGE_INLINE void super256_tile(const Panel& p, const TileActs& x, int n_blocks,
   constexpr int kSubs = 256 / F::kSub;
   for (int b = 0; b < n_blocks; ++b) {
     S::Ints total[kR][kT];
+#pragma GCC unroll 16
     for (int r = 0; r < kR; ++r) {
+#pragma GCC unroll 16
       for (int t = 0; t < kT; ++t) total[r][t] = S::set_int(0);
     }
     for (int j = b * kSubs; j < (b + 1) * kSubs; ++j) {
       S::Ints dot[kR][kT];
+#pragma GCC unroll 16
       for (int t = 0; t < kT; ++t) {
         const S::Ints start = S::set_int(kPanelZero<F> == 0 ? 0 : p.zero[t * n_blocks * kSubs + j]);
+#pragma GCC unroll 16
         for (int r = 0; r < kR; ++r) dot[r][t] = start;
       }
       const uint8_t* codes = p.codes + static_cast<size_t>(j) * F::kSub * kPanelRows;
 #pragma GCC unroll 8
       for (int i = 0; i < F::kSub / 4; ++i) {
         S::Codes w[kR];
+#pragma GCC unroll 16
         for (int r = 0; r < kR; ++r) w[r] = S::load_codes(codes + (i * kR + r) * S::kRows * 4);
+#pragma GCC unroll 16
         for (int t = 0; t < kT; ++t) {
           const S::Ints a = four_codes(x.q[t] + j * F::kSub + i * 4);
+#pragma GCC unroll 16
           for (int r = 0; r < kR; ++r) dot[r][t] = S::dot4<kWideCodes<F>>(dot[r][t], w[r], a);
         }
       }
+#pragma GCC unroll 16
       for (int r = 0; r < kR; ++r) {
         const S::Ints sc = S::load_i8(p.sub_scale + (j * kR + r) * S::kRows);
+#pragma GCC unroll 16
         for (int t = 0; t < kT; ++t) total[r][t] = S::mul_add(sc, dot[r][t], total[r][t]);
       }
     }
+#pragma GCC unroll 16
     for (int r = 0; r < kR; ++r) {
       const int at = (b * kR + r) * S::kRows;
       const S::Floats dw = S::load_floats(p.scale + at);
+#pragma GCC unroll 16
       for (int t = 0; t < kT; ++t) {
         const S::Floats dx = S::set_float(x.d[t][b]);
         acc[r][t] = S::fma(S::to_float(total[r][t]), S::mul(dw, dx), acc[r][t]);
@@ -202,6 +221,7 @@ KEDGE_INLINE void panel_tile(const Panel& p, const ActRows& x, int t0, float* y,
   const int n_groups = x.k / group;
   const int16_t* all_sums = group == 16 ? x.sums16 : x.sums32;
   TileActs acts;
+#pragma GCC unroll 16
   for (int t = 0; t < kT; ++t) {
     const size_t row = x.row(t0 + t);
     acts.q[t] = x.q + row * static_cast<size_t>(x.k);
@@ -212,7 +232,9 @@ KEDGE_INLINE void panel_tile(const Panel& p, const ActRows& x, int t0, float* y,
     }
   }
   S::Floats acc[S::kTileRows][kT];
+#pragma GCC unroll 16
   for (int r = 0; r < S::kTileRows; ++r) {
+#pragma GCC unroll 16
     for (int t = 0; t < kT; ++t) acc[r][t] = S::set_float(0.0f);
   }
   if constexpr (kSuper) {
@@ -220,8 +242,10 @@ KEDGE_INLINE void panel_tile(const Panel& p, const ActRows& x, int t0, float* y,
   } else {
     block32_tile<F, kT>(p, acts, x.k / kBlock, acc);
   }
+#pragma GCC unroll 16
   for (int t = 0; t < kT; ++t) {
     float* out = y + static_cast<size_t>(t0 + t) * ldy;
+#pragma GCC unroll 16
     for (int r = 0; r < S::kTileRows; ++r) {
       const int left = n_rows - r * S::kRows;
       if (left >= S::kRows) {

@@ -37,8 +37,23 @@ KEDGE_INLINE __m256 scales8(const typename F::Block* const* p, int b) {
                         F::scale(p[5][b]), F::scale(p[6][b]), F::scale(p[7][b]));
 }
 
+// Reads ahead: while block b of eight rows is computed, the bytes that come at the same place of the next eight rows
+// are fetched. Rows lie one after the other, so this is a linear stream however short they are.
 template <class F>
-KEDGE_INLINE __m256 block32_rows8(const typename F::Block* const* p, const ActRows& x, size_t token) {
+struct ReadAhead {
+  static constexpr size_t kBytesPerBlock = 8 * sizeof(typename F::Block);
+  const char* next;
+
+  KEDGE_INLINE void fetch(int b) const {
+    const char* from = next + static_cast<size_t>(b) * kBytesPerBlock;
+#pragma GCC unroll 32
+    for (size_t line = 0; line < kBytesPerBlock; line += 64) __builtin_prefetch(from + line, 0, 2);
+  }
+};
+
+template <class F>
+KEDGE_INLINE __m256 block32_rows8(const typename F::Block* const* p, const ActRows& x, size_t token,
+                                  const ReadAhead<F>& ahead) {
   const int n_blocks = x.k / 32;
   const int8_t* q = x.q + token * static_cast<size_t>(x.k);
   const float* d = x.d + token * static_cast<size_t>(n_blocks);
@@ -46,9 +61,10 @@ KEDGE_INLINE __m256 block32_rows8(const typename F::Block* const* p, const ActRo
   __m256 acc = _mm256_setzero_ps();
   for (int b = 0; b < n_blocks; ++b) {
     const __m256i a = S::load32(q + b * 32);
+    ahead.fetch(b);
     __m256i part[8];
+#pragma GCC unroll 16
     for (int i = 0; i < 8; ++i) {
-      __builtin_prefetch(reinterpret_cast<const char*>(p[i] + b) + 1024);
       part[i] = S::dot32<kWideCodes<F>>(F::template load<S>(p[i][b]), a);
     }
     __m256i isum = S::reduce8(part);
@@ -110,7 +126,8 @@ KEDGE_INLINE void super256_part(const typename F::Block& w, const int8_t* q, __m
 }
 
 template <class F>
-KEDGE_INLINE __m256 super256_rows8(const typename F::Block* const* p, const ActRows& x, size_t token) {
+KEDGE_INLINE __m256 super256_rows8(const typename F::Block* const* p, const ActRows& x, size_t token,
+                                   const ReadAhead<F>& ahead) {
   const int n_blocks = x.k / 256;
   const int8_t* q = x.q + token * static_cast<size_t>(x.k);
   const float* d = x.d + token * static_cast<size_t>(n_blocks);
@@ -118,12 +135,11 @@ KEDGE_INLINE __m256 super256_rows8(const typename F::Block* const* p, const ActR
   __m256 acc = _mm256_setzero_ps();
   for (int b = 0; b < n_blocks; ++b) {
     const __m256i sums16 = S::load32(sums + b * 16);
+    ahead.fetch(b);
     __m256i dots[8];
     __m256i mins[8];
+#pragma GCC unroll 16
     for (int i = 0; i < 8; ++i) {
-      for (size_t line = 0; line < sizeof(typename F::Block); line += 64) {
-        __builtin_prefetch(reinterpret_cast<const char*>(p[i] + b) + 1024 + line);
-      }
       super256_part<F>(p[i][b], q + b * 256, sums16, dots[i], mins[i]);
     }
     const __m256 dx = _mm256_set1_ps(d[b]);
@@ -143,16 +159,18 @@ static void matmul_rows(const WeightRows& w, const ActRows& x, float* y, size_t 
   for (int r = 0; r < w.n_rows; r += 8) {
     const int n = w.n_rows - r < 8 ? w.n_rows - r : 8;
     const typename F::Block* p[8];
+#pragma GCC unroll 16
     for (int i = 0; i < 8; ++i) {  // short groups repeat their last row and drop the copies
       const int row = r + (i < n ? i : n - 1);
       p[i] = reinterpret_cast<const typename F::Block*>(w.data + static_cast<size_t>(row) * w.row_bytes);
     }
+    const ReadAhead<F> ahead{reinterpret_cast<const char*>(p[0]) + 8 * w.row_bytes};
     for (int t = 0; t < x.n; ++t) {
       __m256 acc;
       if constexpr (F::kFamily == QuantFamily::kBlock32) {
-        acc = block32_rows8<F>(p, x, x.row(t));
+        acc = block32_rows8<F>(p, x, x.row(t), ahead);
       } else {
-        acc = super256_rows8<F>(p, x, x.row(t));
+        acc = super256_rows8<F>(p, x, x.row(t), ahead);
       }
       float* out = y + static_cast<size_t>(t) * ldy + r;
       if (n == 8) {

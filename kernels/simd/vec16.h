@@ -32,6 +32,7 @@ struct Vec16 {
   template <class F>
   KEDGE_INLINE static Vec16 make(F&& f) {
     Vec16 r;
+#pragma GCC unroll 16
     for (int i = 0; i < kParts; ++i) r.v[i] = f(i);
     return r;
   }
@@ -51,6 +52,7 @@ struct Vec16 {
     return load(t);
   }
   KEDGE_INLINE void store(float* p) const {
+#pragma GCC unroll 16
     for (int i = 0; i < kParts; ++i) v[i].store_unaligned(p + i * kWidth);
   }
   KEDGE_INLINE void store_part(float* p, int n) const {
