@@ -24,10 +24,8 @@ SpecialTokens special_tokens(const Tokenizer& t) {
   return special;
 }
 
-}  // namespace
-
-Result<std::vector<int32_t>> encode_chat(const Tokenizer& tokenizer, std::span<const TextSegment> segments,
-                                         bool allow_special) {
+Result<std::vector<int32_t>> encode_segments(const Tokenizer& tokenizer, std::span<const TextSegment> segments,
+                                             bool allow_special) {
   std::vector<int32_t> out;
   std::string run;  // text since the last special token
   const auto encode_run = [&](bool parse_special) -> Status {
@@ -63,6 +61,16 @@ Result<std::vector<int32_t>> encode_chat(const Tokenizer& tokenizer, std::span<c
   }
   KEDGE_TRY(encode_run(false));
   return out;
+}
+
+}  // namespace
+
+Result<std::vector<int32_t>> encode_chat(const Tokenizer& tokenizer, std::span<const TextSegment> segments,
+                                         bool allow_special) {
+  KEDGE_ASSIGN(ids, encode_segments(tokenizer, segments, allow_special));
+  const bool has_bos = !ids.empty() && ids.front() == tokenizer.bos();
+  if (tokenizer.add_bos() && !has_bos) ids.insert(ids.begin(), tokenizer.bos());
+  return ids;
 }
 
 }  // namespace kedge

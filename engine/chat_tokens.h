@@ -13,7 +13,8 @@ namespace kedge {
 
 // The tokens of the segments' text as a whole: where one segment ends and the next begins cuts nothing. Control tokens
 // and markup are recognised only where they lie entirely in text of the template, or everywhere with `allow_special`.
-// No beginning-of-text token is added: the template writes its own. Errors: those of Tokenizer::encode.
+// A vocabulary that wants a beginning-of-text token gets it in front, unless the template wrote it: never twice.
+// Errors: those of Tokenizer::encode.
 Result<std::vector<int32_t>> encode_chat(const Tokenizer& tokenizer, std::span<const TextSegment> segments,
                                          bool allow_special);
 

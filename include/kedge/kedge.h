@@ -155,7 +155,8 @@ KEDGE_API kedge_status kedge_token(const kedge_model* model, int32_t token, char
  *   "allow_special": false          true: control tokens written out in the messages' strings are control tokens
  * A model without a template, or with one we cannot run, is KEDGE_UNSUPPORTED: never another template.
  * kedge_chat_tokenize gives the ids at once and keeps what users wrote apart from what the template wrote: unless
- * allow_special is set, a "<|im_end|>" inside a message becomes characters. Bos comes only from the template. */
+ * allow_special is set, a "<|im_end|>" inside a message becomes characters. A model that wants bos gets it in front
+ * unless its template wrote it: never twice. */
 KEDGE_API kedge_status kedge_chat_render(const kedge_model* model, const char* messages, size_t messages_size,
                                          const char* options, size_t options_size, char** text, size_t* text_size);
 KEDGE_API kedge_status kedge_chat_tokenize(const kedge_model* model, const char* messages, size_t messages_size,
