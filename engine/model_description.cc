@@ -1,6 +1,8 @@
 #include "engine/model_description.h"
 
 #include <array>
+#include <charconv>
+#include <cstdlib>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -18,6 +20,14 @@ constexpr std::array<std::pair<uint32_t, const char*>, 20> kFileTypes = {{
     {10, "Q2_K"},   {11, "Q3_K_S"}, {12, "Q3_K_M"}, {13, "Q3_K_L"}, {14, "Q4_K_S"}, {15, "Q4_K_M"},    {16, "Q5_K_S"},
     {17, "Q5_K_M"}, {18, "Q6_K"},   {25, "IQ4_NL"}, {30, "IQ4_XS"}, {32, "BF16"},   {38, "MXFP4_MOE"},
 }};
+
+// A float as people wrote it: 1e-6, not the 9.999999974752427e-07 of its double.
+Json shortest(float value) {
+  std::array<char, 32> text{};
+  const auto end = std::to_chars(text.data(), text.data() + text.size() - 1, value).ptr;
+  *end = '\0';
+  return std::strtod(text.data(), nullptr);
+}
 
 Json file_type(const TensorStore& store) {
   if (!store.metadata().has("general.file_type")) return {};
@@ -51,13 +61,13 @@ Json hyper_parameters(const ModelConfig& c) {
     h["n_experts_used"] = c.n_experts_used;
     h["d_ff_expert"] = c.d_ff_expert;
   }
-  h["rms_eps"] = c.rms_eps;
-  h["rope"] = {{"base", c.rope.base},
+  h["rms_eps"] = shortest(c.rms_eps);
+  h["rope"] = {{"base", shortest(c.rope.base)},
                {"n_rot", c.rope.n_rot},
                {"layout", c.rope.layout == RopeLayout::kInterleaved ? "interleaved" : "half_split"},
                {"scaling", scaling_name(c.rope.scaling)}};
   if (c.rope.scaling != RopeScaling::kNone) {
-    h["rope"]["factor"] = c.rope.factor;
+    h["rope"]["factor"] = shortest(c.rope.factor);
     h["rope"]["original_context"] = c.rope.original_context;
   }
   return h;
