@@ -1,0 +1,123 @@
+// The logits of the golden models, computed by an independent implementation (transformers, float32).
+#include "tests/engine/golden.h"
+
+#include <cmath>
+
+namespace kedge {
+namespace {
+
+using namespace testing_golden;
+
+struct Difference {
+  double max = 0;
+  double rms = 0;
+};
+
+Difference compare(std::span<const float> want, std::span<const float> got) {
+  Difference d;
+  double sum = 0;
+  for (size_t i = 0; i < want.size(); ++i) {
+    const double e = std::fabs(static_cast<double>(want[i]) - static_cast<double>(got[i]));
+    d.max = std::max(d.max, e);
+    sum += e * e;
+  }
+  d.rms = std::sqrt(sum / static_cast<double>(want.size()));
+  return d;
+}
+
+// The best token must match wherever the reference's lead exceeds `margin`.
+void expect_same_best(std::span<const float> want, std::span<const float> got, size_t n_vocab, double margin,
+                      const std::string& what) {
+  for (size_t r = 0; r * n_vocab < want.size(); ++r) {
+    const auto w = want.subspan(r * n_vocab, n_vocab);
+    const auto g = got.subspan(r * n_vocab, n_vocab);
+    const auto best = static_cast<size_t>(std::max_element(w.begin(), w.end()) - w.begin());
+    float second = -INFINITY;
+    for (size_t i = 0; i < n_vocab; ++i) {
+      if (i != best) second = std::max(second, w[i]);
+    }
+    if (static_cast<double>(w[best] - second) <= margin) continue;
+    EXPECT_EQ(best, static_cast<size_t>(std::max_element(g.begin(), g.end()) - g.begin())) << what << " row " << r;
+  }
+}
+
+class GoldenLogits : public testing::TestWithParam<const char*> {};
+
+TEST_P(GoldenLogits, WithinTolerance) {
+  const std::string folder = "golden/" + std::string(GetParam()) + "/";
+  const auto golden = read_json(data_path(folder + "golden.json"));
+  const auto model = load(data_path(folder + "model.gguf"));
+  ASSERT_NE(nullptr, model);
+  for (const char* which : {"short", "long"}) {
+    const auto& prompt = golden["prompts"][which];
+    const auto tokens = prompt["tokens"].get<std::vector<int32_t>>();
+    const auto want = read_floats(data_path(folder + prompt["logits"].get<std::string>()));
+    for (const KvType kv : {KvType::kF32, KvType::kF16}) {
+      const double tolerance = golden["tolerance"][kv == KvType::kF32 ? "f32_atol" : "f16_cache_atol"];
+      SessionOptions options;
+      options.kv_type = kv;
+      const auto logits = all_logits(model, tokens, options);
+      ASSERT_GE(logits.size(), want.size());
+      const auto got = last_rows(logits, want.size());
+      const std::string what = std::string(GetParam()) + " " + which + (kv == KvType::kF32 ? " f32" : " f16");
+      EXPECT_LE(compare(want, got).max, tolerance) << what;
+      expect_same_best(want, got, static_cast<size_t>(model->config().n_vocab), 2 * tolerance, what);
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Architectures, GoldenLogits,
+                         testing::Values("llama", "llama3-rope", "mixtral", "qwen2", "qwen2-yarn", "qwen3", "qwen3moe",
+                                         "quant-llama", "quant-qwen3moe"));
+
+// Quantised files: the golden logits come from float32 activations; rounding those to 8 bits costs about `peer_rms`.
+class QuantisedGolden : public testing::TestWithParam<const char*> {};
+
+TEST_P(QuantisedGolden, AsCloseAsRoundingAllows) {
+  const std::string folder = "golden/" + std::string(GetParam()) + "/";
+  const auto golden = read_json(data_path(folder + "golden.json"));
+  for (const auto& [type, files] : golden["quantised"]["types"].items()) {
+    const auto model = load(data_path(folder + files["model"].get<std::string>()));
+    ASSERT_NE(nullptr, model) << type;
+    SessionOptions options;
+    options.kv_type = KvType::kF32;
+    for (const char* which : {"short", "long"}) {
+      const auto tokens = golden["prompts"][which]["tokens"].get<std::vector<int32_t>>();
+      const auto want = read_floats(data_path(folder + files[std::string("logits_") + which].get<std::string>()));
+      const auto logits = all_logits(model, tokens, options);
+      const Difference d = compare(want, last_rows(logits, want.size()));
+      EXPECT_LE(d.rms, 2.5 * files["peer_rms"].get<double>()) << GetParam() << " " << type << " " << which;
+      if (type == "F16" || type == "BF16") {
+        EXPECT_LE(d.max, golden["tolerance"]["f32_atol"].get<double>()) << type;
+      }
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, QuantisedGolden, testing::Values("quant-llama", "quant-qwen3moe"));
+
+// The shipped models against the logits of the weights they were quantised from.
+TEST(EmbeddedModels, StayCloseToTheirOriginals) {
+  const std::pair<const char*, const char*> models[] = {{"scout", "f16"}, {"sage", "q8_0"}};
+  for (const auto& [name, precision] : models) {
+    const auto golden = read_json(data_path(std::string("models/") + name + ".json"));
+    const auto model = load(std::string(KEDGE_SOURCE_DIR) + "/models/" + name + ".gguf");
+    ASSERT_NE(nullptr, model);
+    const auto n_vocab = static_cast<size_t>(model->config().n_vocab);
+    for (const auto& prompt : golden["prompts"]) {
+      const auto& file = prompt["files"][precision];
+      const std::string path = data_path("models/" + file["file"].get<std::string>());
+      if (!std::ifstream(path).good()) continue;  // the largest prompt's logits are not kept here
+      const auto want = read_floats(path);
+      const auto logits = all_logits(model, prompt["tokens"].get<std::vector<int32_t>>(), {});
+      const auto got = last_rows(logits, want.size());
+      const std::string what = std::string(name) + " " + prompt["key"].get<std::string>();
+      // Logits have a standard deviation of 4 to 5.
+      EXPECT_LE(compare(want, got).rms, 1.0) << what;
+      expect_same_best(want, got, n_vocab, 4.0, what);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace kedge
