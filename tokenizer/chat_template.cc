@@ -69,8 +69,8 @@ Status define_variables(Interpreter& in, const Value& extra) {
 
 }  // namespace
 
-Result<ChatTemplate> ChatTemplate::parse(std::string_view source, std::string_view bos_token, std::string_view eos_token,
-                                         const jinja::Limits& limits) {
+Result<ChatTemplate> ChatTemplate::parse(std::string_view source, std::string_view bos_token,
+                                         std::string_view eos_token, const jinja::Limits& limits) {
   if (source.size() > limits.max_source_bytes) {
     return Error{ErrorCode::kCapacity, "chat template: it has " + std::to_string(source.size()) + " bytes, more than " +
                                            std::to_string(limits.max_source_bytes) + " (limit max_source_bytes)"};
@@ -87,7 +87,8 @@ Result<ChatTemplate> ChatTemplate::parse(std::string_view source, std::string_vi
   return ChatTemplate(std::shared_ptr<const Parsed>(std::move(parsed)));
 }
 
-Result<std::vector<TextSegment>> ChatTemplate::render_segments(std::span<const ChatMessage> messages, const ChatOptions& options) const {
+Result<std::vector<TextSegment>> ChatTemplate::render_segments(std::span<const ChatMessage> messages,
+                                                               const ChatOptions& options) const {
   Interpreter in(parsed_->limits, options.now);
   Heap& heap = in.heap();
   const auto render_text = [&](const Value& extra) -> Result<Text> {

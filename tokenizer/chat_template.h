@@ -50,7 +50,8 @@ class ChatTemplate {
   // Errors: kInvalidArgument (raise_exception, undefined names, wrong types, bad JSON), kUnsupported, kCapacity.
   Result<std::string> render(std::span<const ChatMessage> messages, const ChatOptions& options = {}) const;
   // The same text in pieces; neighbours differ in from_input, none is empty.
-  Result<std::vector<TextSegment>> render_segments(std::span<const ChatMessage> messages, const ChatOptions& options = {}) const;
+  Result<std::vector<TextSegment>> render_segments(std::span<const ChatMessage> messages,
+                                                   const ChatOptions& options = {}) const;
 
  private:
   struct Parsed;

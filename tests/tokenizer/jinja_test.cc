@@ -26,7 +26,8 @@ std::vector<ChatMessage> to_messages(const Json& list) {
   return out;
 }
 
-Result<std::string> render(const std::string& source, const std::string& variables = "", const jinja::Limits& limits = {}) {
+Result<std::string> render(const std::string& source, const std::string& variables = "",
+                           const jinja::Limits& limits = {}) {
   KEDGE_ASSIGN(t, ChatTemplate::parse(source, "<s>", "</s>", limits));
   ChatOptions options;
   options.variables_json = variables;
@@ -90,7 +91,8 @@ TEST(Jinja, ErrorsNameTheConstructAndThePlace) {
       {"{{ namespace(a=1) }}", "a namespace cannot be printed"},
       {"{{ '%x' % 3 }}", "the format '%x' is not supported"},
   };
-  for (const auto& [source, wanted] : cases) EXPECT_NE(error_of(source).find(wanted), std::string::npos) << source << "\n" << error_of(source);
+  for (const auto& [source, wanted] : cases)
+    EXPECT_NE(error_of(source).find(wanted), std::string::npos) << source << "\n" << error_of(source);
 }
 
 TEST(Jinja, UnsupportedIsTold) {
@@ -116,10 +118,13 @@ TEST(Jinja, SourceAndNestingAreBounded) {
   jinja::Limits small;
   small.max_source_bytes = 10;
   expect_capacity("01234567890", "max_source_bytes", small);
-  const std::pair<const char*, const char*> nests[] = {{"(", ")"},  {"[", "]"},  {"{1:", "}"},       {"-", ""},    {"not ", ""},
-                                                       {"a[", "]"}, {"f(", ")"}, {"1 if 1 else ", ""}, {"x|d(", ")"}, {"x is in [", "]"}};
-  for (const auto& [open, close] : nests) expect_capacity("{{ " + repeated(open, 50000) + "1" + repeated(close, 50000) + " }}", "max_depth");
-  for (const char* chain : {"+1", "|e", ".x", "[0]", " or 1", "()", "**1"}) expect_capacity("{{ 1" + repeated(chain, 100000) + " }}", "max_depth");
+  const std::pair<const char*, const char*> nests[] = {
+      {"(", ")"},  {"[", "]"},  {"{1:", "}"},         {"-", ""},     {"not ", ""},
+      {"a[", "]"}, {"f(", ")"}, {"1 if 1 else ", ""}, {"x|d(", ")"}, {"x is in [", "]"}};
+  for (const auto& [open, close] : nests)
+    expect_capacity("{{ " + repeated(open, 50000) + "1" + repeated(close, 50000) + " }}", "max_depth");
+  for (const char* chain : {"+1", "|e", ".x", "[0]", " or 1", "()", "**1"})
+    expect_capacity("{{ 1" + repeated(chain, 100000) + " }}", "max_depth");
   expect_capacity(repeated("{% if x %}", 100000), "max_depth");
   expect_capacity(repeated("{% for x in y %}", 30000), "max_depth");
   // Long but flat is fine.
@@ -138,46 +143,60 @@ TEST(Jinja, RunningIsBounded) {
   jinja::Limits deep;
   deep.max_call_depth = 100000;
   expect_capacity("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", "max_eval_depth", deep);
+  jinja::Limits small;
+  small.max_memory_bytes = 1 << 20;
   expect_capacity("{{ 'x' * 999999999999 }}", "max_memory_bytes");
   expect_capacity("{{ [1] * 999999999999 }}", "max_memory_bytes");
   expect_capacity("{{ range(999999999) }}", "range");
   expect_capacity("{{ 'a'.ljust(9999999999) }}", "max_memory_bytes");
   expect_capacity("{{ 'a' | indent(9999999999, true) }}", "max_memory_bytes");
-  expect_capacity("{% set a = 'ab' * 5000000 %}{{ a.replace('b', a) | length }}", "max_memory_bytes");
-  expect_capacity("{% set n = namespace(s='aaaaaaaa') %}{% for i in range(99) %}{% set n.s = n.s + n.s %}{% endfor %}", "max_memory_bytes");
+  expect_capacity("{% set a = 'ab' * 50000 %}{{ a.replace('b', a) | length }}", "max_memory_bytes");
+  expect_capacity("{% set n = namespace(s='aaaaaaaa') %}{% for i in range(99) %}{% set n.s = n.s + n.s %}{% endfor %}",
+                  "max_memory_bytes", small);
 }
 
 TEST(Jinja, SharedListsCannotExplode) {
-  const std::string bomb = "{% set n = namespace(l=[]) %}{% for i in range(100) %}{% set n.l = [n.l, n.l] %}{% endfor %}";
+  const std::string bomb =
+      "{% set n = namespace(l=[]) %}{% for i in range(100) %}{% set n.l = [n.l, n.l] %}{% endfor %}";
   EXPECT_TRUE(render(bomb).ok());
   jinja::Limits limits;
   limits.max_steps = 1000000;
   expect_capacity(bomb + "{{ n.l }}", "limit", limits);
   expect_capacity(bomb + "{{ n.l | tojson }}", "limit", limits);
-  const std::string other = bomb + "{% set k = namespace(l=[]) %}{% for i in range(100) %}{% set k.l = [k.l, k.l] %}{% endfor %}";
+  const std::string other =
+      bomb + "{% set k = namespace(l=[]) %}{% for i in range(100) %}{% set k.l = [k.l, k.l] %}{% endfor %}";
   expect_capacity(other + "{{ k.l == n.l }}", "max_steps", limits);
   expect_capacity(other + "{{ k.l < n.l }}", "max_steps", limits);
-  expect_capacity("{% set n = namespace(l=[]) %}{% for i in range(1000) %}{% set n.l = [n.l] %}{% endfor %}", "max_depth");
+  expect_capacity("{% set n = namespace(l=[]) %}{% for i in range(1000) %}{% set n.l = [n.l] %}{% endfor %}",
+                  "max_depth");
   expect_capacity("{{ x }}" + bomb + "{% for i in range(1000) %}{% set n.l = {'a': n.l} %}{% endfor %}", "max_depth");
 }
 
 // Under AddressSanitizer these would show as leaks, or as a stack that is used up.
 TEST(Jinja, CirclesAndLongChainsAreFreed) {
   EXPECT_TRUE(render("{% set n = namespace() %}{% set n.self = n %}{% set n.list = [n] %}").ok());
-  EXPECT_TRUE(render("{% set n = namespace(next=none) %}{% for i in range(100000) %}{% set n.next = namespace(next=n.next) %}{% endfor %}").ok());
+  EXPECT_TRUE(render("{% set n = namespace(next=none) %}{% for i in range(100000) %}{% set n.next = "
+                     "namespace(next=n.next) %}{% endfor %}")
+                  .ok());
   EXPECT_TRUE(render("{% for i in [1] %}{% macro m() %}{{ m }}{% endmacro %}{% set k = m %}{% endfor %}").ok());
-  EXPECT_TRUE(render("{% set n = namespace(f=none) %}{% macro a(f) %}{% macro b() %}{{ f() }}{% endmacro %}{% set n.f = b %}{% endmacro %}"
+  EXPECT_TRUE(render("{% set n = namespace(f=none) %}{% macro a(f) %}{% macro b() %}{{ f() }}{% endmacro %}{% set n.f "
+                     "= b %}{% endmacro %}"
                      "{% for i in range(20000) %}{{ a(n.f) }}{% endfor %}")
                   .ok());
-  EXPECT_TRUE(render("{% set n = namespace() %}{% for i in [1] %}{% set n.l = loop %}{{ loop.changed(1) }}{% endfor %}{{ n.l.index }}").ok());
-  EXPECT_TRUE(render("{% for i in [1] %}{% macro m() %}x{% endmacro %}{% set n = namespace(m=m) %}{% for j in [1] %}{% macro k() %}{{ m }}"
+  EXPECT_TRUE(render("{% set n = namespace() %}{% for i in [1] %}{% set n.l = loop %}{{ loop.changed(1) }}{% endfor "
+                     "%}{{ n.l.index }}")
+                  .ok());
+  EXPECT_TRUE(render("{% for i in [1] %}{% macro m() %}x{% endmacro %}{% set n = namespace(m=m) %}{% for j in [1] %}{% "
+                     "macro k() %}{{ m }}"
                      "{% endmacro %}{% set n.k = k %}{% endfor %}{% set up = n.k %}{% endfor %}")
                   .ok());
 }
 
 TEST(Jinja, SearchingIsLinear) {
   const std::string make = "{% set a = 'a' * 1000000 %}{% set b = 'a' * 500000 + 'b' %}";
-  const auto r = render(make + "{{ b in a }} {{ a.find(b) }} {{ a.replace(b, 'x') | length }} {{ a.count(b) }} {{ a.split(b) | length }}");
+  const auto r = render(
+      make +
+      "{{ b in a }} {{ a.find(b) }} {{ a.replace(b, 'x') | length }} {{ a.count(b) }} {{ a.split(b) | length }}");
   ASSERT_TRUE(r.ok()) << r.error().message;
   EXPECT_EQ(*r, "False -1 1000000 0 1");
 }
@@ -187,19 +206,24 @@ TEST(Jinja, VariablesAreChecked) {
   EXPECT_NE(error_of("x", "{\"a\":").find("variables_json: it is not valid JSON"), std::string::npos);
   EXPECT_NE(error_of("x", "{\"a\": 18446744073709551615}").find("does not fit 64 bits"), std::string::npos);
   EXPECT_NE(error_of("x", "{\"messages\": []}").find("may not set 'messages'"), std::string::npos);
-  EXPECT_NE(error_of("x", "{\"a\":" + repeated("[", 100000) + repeated("]", 100000) + "}").find("max_depth"), std::string::npos);
+  EXPECT_NE(error_of("x", "{\"a\":" + repeated("[", 100000) + repeated("]", 100000) + "}").find("max_depth"),
+            std::string::npos);
   const auto r = render("{% for k in v %}{{ k }}{% endfor %}", R"({"v": {"z": 1, "a": 2, "m": 3}})");
   ASSERT_TRUE(r.ok());
   EXPECT_EQ(*r, "zam");  // in the order written
 }
 
 TEST(Jinja, BytesThatAreNotUtf8Survive) {
-  const auto t = ChatTemplate::parse("{{ messages[0].content | trim | upper }}|{{ messages[0].content[::-1] }}|{{ messages[0].content | length }}", "", "");
+  const auto t = ChatTemplate::parse(
+      "{{ messages[0].content | trim | upper }}|{{ messages[0].content[::-1] }}|{{ messages[0].content | length }}", "",
+      "");
   ASSERT_TRUE(t.ok());
   const ChatMessage m{"user", "a\xff\xc3(\xe4\xb8\xad\xf0\x9f", ""};
   const auto r = t->render(std::span(&m, 1));
   ASSERT_TRUE(r.ok()) << r.error().message;
-  EXPECT_EQ(*r, "A\xff\xc3(\xe4\xb8\xad\xf0\x9f|\x9f\xf0\xe4\xb8\xad(\xc3\xff" "a|7");
+  EXPECT_EQ(*r,
+            "A\xff\xc3(\xe4\xb8\xad\xf0\x9f|\x9f\xf0\xe4\xb8\xad(\xc3\xff"
+            "a|7");
 }
 
 // Damaged templates: whatever happens is a text or an error, soon.
@@ -283,7 +307,8 @@ TEST_F(Damage, RandomBytesAndPiecesExchanged) {
     return s;
   };
   for (size_t i = 0; i < 4000; ++i) run(mutate(chats_[below(chats_.size())], chats_[below(chats_.size())]), true);
-  for (size_t i = 0; i < 20000; ++i) run(mutate(snippets_[below(snippets_.size())], snippets_[below(snippets_.size())]), false);
+  for (size_t i = 0; i < 20000; ++i)
+    run(mutate(snippets_[below(snippets_.size())], snippets_[below(snippets_.size())]), false);
   EXPECT_GT(rendered_, 1000u);
 }
 

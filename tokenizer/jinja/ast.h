@@ -57,7 +57,20 @@ struct Expr {
   std::vector<Op> ops;
 };
 
-enum class StmtKind { kText, kOutput, kIf, kFor, kSet, kSetBlock, kMacro, kCallBlock, kFilterBlock, kWith, kBreak, kContinue };
+enum class StmtKind {
+  kText,
+  kOutput,
+  kIf,
+  kFor,
+  kSet,
+  kSetBlock,
+  kMacro,
+  kCallBlock,
+  kFilterBlock,
+  kWith,
+  kBreak,
+  kContinue
+};
 
 struct Parameter {
   std::string name;
@@ -72,17 +85,18 @@ struct Branch {
 struct Stmt {
   StmtKind kind = StmtKind::kText;
   Position pos;
-  std::string name;                    // kMacro
-  std::string text;                    // kText
-  ExprPtr target;                      // kFor, kSet, kSetBlock: names, a tuple of them, or namespace.attribute
-  ExprPtr expr;                        // kOutput, kFor (what is iterated), kSet, kCallBlock (the call), kFilterBlock, kSetBlock (filters or null)
-  ExprPtr condition;                   // kFor: the loop's own filter, or null
-  std::vector<Branch> branches;        // kIf
-  std::vector<Parameter> parameters;   // kMacro, kCallBlock, kWith
-  Body body;                           // all that have one
-  Body else_body;                      // kFor
-  bool uses_loop = false;              // kFor: the body names `loop`, so the filter runs ahead of the body
-  bool uses_caller = false;            // kMacro and kCallBlock: what the body names decides what a call may pass
+  std::string name;  // kMacro
+  std::string text;  // kText
+  ExprPtr target;    // kFor, kSet, kSetBlock: names, a tuple of them, or namespace.attribute
+  ExprPtr
+      expr;  // kOutput, kFor (what is iterated), kSet, kCallBlock (the call), kFilterBlock, kSetBlock (filters or null)
+  ExprPtr condition;                  // kFor: the loop's own filter, or null
+  std::vector<Branch> branches;       // kIf
+  std::vector<Parameter> parameters;  // kMacro, kCallBlock, kWith
+  Body body;                          // all that have one
+  Body else_body;                     // kFor
+  bool uses_loop = false;             // kFor: the body names `loop`, so the filter runs ahead of the body
+  bool uses_caller = false;           // kMacro and kCallBlock: what the body names decides what a call may pass
   bool uses_varargs = false;
   bool uses_kwargs = false;
 };

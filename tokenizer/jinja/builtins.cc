@@ -25,7 +25,8 @@ Result<Value> fn_range(Interpreter& in, const Value&, const Args& args) {
   KEDGE_ASSIGN(step, int_argument(b[2], 1, "step"));
   const int64_t start = b[1] == nullptr ? 0 : first;
   if (step == 0) return type_error("the step of range must not be zero");
-  const double count = std::max(0.0, (static_cast<double>(second) - static_cast<double>(start)) / static_cast<double>(step));
+  const double count =
+      std::max(0.0, (static_cast<double>(second) - static_cast<double>(start)) / static_cast<double>(step));
   if (count > kMaxRange) {
     return Error{ErrorCode::kCapacity, "range of more than " + std::to_string(kMaxRange) + " numbers"};
   }
@@ -49,7 +50,8 @@ Result<Dict> make_dict(Interpreter& in, const Args& args, const char* who) {
       KEDGE_ASSIGN(pairs, to_list(in.heap(), first));
       for (const Value& pair : pairs.items()) {
         KEDGE_ASSIGN(kv, to_list(in.heap(), pair));
-        if (kv.items().size() != 2 || !Dict::hashable(kv.items()[0])) return type_error(std::string(who) + " needs pairs of key and value");
+        if (kv.items().size() != 2 || !Dict::hashable(kv.items()[0]))
+          return type_error(std::string(who) + " needs pairs of key and value");
         dict.set(kv.items()[0], kv.items()[1]);
       }
     }
@@ -83,12 +85,13 @@ Result<Value> fn_strftime_now(Interpreter& in, const Value&, const Args& args) {
   KEDGE_ASSIGN(format, text_argument(b[0], "", "format"));
   if (format.empty()) return in.heap().string("");
   if (format.size() > kMaxFormat) {
-    return Error{ErrorCode::kCapacity, "the format of strftime_now is longer than " + std::to_string(kMaxFormat) + " bytes"};
+    return Error{ErrorCode::kCapacity,
+                 "the format of strftime_now is longer than " + std::to_string(kMaxFormat) + " bytes"};
   }
   const std::time_t now = in.now() ? static_cast<std::time_t>(*in.now()) : std::time(nullptr);
   std::tm parts{};
   if (localtime_r(&now, &parts) == nullptr) return type_error("the time cannot be shown");
-  std::array<char, 32 * kMaxFormat> buffer;  // no conversion is longer than that
+  std::array<char, 32 * kMaxFormat> buffer;         // no conversion is longer than that
   const std::string padded = format.bytes() + "|";  // so that an empty result is told from a failure
   const size_t n = std::strftime(buffer.data(), buffer.size(), padded.c_str(), &parts);
   if (n == 0) return type_error("the time cannot be shown in this format");
@@ -132,8 +135,8 @@ Result<Value> same_value(Interpreter&, const Value& self, const Args& args) {
 }
 
 constexpr Builtin kDictMethods[] = {
-    {"get", dict_get},     {"items", dict_items},  {"keys", dict_keys},        {"values", dict_values},   {"copy", same_value},
-    {"pop", nullptr},      {"update", nullptr},    {"clear", nullptr},         {"popitem", nullptr},      {"setdefault", nullptr},
+    {"get", dict_get}, {"items", dict_items}, {"keys", dict_keys}, {"values", dict_values}, {"copy", same_value},
+    {"pop", nullptr},  {"update", nullptr},   {"clear", nullptr},  {"popitem", nullptr},    {"setdefault", nullptr},
 };
 
 Result<Value> list_index(Interpreter& in, const Value& self, const Args& args) {
@@ -151,8 +154,9 @@ Result<Value> list_count(Interpreter& in, const Value& self, const Args& args) {
 }
 
 constexpr Builtin kListMethods[] = {
-    {"index", list_index}, {"count", list_count},  {"copy", same_value},  {"append", nullptr},  {"extend", nullptr}, {"insert", nullptr},
-    {"pop", nullptr},      {"remove", nullptr},    {"clear", nullptr},    {"reverse", nullptr}, {"sort", nullptr},
+    {"index", list_index}, {"count", list_count}, {"copy", same_value}, {"append", nullptr},
+    {"extend", nullptr},   {"insert", nullptr},   {"pop", nullptr},     {"remove", nullptr},
+    {"clear", nullptr},    {"reverse", nullptr},  {"sort", nullptr},
 };
 
 Result<Value> loop_cycle(Interpreter&, const Value& self, const Args& args) {
@@ -163,7 +167,8 @@ Result<Value> loop_changed(Interpreter& in, const Value& self, const Args& args)
   LoopRep& loop = self.loop();
   // Not the value itself, which might hold the loop: a circle would never be freed.
   for (const Value& v : args.positional) {
-    if (v.kind() >= Kind::kNamespace) return type_error(std::string("loop.changed does not work on a ") + v.type_name());
+    if (v.kind() >= Kind::kNamespace)
+      return type_error(std::string("loop.changed does not work on a ") + v.type_name());
   }
   const Value now = in.heap().tuple(args.positional);
   const bool changed = !loop.has_changed || !equal(in.heap(), loop.last_changed, now);
@@ -219,7 +224,8 @@ std::optional<Value> loop_attribute(const Value& self, std::string_view name) {
 Result<Bound> bind(const Args& args, std::initializer_list<std::string_view> parameters, size_t required) {
   Bound out(parameters.size(), nullptr);
   if (args.positional.size() > parameters.size()) {
-    return type_error("it takes not more than " + std::to_string(parameters.size()) + " arguments, got " + std::to_string(args.positional.size()));
+    return type_error("it takes not more than " + std::to_string(parameters.size()) + " arguments, got " +
+                      std::to_string(args.positional.size()));
   }
   for (size_t i = 0; i < args.positional.size(); ++i) out[i] = &args.positional[i];
   for (const auto& [name, v] : args.named) {
@@ -237,13 +243,15 @@ Result<Bound> bind(const Args& args, std::initializer_list<std::string_view> par
 
 Result<int64_t> int_argument(const Value* v, int64_t fallback, std::string_view name) {
   if (v == nullptr) return fallback;
-  if (!v->is_integral()) return type_error("the argument '" + std::string(name) + "' must be an integer, not '" + v->type_name() + "'");
+  if (!v->is_integral())
+    return type_error("the argument '" + std::string(name) + "' must be an integer, not '" + v->type_name() + "'");
   return v->as_int();
 }
 
 Result<Text> text_argument(const Value* v, std::string_view fallback, std::string_view name) {
   if (v == nullptr) return Text(fallback);
-  if (!v->is_string()) return type_error("the argument '" + std::string(name) + "' must be a string, not '" + v->type_name() + "'");
+  if (!v->is_string())
+    return type_error("the argument '" + std::string(name) + "' must be a string, not '" + v->type_name() + "'");
   return v->text();
 }
 

@@ -94,7 +94,8 @@ Result<Value> f_join(Interpreter& in, const Value& subject, const Args& args) {
   for (size_t i = 0; i < list.items().size(); ++i) {
     KEDGE_ASSIGN(v, path(in, list.items()[i], b[1]));
     KEDGE_ASSIGN(text, to_text(in.heap(), v));
-    if (!in.heap().work(1) || !in.heap().fits(out.memory() + text.size() + separator.size())) return Error(in.heap().error());
+    if (!in.heap().work(1) || !in.heap().fits(out.memory() + text.size() + separator.size()))
+      return Error(in.heap().error());
     if (i > 0) out.append(separator);
     out.append(text);
   }
@@ -171,7 +172,8 @@ Result<Value> f_unique(Interpreter& in, const Value& subject, const Args& args) 
   List out;
   for (const Value& item : list.items()) {
     KEDGE_ASSIGN(key, sort_key(in, item, b[1], flag_argument(b[0], false)));
-    if (!Dict::hashable(key)) return type_error(std::string("unique does not work on items of type '") + key.type_name() + "'");
+    if (!Dict::hashable(key))
+      return type_error(std::string("unique does not work on items of type '") + key.type_name() + "'");
     if (!in.heap().work(1) || seen.find(key) != nullptr) continue;
     seen.set(key, Value::none());
     out.push_back(item);
@@ -244,7 +246,8 @@ Result<Value> f_map(Interpreter& in, const Value& subject, const Args& args) {
   }
   KEDGE_ASSIGN(name, text_argument(&args.positional[0], "", "filter"));
   const Builtin* filter = find_filter(name.view());
-  if (filter == nullptr) return Error{ErrorCode::kUnsupported, "the filter '" + name.bytes().substr(0, 80) + "' is not supported"};
+  if (filter == nullptr)
+    return Error{ErrorCode::kUnsupported, "the filter '" + name.bytes().substr(0, 80) + "' is not supported"};
   const Args arguments = rest(args, 1);
   for (const Value& item : list.items()) {
     if (!in.heap().work(1)) return Error(in.heap().error());
@@ -263,7 +266,8 @@ Result<Value> f_select(Interpreter& in, const Value& subject, const Args& args) 
   if (args.positional.size() > test_at) {
     KEDGE_ASSIGN(name, text_argument(&args.positional[test_at], "", "test"));
     test = find_test(name.view());
-    if (test == nullptr) return Error{ErrorCode::kUnsupported, "the test '" + name.bytes().substr(0, 80) + "' is not supported"};
+    if (test == nullptr)
+      return Error{ErrorCode::kUnsupported, "the test '" + name.bytes().substr(0, 80) + "' is not supported"};
   }
   const Args arguments = rest(args, test_at + 1);
   KEDGE_ASSIGN(list, to_list_or_empty(in.heap(), subject));

@@ -23,9 +23,15 @@ Result<Value> by_method(Interpreter& in, const Value& subject, std::string_view 
   return call_string_method(in, text, *find_method(text, method), args);
 }
 
-Result<Value> f_trim(Interpreter& in, const Value& subject, const Args& args) { return by_method(in, subject, "strip", args); }
-Result<Value> f_upper(Interpreter& in, const Value& subject, const Args& args) { return by_method(in, subject, "upper", args); }
-Result<Value> f_lower(Interpreter& in, const Value& subject, const Args& args) { return by_method(in, subject, "lower", args); }
+Result<Value> f_trim(Interpreter& in, const Value& subject, const Args& args) {
+  return by_method(in, subject, "strip", args);
+}
+Result<Value> f_upper(Interpreter& in, const Value& subject, const Args& args) {
+  return by_method(in, subject, "upper", args);
+}
+Result<Value> f_lower(Interpreter& in, const Value& subject, const Args& args) {
+  return by_method(in, subject, "lower", args);
+}
 Result<Value> f_capitalize(Interpreter& in, const Value& subject, const Args& args) {
   return by_method(in, subject, "capitalize", args);
 }
@@ -112,7 +118,8 @@ Result<Value> f_tojson(Interpreter& in, const Value& subject, const Args& args) 
   if (b[1] != nullptr && !b[1]->is_none()) {
     constexpr int64_t kMaxIndent = 64;
     KEDGE_ASSIGN(indent, int_argument(b[1], 0, "indent"));
-    if (indent < 0 || indent > kMaxIndent) return type_error("the indent of tojson must be 0 to " + std::to_string(kMaxIndent));
+    if (indent < 0 || indent > kMaxIndent)
+      return type_error("the indent of tojson must be 0 to " + std::to_string(kMaxIndent));
     style.indent = static_cast<int>(indent);
     style.item_separator = ",";
   }
@@ -132,7 +139,8 @@ Result<Value> f_tojson(Interpreter& in, const Value& subject, const Args& args) 
 }
 
 Result<Value> f_format(Interpreter& in, const Value& subject, const Args& args) {
-  if (!args.named.empty()) return Error{ErrorCode::kUnsupported, "the filter 'format' with named values is not supported"};
+  if (!args.named.empty())
+    return Error{ErrorCode::kUnsupported, "the filter 'format' with named values is not supported"};
   KEDGE_ASSIGN(v, as_string(in, subject));
   return binary_operation(in.heap(), Op::kMod, v, in.heap().tuple(args.positional));
 }
@@ -174,7 +182,9 @@ std::string number_text(const Value& v) {
   std::string out;
   for (size_t i = 0; i < stripped.size(); ++i) {
     const char c = stripped.bytes()[i];
-    const auto digit = [&](size_t k) { return k < stripped.size() && std::isalnum(static_cast<unsigned char>(stripped.bytes()[k])) != 0; };
+    const auto digit = [&](size_t k) {
+      return k < stripped.size() && std::isalnum(static_cast<unsigned char>(stripped.bytes()[k])) != 0;
+    };
     if (c == '_' && i > 0 && digit(i - 1) && digit(i + 1)) continue;
     if (c == '+' && i == 0 && digit(1)) continue;
     out.push_back(c);
@@ -197,7 +207,8 @@ Result<Value> f_int(Interpreter&, const Value& subject, const Args& args) {
   if (base < 2 || base > 36) return type_error("the base must be 2 to 36");
   if (subject.is_undefined()) return type_error(subject.why_undefined());
   if (subject.is_integral()) return Value::integer(subject.as_int());
-  if (subject.is(Kind::kFloat)) return fits_int(subject.as_double()) ? Value::integer(static_cast<int64_t>(subject.as_double())) : otherwise;
+  if (subject.is(Kind::kFloat))
+    return fits_int(subject.as_double()) ? Value::integer(static_cast<int64_t>(subject.as_double())) : otherwise;
   if (!subject.is_string()) return otherwise;
   std::string text = number_text(subject);
   if (base == 16 || base == 8 || base == 2) {
@@ -239,10 +250,12 @@ Result<Value> f_round(Interpreter&, const Value& subject, const Args& args) {
   }
   if (!subject.is_number()) return type_error(std::string("round needs a number, not '") + subject.type_name() + "'");
   const std::string& how = method.bytes();
-  if (how != "common" && how != "ceil" && how != "floor") return type_error("the method of round must be common, ceil or floor");
+  if (how != "common" && how != "ceil" && how != "floor")
+    return type_error("the method of round must be common, ceil or floor");
   if (how == "common") {
     if (subject.is_integral()) return Value::integer(subject.as_int());
-    return Value::number(std::isfinite(subject.as_double()) ? round_decimal(subject.as_double(), precision) : subject.as_double());
+    return Value::number(std::isfinite(subject.as_double()) ? round_decimal(subject.as_double(), precision)
+                                                            : subject.as_double());
   }
   const double scale = std::pow(10.0, static_cast<double>(precision));
   const double scaled = subject.as_double() * scale;
@@ -260,16 +273,35 @@ Result<Value> f_attr(Interpreter& in, const Value& subject, const Args& args) {
   KEDGE_ASSIGN(b, bind(args, {"name"}, 1));
   KEDGE_ASSIGN(name, text_argument(b[0], "", "name"));
   const Value missing = Value::undefined("there is no attribute '" + name.bytes().substr(0, 80) + "'");
-  if (subject.is_dict() && find_method(subject, name.view()) == nullptr) return missing;  // attributes only, never items
+  if (subject.is_dict() && find_method(subject, name.view()) == nullptr)
+    return missing;  // attributes only, never items
   return in.get_attribute(subject, name.view(), missing);
 }
 
 constexpr Builtin kTextFilters[] = {
-    {"trim", f_trim},         {"upper", f_upper},   {"lower", f_lower},         {"capitalize", f_capitalize}, {"title", f_title},
-    {"replace", f_replace},   {"string", f_string}, {"safe", f_safe},         {"escape", f_escape},         {"e", f_escape},
-    {"forceescape", f_forceescape}, {"indent", f_indent}, {"tojson", f_tojson},       {"format", f_format},         {"center", f_center},
-    {"default", f_default},   {"d", f_default},     {"wordcount", f_wordcount}, {"int", f_int},               {"float", f_float},
-    {"round", f_round},       {"abs", f_abs},       {"attr", f_attr},
+    {"trim", f_trim},
+    {"upper", f_upper},
+    {"lower", f_lower},
+    {"capitalize", f_capitalize},
+    {"title", f_title},
+    {"replace", f_replace},
+    {"string", f_string},
+    {"safe", f_safe},
+    {"escape", f_escape},
+    {"e", f_escape},
+    {"forceescape", f_forceescape},
+    {"indent", f_indent},
+    {"tojson", f_tojson},
+    {"format", f_format},
+    {"center", f_center},
+    {"default", f_default},
+    {"d", f_default},
+    {"wordcount", f_wordcount},
+    {"int", f_int},
+    {"float", f_float},
+    {"round", f_round},
+    {"abs", f_abs},
+    {"attr", f_attr},
 };
 
 }  // namespace

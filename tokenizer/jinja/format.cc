@@ -59,7 +59,8 @@ Text padded(const Text& body, const Spec& spec, char default_align) {
 Result<Text> one(Heap& heap, const Value& v, const Spec& spec) {
   if (spec.type == 'd' || spec.type == 'i') {
     if (!v.is_number()) return type_error(std::string("the format needs a number, not '") + v.type_name() + "'");
-    const int64_t i = v.is_integral() ? v.as_int() : static_cast<int64_t>(std::clamp(std::trunc(v.as_double()), -9e18, 9e18));
+    const int64_t i =
+        v.is_integral() ? v.as_int() : static_cast<int64_t>(std::clamp(std::trunc(v.as_double()), -9e18, 9e18));
     return padded(Text(std::to_string(i)), spec, '>');
   }
   if (spec.type == 'f') {
@@ -94,7 +95,8 @@ Result<Spec> brace_spec(std::string_view s, const Value& v) {
     if (!read_number(s, &at, &spec.precision)) return refused(s);
   }
   if (at < s.size()) spec.type = s[at++];
-  const bool known = spec.type == 's' ? !v.is_number() || s.find('.') == std::string_view::npos : spec.type == 'd' || spec.type == 'f';
+  const bool known =
+      spec.type == 's' ? !v.is_number() || s.find('.') == std::string_view::npos : spec.type == 'd' || spec.type == 'f';
   if (at != s.size() || !known || static_cast<unsigned char>(spec.fill) >= 0x80) return refused(s);
   if (spec.type == 's' && spec.align == '=' && !v.is_number()) return refused(s);
   return spec;
@@ -123,7 +125,8 @@ Result<Text> percent_format(Heap& heap, const Text& format, const Args& args) {
       ok = read_number(s, &at, &spec.precision);
     }
     spec.type = at < s.size() ? s[at++] : '\0';
-    if (!ok || std::string_view("srdif%").find(spec.type) == std::string_view::npos) return refused(s.substr(begin, at - begin));
+    if (!ok || std::string_view("srdif%").find(spec.type) == std::string_view::npos)
+      return refused(s.substr(begin, at - begin));
     if (spec.type == '%') {
       out.append_slice(format, at - 1, at);
       continue;

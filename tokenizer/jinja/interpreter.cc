@@ -42,7 +42,8 @@ Result<Text> Interpreter::run(const Body& body) {
 Status Interpreter::write(const Text& text) {
   const size_t limit = heap_.limits().max_output_bytes;
   if (text.size() > limit || out_->size() > limit - text.size()) {
-    return Error{ErrorCode::kCapacity, "the output is longer than " + std::to_string(limit) + " bytes (limit max_output_bytes)"};
+    return Error{ErrorCode::kCapacity,
+                 "the output is longer than " + std::to_string(limit) + " bytes (limit max_output_bytes)"};
   }
   heap_.work(text.size() / 16);
   if (!heap_.fits(out_->memory() + text.size())) return Error(heap_.error());
@@ -54,7 +55,8 @@ Result<Interpreter::Flow> Interpreter::exec(const Body& body) {
   for (const auto& s : body) {
     if (!heap_.work(1)) return locate(s->pos, heap_.error());
     if (++eval_depth_ > heap_.limits().max_eval_depth) {
-      return locate(s->pos, {ErrorCode::kCapacity, "evaluation is nested more than " + std::to_string(heap_.limits().max_eval_depth) +
+      return locate(s->pos, {ErrorCode::kCapacity, "evaluation is nested more than " +
+                                                       std::to_string(heap_.limits().max_eval_depth) +
                                                        " deep (limit max_eval_depth)"});
     }
     auto flow = exec_one(*s);
@@ -169,7 +171,8 @@ Result<Interpreter::Flow> Interpreter::exec_for(const Stmt& s) {
   return exec(s.else_body);
 }
 
-Result<Interpreter::Flow> Interpreter::exec_round(const Stmt& s, const Value& item, const std::shared_ptr<LoopRep>& loop) {
+Result<Interpreter::Flow> Interpreter::exec_round(const Stmt& s, const Value& item,
+                                                  const std::shared_ptr<LoopRep>& loop) {
   if (!heap_.work(1)) return Error(heap_.error());
   const InScope scope(this, scope_);
   if (loop) scope_->variables["loop"] = Value::of(loop);
@@ -230,7 +233,8 @@ Status Interpreter::assign(const Expr& target, const Value& v) {
   if (target.kind == ExprKind::kAttr) {
     KEDGE_ASSIGN(object, eval(*target.args[0]));
     if (!object.is(Kind::kNamespace)) {
-      return type_error(std::string("only a namespace's attributes can be set, not those of a '") + object.type_name() + "'");
+      return type_error(std::string("only a namespace's attributes can be set, not those of a '") + object.type_name() +
+                        "'");
     }
     auto& attributes = object.name_space().attributes;
     if (attributes.find(target.name) == attributes.end()) heap_.hold(sizeof(Value) + target.name.size() + 64);
@@ -239,7 +243,8 @@ Status Interpreter::assign(const Expr& target, const Value& v) {
   }
   KEDGE_ASSIGN(list, to_list(heap_, v));
   if (list.items().size() != target.args.size()) {
-    return type_error("cannot unpack " + std::to_string(list.items().size()) + " values into " + std::to_string(target.args.size()) + " names");
+    return type_error("cannot unpack " + std::to_string(list.items().size()) + " values into " +
+                      std::to_string(target.args.size()) + " names");
   }
   for (size_t i = 0; i < target.args.size(); ++i) KEDGE_TRY(assign(*target.args[i], list.items()[i]));
   return {};

@@ -27,7 +27,8 @@ Result<Value> Interpreter::eval_call(const Expr& e) {
 
 Result<Value> Interpreter::eval_builtin(const Expr& e) {
   if (e.builtin == nullptr) {
-    return Error{ErrorCode::kUnsupported, std::string("the ") + (e.kind == ExprKind::kTest ? "test" : "filter") + " '" + e.name + "' is not supported"};
+    return Error{ErrorCode::kUnsupported, std::string("the ") + (e.kind == ExprKind::kTest ? "test" : "filter") + " '" +
+                                              e.name + "' is not supported"};
   }
   KEDGE_ASSIGN(subject, eval(*e.args[0]));
   KEDGE_ASSIGN(args, arguments(e, 1));
@@ -45,13 +46,15 @@ Result<Value> Interpreter::call(const Value& callee, const Args& args) {
     return type_error(std::string("'") + std::string(f.builtin->name) + "' would change a " + f.self.type_name() +
                       "; templates may not change values");
   }
-  return f.self.is_string() ? call_string_method(*this, f.self, *f.builtin, args) : f.builtin->call(*this, f.self, args);
+  return f.self.is_string() ? call_string_method(*this, f.self, *f.builtin, args)
+                            : f.builtin->call(*this, f.self, args);
 }
 
 Result<Value> Interpreter::call_macro(const MacroRep& macro, const Args& args) {
   const Stmt& m = *macro.definition;
   if (call_depth_ >= heap_.limits().max_call_depth) {
-    return Error{ErrorCode::kCapacity, "macro calls are nested more than " + std::to_string(heap_.limits().max_call_depth) +
+    return Error{ErrorCode::kCapacity, "macro calls are nested more than " +
+                                           std::to_string(heap_.limits().max_call_depth) +
                                            " deep (limit max_call_depth)"};
   }
   ++call_depth_;
@@ -101,7 +104,9 @@ Status Interpreter::bind_extras(const Stmt& m, const Args& args, size_t n_taken,
     return type_error("'" + m.name + "' takes not more than " + std::to_string(m.parameters.size()) + " arguments");
   }
   Dict kwargs;
-  if (m.uses_caller) scope_->variables["caller"] = Value::undefined("no caller is defined: '" + m.name + "' was not used by a call block");
+  if (m.uses_caller)
+    scope_->variables["caller"] =
+        Value::undefined("no caller is defined: '" + m.name + "' was not used by a call block");
   for (size_t k = 0; k < args.named.size(); ++k) {
     if (named_taken[k]) continue;
     if (m.uses_caller && args.named[k].first == "caller") {

@@ -31,7 +31,8 @@ Value slice_text(Heap& heap, const Value& v, const SliceBounds& b) {
   const Text& t = v.text();
   const auto n = static_cast<int64_t>(v.char_count());
   if (b.step == 1 && v.char_count() == t.size()) {
-    return heap.string(t.slice(static_cast<size_t>(b.start), static_cast<size_t>(std::max(b.start, b.stop))), v.is_safe());
+    return heap.string(t.slice(static_cast<size_t>(b.start), static_cast<size_t>(std::max(b.start, b.stop))),
+                       v.is_safe());
   }
   heap.work(t.size() / 16);
   if (b.step == 1) {
@@ -56,7 +57,8 @@ Value slice_text(Heap& heap, const Value& v, const SliceBounds& b) {
 Result<Value> Interpreter::eval(const Expr& e) {
   if (e.kind == ExprKind::kConst) return e.value;
   if (++eval_depth_ > heap_.limits().max_eval_depth) {
-    return locate(e.pos, {ErrorCode::kCapacity, "evaluation is nested more than " + std::to_string(heap_.limits().max_eval_depth) +
+    return locate(e.pos, {ErrorCode::kCapacity, "evaluation is nested more than " +
+                                                    std::to_string(heap_.limits().max_eval_depth) +
                                                     " deep (limit max_eval_depth)"});
   }
   heap_.work(1);
@@ -164,6 +166,9 @@ Result<Value> Interpreter::get_attribute(const Value& object, std::string_view n
     case Kind::kLoop:
       if (auto v = loop_attribute(object, name)) return *v;
       break;
+    case Kind::kMacro:
+      if (name == "name") return heap_.string(object.macro().definition->name);
+      break;
     default:
       break;
   }
@@ -177,7 +182,9 @@ Result<Value> Interpreter::get_attribute(const Value& object, std::string_view n
 Result<Value> Interpreter::get_item(const Value& object, const Value& key) {
   static const Value kMissing = Value::undefined("there is no such element");
   if (object.is_undefined()) {
-    std::string shown = key.is_string() ? "'" + key.text().bytes().substr(0, 80) + "'" : key.is(Kind::kInt) ? std::to_string(key.as_int()) : "that";
+    std::string shown = key.is_string()      ? "'" + key.text().bytes().substr(0, 80) + "'"
+                        : key.is(Kind::kInt) ? std::to_string(key.as_int())
+                                             : "that";
     return type_error(object.why_undefined() + ", and so it has no element " + shown);
   }
   if (object.is_dict()) {
@@ -201,12 +208,14 @@ Result<Value> Interpreter::eval_slice(const Expr& e) {
     if (!e.args[i + 1]) continue;
     KEDGE_ASSIGN(v, eval(*e.args[i + 1]));
     if (v.is_none()) continue;
-    if (!v.is_integral()) return type_error(std::string("the bounds of a slice must be integers, not '") + v.type_name() + "'");
+    if (!v.is_integral())
+      return type_error(std::string("the bounds of a slice must be integers, not '") + v.type_name() + "'");
     bounds[i] = std::move(v);
     given[i] = &bounds[i];
   }
   if (object.is_undefined()) return type_error(object.why_undefined() + ", and so it has no slices");
-  if (!object.is_list() && !object.is_string()) return type_error(std::string("a '") + object.type_name() + "' has no slices");
+  if (!object.is_list() && !object.is_string())
+    return type_error(std::string("a '") + object.type_name() + "' has no slices");
   const auto n = static_cast<int64_t>(object.is_list() ? object.items().size() : object.char_count());
   // A step beyond the length selects one item at most; clipping keeps the loops free of overflow.
   const int64_t step = given[2] == nullptr ? 1 : std::clamp<int64_t>(given[2]->as_int(), -n - 1, n + 1);
@@ -214,7 +223,8 @@ Result<Value> Interpreter::eval_slice(const Expr& e) {
   const SliceBounds b = resolve(given[0], given[1], step, n);
   if (object.is_string()) return slice_text(heap_, object, b);
   List items;
-  for (int64_t i = b.start; b.step > 0 ? i < b.stop : i > b.stop; i += b.step) items.push_back(object.items()[static_cast<size_t>(i)]);
+  for (int64_t i = b.start; b.step > 0 ? i < b.stop : i > b.stop; i += b.step)
+    items.push_back(object.items()[static_cast<size_t>(i)]);
   return heap_.list(std::move(items), object.is_tuple());
 }
 
@@ -243,7 +253,8 @@ Result<Value> Interpreter::eval_compare(const Expr& e) {
     } else {
       static constexpr std::string_view kSigns[] = {"<", "<=", ">", ">="};
       KEDGE_ASSIGN(sign, order(heap_, left, right, kSigns[static_cast<size_t>(op) - static_cast<size_t>(Op::kLt)]));
-      const bool nan = left.is_number() && right.is_number() && (left.as_double() != left.as_double() || right.as_double() != right.as_double());
+      const bool nan = left.is_number() && right.is_number() &&
+                       (left.as_double() != left.as_double() || right.as_double() != right.as_double());
       holds = !nan && (op == Op::kLt ? sign < 0 : op == Op::kLe ? sign <= 0 : op == Op::kGt ? sign > 0 : sign >= 0);
     }
     if (!holds) return Value::boolean(false);

@@ -14,7 +14,8 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
   bool boolean(bool b) override { return add(Value::boolean(b)); }
   bool number_integer(number_integer_t i) override { return add(Value::integer(int64_t{i})); }
   bool number_unsigned(number_unsigned_t i) override {
-    if (i > static_cast<number_unsigned_t>(INT64_MAX)) return fail("the integer " + std::to_string(i) + " does not fit 64 bits");
+    if (i > static_cast<number_unsigned_t>(INT64_MAX))
+      return fail("the integer " + std::to_string(i) + " does not fit 64 bits");
     return add(Value::integer(static_cast<int64_t>(i)));
   }
   bool number_float(number_float_t d, const string_t&) override { return add(Value::number(d)); }

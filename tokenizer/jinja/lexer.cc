@@ -8,7 +8,9 @@
 namespace kedge::jinja {
 namespace {
 
-bool is_name_start(char c) { return c == '_' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || static_cast<unsigned char>(c) >= 0x80; }
+bool is_name_start(char c) {
+  return c == '_' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || static_cast<unsigned char>(c) >= 0x80;
+}
 bool is_decimal(char c) { return c >= '0' && c <= '9'; }
 bool is_name_char(char c) { return is_name_start(c) || is_decimal(c); }
 
@@ -211,7 +213,8 @@ Status Lexer::inside(bool block) {
   while (true) {
     // The end is looked for before white space: "-%}" is not a minus.
     if (brackets_.empty() && tag_end(block)) return {};
-    if (at_ >= s_.size()) return syntax_error(begin, block ? "the tag is not closed by '%}'" : "the tag is not closed by '}}'");
+    if (at_ >= s_.size())
+      return syntax_error(begin, block ? "the tag is not closed by '%}'" : "the tag is not closed by '}}'");
     if (is_space(char_at(s_, at_).code)) {
       skip_spaces();
       continue;
@@ -245,7 +248,8 @@ Status Lexer::number() {
   };
   const auto at = [&](size_t k) { return k < s_.size() ? s_[k] : '\0'; };
   if (s_[i] == '0' && (at(i + 1) == 'x' || at(i + 1) == 'X' || at(i + 1) == 'o' || at(i + 1) == 'b')) {
-    return syntax_error(position(at_), "hexadecimal, octal and binary numbers are not supported", ErrorCode::kUnsupported);
+    return syntax_error(position(at_), "hexadecimal, octal and binary numbers are not supported",
+                        ErrorCode::kUnsupported);
   }
   digits();
   bool real = false;
@@ -320,10 +324,12 @@ Result<size_t> Lexer::escape(std::string_view body, size_t at, Position pos, std
   char32_t code = 0;
   for (size_t n = 1; n <= width; ++n) {
     const int digit = at + n < body.size() ? hex_value(body[at + n]) : -1;
-    if (digit < 0 || code > 0x10FFFF) return syntax_error(pos, std::string("the string has a broken '\\") + c + "' escape");
+    if (digit < 0 || code > 0x10FFFF)
+      return syntax_error(pos, std::string("the string has a broken '\\") + c + "' escape");
     code = code * 16 + static_cast<char32_t>(digit);
   }
-  if (code > 0x10FFFF || (code >= 0xD800 && code < 0xE000)) return syntax_error(pos, "the string's escape is not a character");
+  if (code > 0x10FFFF || (code >= 0xD800 && code < 0xE000))
+    return syntax_error(pos, "the string's escape is not a character");
   append_char(code, out);
   return width + 1;
 }
@@ -333,16 +339,19 @@ Status Lexer::operator_token() {
                                                                   "*",  "%",  "~",  "[",  "]",  "(",  ")", "{", "}",
                                                                   ">",  "<",  "=",  ".",  ":",  "|",  ",", ";"};
   const std::string_view rest = s_.substr(at_);
-  const auto it = std::find_if(kOperators.begin(), kOperators.end(), [&](std::string_view op) { return rest.starts_with(op); });
+  const auto it =
+      std::find_if(kOperators.begin(), kOperators.end(), [&](std::string_view op) { return rest.starts_with(op); });
   if (it == kOperators.end()) {
-    return syntax_error(position(at_), "unexpected character '" + std::string(rest.substr(0, char_at(s_, at_).size)) + "'");
+    return syntax_error(position(at_),
+                        "unexpected character '" + std::string(rest.substr(0, char_at(s_, at_).size)) + "'");
   }
   const char c = rest[0];
   if (c == '(') brackets_.push_back(')');
   if (c == '[') brackets_.push_back(']');
   if (c == '{') brackets_.push_back('}');
   if (c == ')' || c == ']' || c == '}') {
-    if (brackets_.empty() || brackets_.back() != c) return syntax_error(position(at_), std::string("unexpected '") + c + "'");
+    if (brackets_.empty() || brackets_.back() != c)
+      return syntax_error(position(at_), std::string("unexpected '") + c + "'");
     brackets_.pop_back();
   }
   emit(TokenKind::kOperator, std::string(*it));

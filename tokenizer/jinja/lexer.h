@@ -16,7 +16,19 @@ struct Position {
   uint32_t column = 1;  // in bytes
 };
 
-enum class TokenKind { kText, kBlockBegin, kBlockEnd, kOutputBegin, kOutputEnd, kName, kString, kInteger, kFloat, kOperator, kEnd };
+enum class TokenKind {
+  kText,
+  kBlockBegin,
+  kBlockEnd,
+  kOutputBegin,
+  kOutputEnd,
+  kName,
+  kString,
+  kInteger,
+  kFloat,
+  kOperator,
+  kEnd
+};
 
 struct Token {
   TokenKind kind = TokenKind::kEnd;

@@ -20,7 +20,7 @@ Value made_safe(Heap& heap, const Value& v) {
   return heap.list(std::move(out), v.is_tuple());
 }
 
-constexpr std::string_view kEscapesArguments[] = {"strip",  "lstrip", "rstrip", "replace", "ljust", "rjust",
+constexpr std::string_view kEscapesArguments[] = {"strip",  "lstrip", "rstrip", "replace",      "ljust",       "rjust",
                                                   "center", "zfill",  "format", "removeprefix", "removesuffix"};
 
 }  // namespace
@@ -60,7 +60,8 @@ Result<Value> call_string_method(Interpreter& in, const Value& self, const Built
   if (!self.is_safe()) return method.call(in, self, args);
   Heap& heap = in.heap();
   Args given = args;
-  if (std::find(std::begin(kEscapesArguments), std::end(kEscapesArguments), method.name) != std::end(kEscapesArguments)) {
+  if (std::find(std::begin(kEscapesArguments), std::end(kEscapesArguments), method.name) !=
+      std::end(kEscapesArguments)) {
     escape_arguments(heap, &given);
   } else if (method.name == "join" && !given.positional.empty()) {
     KEDGE_ASSIGN(list, to_list(heap, given.positional[0]));

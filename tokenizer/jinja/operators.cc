@@ -9,7 +9,9 @@ namespace {
 
 constexpr const char* kSigns[] = {"+", "-", "*", "/", "//", "%", "**"};
 
-Error overflow(Op op) { return type_error(std::string("the result of '") + kSigns[static_cast<size_t>(op)] + "' does not fit 64 bits"); }
+Error overflow(Op op) {
+  return type_error(std::string("the result of '") + kSigns[static_cast<size_t>(op)] + "' does not fit 64 bits");
+}
 
 Result<Value> int_power(int64_t base, int64_t exponent) {
   if (exponent < 0) {
@@ -127,7 +129,8 @@ Result<Value> binary_operation(Heap& heap, Op op, const Value& a, const Value& b
   if (op == Op::kAdd && (strings || lists)) return add_sequences(heap, a, b);
   if (op == Op::kMul && (a.is_string() || a.is_list()) && b.is_integral()) return repeat(heap, a, b.as_int());
   if (op == Op::kMul && (b.is_string() || b.is_list()) && a.is_integral()) return repeat(heap, b, a.as_int());
-  return type_error(std::string("'") + kSigns[static_cast<size_t>(op)] + "' does not work on '" + a.type_name() + "' and '" + b.type_name() + "'");
+  return type_error(std::string("'") + kSigns[static_cast<size_t>(op)] + "' does not work on '" + a.type_name() +
+                    "' and '" + b.type_name() + "'");
 }
 
 Result<Value> negate(const Value& v) {

@@ -62,7 +62,8 @@ Error Parser::unexpected(std::string_view wanted) const {
 }
 
 Error Parser::too_deep(Position pos) const {
-  return syntax_error(pos, "nested more than " + std::to_string(limits_.max_depth) + " deep (limit max_depth)", ErrorCode::kCapacity);
+  return syntax_error(pos, "nested more than " + std::to_string(limits_.max_depth) + " deep (limit max_depth)",
+                      ErrorCode::kCapacity);
 }
 
 Status Parser::end_block() {
@@ -84,7 +85,8 @@ Result<Body> Parser::body_until(Names ends, std::string_view opener, Position op
   Body body;
   while (true) {
     if (peek().kind == TokenKind::kEnd) {
-      return syntax_error(opened, "'" + std::string(opener) + "' is not closed by '" + std::string(*(ends.end() - 1)) + "'");
+      return syntax_error(opened,
+                          "'" + std::string(opener) + "' is not closed by '" + std::string(*(ends.end() - 1)) + "'");
     }
     if (peek().kind == TokenKind::kBlockBegin && peek(1).kind == TokenKind::kName &&
         std::find(ends.begin(), ends.end(), peek(1).text) != ends.end()) {
@@ -138,8 +140,13 @@ Result<std::unique_ptr<Stmt>> Parser::statement() {
   if (name == "with") return with_statement(pos);
   if (name == "print") {
     auto s = make_stmt(StmtKind::kOutput, pos);
-    KEDGE_ASSIGN(e, tuple(true, {}));
-    s->expr = std::move(e);
+    auto all = make(ExprKind::kConcat, pos);
+    do {
+      KEDGE_ASSIGN(e, expression());
+      all->args.push_back(std::move(e));
+    } while (take_op(","));
+    KEDGE_ASSIGN(joined, finish(std::move(all)));
+    s->expr = std::move(joined);
     KEDGE_TRY(end_block());
     return s;
   }
@@ -148,8 +155,10 @@ Result<std::unique_ptr<Stmt>> Parser::statement() {
     KEDGE_TRY(end_block());
     return make_stmt(name == "break" ? StmtKind::kBreak : StmtKind::kContinue, pos);
   }
-  static constexpr std::string_view kEnds[] = {"else", "elif", "endif", "endfor", "endset", "endmacro", "endcall", "endfilter", "endwith", "endraw", "endgeneration"};
-  if (std::find(std::begin(kEnds), std::end(kEnds), name) != std::end(kEnds)) return syntax_error(pos, "'" + name + "' closes nothing here");
+  static constexpr std::string_view kEnds[] = {"else",    "elif",      "endif",   "endfor", "endset",       "endmacro",
+                                               "endcall", "endfilter", "endwith", "endraw", "endgeneration"};
+  if (std::find(std::begin(kEnds), std::end(kEnds), name) != std::end(kEnds))
+    return syntax_error(pos, "'" + name + "' closes nothing here");
   return syntax_error(pos, "the tag '" + name + "' is not supported", ErrorCode::kUnsupported);
 }
 
@@ -184,7 +193,8 @@ Result<std::unique_ptr<Stmt>> Parser::for_statement(Position pos) {
     KEDGE_ASSIGN(condition, expression());
     s->condition = std::move(condition);
   }
-  if (is_name("recursive")) return syntax_error(peek().pos, "'recursive' loops are not supported", ErrorCode::kUnsupported);
+  if (is_name("recursive"))
+    return syntax_error(peek().pos, "'recursive' loops are not supported", ErrorCode::kUnsupported);
   KEDGE_TRY(end_block());
   loops_.push_back(s.get());
   auto body = body_until({"else", "endfor"}, "for", pos);
@@ -346,7 +356,8 @@ Result<ExprPtr> Parser::target_item(bool namespaces) {
     return inner;
   }
   KEDGE_ASSIGN(name, expect_name("a variable's name"));
-  static constexpr std::string_view kReserved[] = {"true", "false", "none", "True", "False", "None", "not", "and", "or", "if", "else", "in", "is"};
+  static constexpr std::string_view kReserved[] = {"true", "false", "none", "True", "False", "None", "not",
+                                                   "and",  "or",    "if",   "else", "in",    "is"};
   if (std::find(std::begin(kReserved), std::end(kReserved), name) != std::end(kReserved)) {
     return syntax_error(pos, "'" + name + "' cannot be assigned to");
   }

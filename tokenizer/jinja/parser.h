@@ -56,6 +56,9 @@ class Parser {
   Result<ExprPtr> parenthesized();
   Result<ExprPtr> list_literal();
   Result<ExprPtr> dict_literal();
+  void note_name(const std::string& name);
+
+  // what follows an operand (parser_postfix.cc)
   Result<ExprPtr> postfix(ExprPtr e);
   Result<ExprPtr> filters(ExprPtr e);
   Result<ExprPtr> filter(ExprPtr subject);
@@ -63,7 +66,6 @@ class Parser {
   Result<ExprPtr> attribute(ExprPtr object);
   Result<ExprPtr> subscript(ExprPtr object);
   Status call_arguments(Expr* call);
-  void note_name(const std::string& name);
 
   // nodes: depth is checked where a node is made, so that no chain can outgrow it either
   ExprPtr make(ExprKind kind, Position pos, std::string name = {}) const;
@@ -71,7 +73,9 @@ class Parser {
   Result<ExprPtr> binary(ExprKind kind, Op op, Position pos, ExprPtr left, ExprPtr right) const;
 
   // tokens
-  const Token& peek(size_t ahead = 0) const { return tokens_[at_ + ahead < tokens_.size() ? at_ + ahead : tokens_.size() - 1]; }
+  const Token& peek(size_t ahead = 0) const {
+    return tokens_[at_ + ahead < tokens_.size() ? at_ + ahead : tokens_.size() - 1];
+  }
   const Token& next() { return at_ + 1 < tokens_.size() ? tokens_[at_++] : tokens_.back(); }
   bool is_op(std::string_view op) const { return peek().kind == TokenKind::kOperator && peek().text == op; }
   bool is_name(std::string_view name) const { return peek().kind == TokenKind::kName && peek().text == name; }

@@ -15,7 +15,8 @@ void append_escape(char kind, char32_t code, int digits, std::string* out) {
 
 // Python's quoted form of a string.
 void append_quoted(const Text& t, Text* out) {
-  const char quote = t.view().find('\'') != std::string_view::npos && t.view().find('"') == std::string_view::npos ? '"' : '\'';
+  const char quote =
+      t.view().find('\'') != std::string_view::npos && t.view().find('"') == std::string_view::npos ? '"' : '\'';
   const std::string mark(1, quote);
   out->append(mark);
   out->append(map_chars(t, [&](char32_t c, std::string* to) {

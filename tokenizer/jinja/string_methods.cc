@@ -31,8 +31,10 @@ Result<Value> str_split(Interpreter& in, const Value& self, const Args& args) {
   Heap& heap = in.heap();
   // Each piece costs far more than its bytes.
   const size_t pieces = max >= 0 ? std::min(static_cast<size_t>(max), self.text().size()) : self.text().size();
-  if (!heap.fits(std::min(pieces, sep.empty() ? pieces : count_matches(self.text().view(), sep.view())) * 160)) return Error(heap.error());
-  if (!heap.work(self.text().size() / 8 + (kFromRight ? self.text().size() * sep.size() / 64 : 0))) return Error(heap.error());
+  if (!heap.fits(std::min(pieces, sep.empty() ? pieces : count_matches(self.text().view(), sep.view())) * 160))
+    return Error(heap.error());
+  if (!heap.work(self.text().size() / 8 + (kFromRight ? self.text().size() * sep.size() / 64 : 0)))
+    return Error(heap.error());
   List out;
   for (Text& t : split(self.text(), sep.view(), max, kFromRight)) out.push_back(heap.string(std::move(t)));
   return heap.list(std::move(out));
@@ -72,7 +74,8 @@ Result<Value> str_affix(Interpreter& in, const Value& self, const Args& args) {
     return kStart ? self.text().view().starts_with(v.text().view()) : self.text().view().ends_with(v.text().view());
   };
   if (b[0]->is_string()) return Value::boolean(has(*b[0]));
-  if (!b[0]->is_tuple()) return type_error(std::string("it needs a string or a tuple of strings, not '") + b[0]->type_name() + "'");
+  if (!b[0]->is_tuple())
+    return type_error(std::string("it needs a string or a tuple of strings, not '") + b[0]->type_name() + "'");
   for (const Value& v : b[0]->items()) {
     if (!v.is_string()) return type_error("it needs a tuple of strings");
     if (has(v)) return Value::boolean(true);
@@ -147,7 +150,8 @@ Result<Value> str_join(Interpreter& in, const Value& self, const Args& args) {
   for (size_t i = 0; i < list.items().size(); ++i) {
     const Value& v = list.items()[i];
     if (!v.is_string()) return type_error(std::string("join needs strings, found '") + v.type_name() + "'");
-    if (!in.heap().work(1) || !in.heap().fits(out.memory() + v.text().size() + self.text().size())) return Error(in.heap().error());
+    if (!in.heap().work(1) || !in.heap().fits(out.memory() + v.text().size() + self.text().size()))
+      return Error(in.heap().error());
     if (i > 0) out.append(self.text());
     out.append(v.text());
   }
@@ -174,8 +178,11 @@ Result<Value> str_search(Interpreter& in, const Value& self, const Args& args) {
   const bool possible = start <= n && first <= last;
   const std::string_view part = possible ? s.substr(from, to - from) : std::string_view();
   if (kSearch == Search::kCount) return Value::integer(possible ? count_matches(part, sub.view()) : 0);
-  const size_t at = !possible ? std::string_view::npos : backwards ? part.rfind(sub.view()) : find_text(part, sub.view());
-  if (at != std::string_view::npos) return Value::integer(first + static_cast<int64_t>(count_chars(part.substr(0, at))));
+  const size_t at = !possible   ? std::string_view::npos
+                    : backwards ? part.rfind(sub.view())
+                                : find_text(part, sub.view());
+  if (at != std::string_view::npos)
+    return Value::integer(first + static_cast<int64_t>(count_chars(part.substr(0, at))));
   if (kSearch == Search::kIndex || kSearch == Search::kRindex) return type_error("the substring is not found");
   return Value::integer(int64_t{-1});
 }
@@ -196,8 +203,12 @@ Result<Value> cased_test(const Value& self, const char* test, Interpreter& in, c
   KEDGE_TRY(bind(args, {}));
   return find_test(test)->call(in, self, args);
 }
-Result<Value> str_isupper(Interpreter& in, const Value& self, const Args& args) { return cased_test(self, "upper", in, args); }
-Result<Value> str_islower(Interpreter& in, const Value& self, const Args& args) { return cased_test(self, "lower", in, args); }
+Result<Value> str_isupper(Interpreter& in, const Value& self, const Args& args) {
+  return cased_test(self, "upper", in, args);
+}
+Result<Value> str_islower(Interpreter& in, const Value& self, const Args& args) {
+  return cased_test(self, "lower", in, args);
+}
 
 // ljust, rjust, center, zfill
 enum class Pad { kLeft, kRight, kBoth, kZeros };
@@ -210,10 +221,14 @@ Result<Value> str_pad(Interpreter& in, const Value& self, const Args& args) {
   const auto n = static_cast<int64_t>(self.char_count());
   if (width <= n) return self;
   const auto gap = static_cast<size_t>(width - n);
-  if (!in.heap().fits(std::min<size_t>(gap, in.heap().limits().max_memory_bytes) * (fill.memory() + 1))) return Error(in.heap().error());
+  if (!in.heap().fits(std::min<size_t>(gap, in.heap().limits().max_memory_bytes) * (fill.memory() + 1)))
+    return Error(in.heap().error());
   // Python's center: the odd place goes left when the width is odd.
-  const size_t left = kPad == Pad::kLeft ? 0 : kPad == Pad::kBoth ? gap / 2 + (gap & static_cast<size_t>(width) & 1) : gap;
-  const bool sign = kPad == Pad::kZeros && !self.text().empty() && (self.text().bytes()[0] == '-' || self.text().bytes()[0] == '+');
+  const size_t left = kPad == Pad::kLeft   ? 0
+                      : kPad == Pad::kBoth ? gap / 2 + (gap & static_cast<size_t>(width) & 1)
+                                           : gap;
+  const bool sign =
+      kPad == Pad::kZeros && !self.text().empty() && (self.text().bytes()[0] == '-' || self.text().bytes()[0] == '+');
   Text out = self.text().slice(0, sign ? 1 : 0);
   for (size_t i = 0; i < left; ++i) out.append(fill);
   out.append_slice(self.text(), sign ? 1 : 0, self.text().size());

@@ -132,7 +132,8 @@ constexpr Builtin kTests[] = {
 }  // namespace
 
 const Builtin* find_test(std::string_view name) {
-  const auto* const it = std::find_if(std::begin(kTests), std::end(kTests), [&](const Builtin& b) { return b.name == name; });
+  const auto* const it =
+      std::find_if(std::begin(kTests), std::end(kTests), [&](const Builtin& b) { return b.name == name; });
   return it == std::end(kTests) ? nullptr : it;
 }
 

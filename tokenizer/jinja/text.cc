@@ -167,8 +167,8 @@ std::vector<Text> split_lines(const Text& in, bool keep_ends) {
   size_t begin = 0;
   for (size_t at = 0; at < s.size();) {
     const Char c = char_at(s, at);
-    const bool ends = (c.code >= 10 && c.code <= 13) || (c.code >= 0x1C && c.code <= 0x1E) || c.code == 0x85 || c.code == 0x2028 ||
-                      c.code == 0x2029;
+    const bool ends = (c.code >= 10 && c.code <= 13) || (c.code >= 0x1C && c.code <= 0x1E) || c.code == 0x85 ||
+                      c.code == 0x2028 || c.code == 0x2029;
     const size_t stop = at;
     at += c.size;
     if (!ends) continue;

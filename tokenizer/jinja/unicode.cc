@@ -15,9 +15,11 @@ struct Special {
   const char* title;
 };
 // The unconditional one-to-many mappings of SpecialCasing.txt that occur in text; utf8proc has the one-to-one ones.
-constexpr Special kSpecials[] = {{0x00DF, "SS", "Ss"},   {0x0149, "\xCA\xBCN", "\xCA\xBCN"}, {0xFB00, "FF", "Ff"},
-                                 {0xFB01, "FI", "Fi"},   {0xFB02, "FL", "Fl"},               {0xFB03, "FFI", "Ffi"},
-                                 {0xFB04, "FFL", "Ffl"}, {0xFB05, "ST", "St"},               {0xFB06, "ST", "St"}};
+constexpr Special kSpecials[] = {{0x00DF, "SS", "Ss"},   {0x0149, "\xCA\xBCN", "\xCA\xBCN"},
+                                 {0xFB00, "FF", "Ff"},   {0xFB01, "FI", "Fi"},
+                                 {0xFB02, "FL", "Fl"},   {0xFB03, "FFI", "Ffi"},
+                                 {0xFB04, "FFL", "Ffl"}, {0xFB05, "ST", "St"},
+                                 {0xFB06, "ST", "St"}};
 
 }  // namespace
 
@@ -76,8 +78,8 @@ size_t byte_offset(std::string_view s, size_t n) {
 
 bool is_space(char32_t c) {
   if (c < 0x80) return c == ' ' || (c >= 9 && c <= 13) || (c >= 0x1C && c <= 0x1F);
-  return c == 0x85 || c == 0xA0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F ||
-         c == 0x205F || c == 0x3000;
+  return c == 0x85 || c == 0xA0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 ||
+         c == 0x202F || c == 0x205F || c == 0x3000;
 }
 
 bool is_printable(char32_t code) {

@@ -48,7 +48,9 @@ std::string canonical_key(const Value& v) {
 }  // namespace
 
 Value Value::undefined(std::string why) { return Value(Data(std::make_shared<const std::string>(std::move(why)))); }
-Value Value::literal(std::string_view bytes) { return of(std::shared_ptr<const StringRep>(std::make_shared<StringRep>(Text(bytes), nullptr, false))); }
+Value Value::literal(std::string_view bytes) {
+  return of(std::shared_ptr<const StringRep>(std::make_shared<StringRep>(Text(bytes), nullptr, false)));
+}
 
 bool Value::is_safe() const { return is_string() && std::get<5>(v_)->safe; }
 bool Value::is_tuple() const { return is_list() && std::get<6>(v_)->tuple; }
@@ -116,15 +118,16 @@ bool Dict::hashable(const Value& key) { return key.is_string() || key.is_number(
 bool Heap::work(uint64_t n) {
   steps_ += n;
   if (steps_ > limits_.max_steps) {
-    fail(ErrorCode::kCapacity, "the template takes more than " + std::to_string(limits_.max_steps) + " steps (limit max_steps)");
+    fail(ErrorCode::kCapacity,
+         "the template takes more than " + std::to_string(limits_.max_steps) + " steps (limit max_steps)");
   }
   return !failed_;
 }
 
 bool Heap::fits(size_t bytes) {
   if (bytes > limits_.max_memory_bytes || held_ > limits_.max_memory_bytes - bytes) {
-    fail(ErrorCode::kCapacity,
-         "the template's values take more than " + std::to_string(limits_.max_memory_bytes) + " bytes (limit max_memory_bytes)");
+    fail(ErrorCode::kCapacity, "the template's values take more than " + std::to_string(limits_.max_memory_bytes) +
+                                   " bytes (limit max_memory_bytes)");
   }
   return !failed_;
 }
@@ -154,7 +157,8 @@ Value Heap::list(List items, bool tuple) {
   rep->held.take(this, sizeof(ListRep) + rep->items.capacity() * sizeof(Value));
   if (rep->depth > static_cast<int>(limits_.max_depth)) {
     rep->items.clear();
-    fail(ErrorCode::kCapacity, "a list is nested more than " + std::to_string(limits_.max_depth) + " deep (limit max_depth)");
+    fail(ErrorCode::kCapacity,
+         "a list is nested more than " + std::to_string(limits_.max_depth) + " deep (limit max_depth)");
   }
   return Value::of(std::shared_ptr<const ListRep>(std::move(rep)));
 }
@@ -167,7 +171,8 @@ Value Heap::dict(Dict dict) {
   rep->held.take(this, sizeof(DictRep) + rep->dict.size() * kEntryBytes);
   if (rep->depth > static_cast<int>(limits_.max_depth)) {
     rep->dict = Dict();
-    fail(ErrorCode::kCapacity, "a dict is nested more than " + std::to_string(limits_.max_depth) + " deep (limit max_depth)");
+    fail(ErrorCode::kCapacity,
+         "a dict is nested more than " + std::to_string(limits_.max_depth) + " deep (limit max_depth)");
   }
   return Value::of(std::shared_ptr<const DictRep>(std::move(rep)));
 }
@@ -251,7 +256,8 @@ Result<int> order(Heap& heap, const Value& a, const Value& b, std::string_view o
   }
   if (a.is_undefined()) return type_error(a.why_undefined());
   if (b.is_undefined()) return type_error(b.why_undefined());
-  return type_error("'" + std::string(op) + "' is not supported between '" + a.type_name() + "' and '" + b.type_name() + "'");
+  return type_error("'" + std::string(op) + "' is not supported between '" + a.type_name() + "' and '" + b.type_name() +
+                    "'");
 }
 
 Result<bool> contains(Heap& heap, const Value& haystack, const Value& needle) {
@@ -284,7 +290,8 @@ Result<Value> to_list(Heap& heap, const Value& v) {
     case Kind::kList:
       return v;
     case Kind::kString: {
-      if (!heap.work(v.char_count()) || !heap.fits(v.char_count() * (sizeof(Value) + sizeof(StringRep)))) return heap.list({});
+      if (!heap.work(v.char_count()) || !heap.fits(v.char_count() * (sizeof(Value) + sizeof(StringRep))))
+        return heap.list({});
       const Text& text = v.text();
       for (size_t at = 0; at < text.size();) {
         const size_t size = char_at(text.view(), at).size;

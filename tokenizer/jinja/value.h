@@ -34,7 +34,7 @@ enum class Kind { kUndefined, kNone, kBool, kInt, kFloat, kString, kList, kDict,
 
 class Value {
  public:
-  Value() = default;  // undefined, without a name
+  Value() = default;                        // undefined, without a name
   static Value undefined(std::string why);  // `why` completes the error when it is used: "'x' is undefined"
   static Value none() { return Value(Data(std::in_place_index<1>)); }
   static Value boolean(bool b) { return Value(Data(std::in_place_index<2>, b)); }
@@ -78,9 +78,9 @@ class Value {
 
  private:
   using Data = std::variant<std::shared_ptr<const std::string>, std::monostate, bool, int64_t, double,
-                            std::shared_ptr<const StringRep>, std::shared_ptr<const ListRep>, std::shared_ptr<const DictRep>,
-                            std::shared_ptr<NamespaceRep>, std::shared_ptr<LoopRep>, std::shared_ptr<const MacroRep>,
-                            std::shared_ptr<const FunctionRep>>;
+                            std::shared_ptr<const StringRep>, std::shared_ptr<const ListRep>,
+                            std::shared_ptr<const DictRep>, std::shared_ptr<NamespaceRep>, std::shared_ptr<LoopRep>,
+                            std::shared_ptr<const MacroRep>, std::shared_ptr<const FunctionRep>>;
   explicit Value(Data d) : v_(std::move(d)) {}
   Data v_;
 };
