@@ -139,16 +139,16 @@ void add_bench(CLI::App& app) {
   CLI::App* c = app.add_subcommand("bench", "Measure the speed of a model");
   flags->model.add_to(c);
   c->add_option("-p,--n-prompt", flags->n_prompt, "Prompt tokens; 0: do not measure")
-      ->check(CLI::NonNegativeNumber)
+      ->check(in_range(0, 1 << 30))
       ->capture_default_str();
   c->add_option("-n,--n-gen", flags->n_generate, "Tokens to generate; 0: do not measure")
-      ->check(CLI::NonNegativeNumber)
+      ->check(in_range(0, 1 << 30))
       ->capture_default_str();
   c->add_option("-r,--repetitions", flags->repetitions, "Measurements of each, after a warm-up")
-      ->check(CLI::PositiveNumber)
+      ->check(in_range(1, 1 << 30))
       ->capture_default_str();
   c->add_option("-d,--depth", flags->depth, "Tokens already in the context")
-      ->check(CLI::NonNegativeNumber)
+      ->check(in_range(0, 1 << 30))
       ->capture_default_str();
   flags->session.add_to(c, false);
   c->add_flag("--json", flags->json, "Print every sample as JSON");

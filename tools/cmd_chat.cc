@@ -168,7 +168,8 @@ class Chat {
     last_ = *turn;
     print("\n");
     if (turn->finish == KEDGE_FINISH_CANCELLED) note("[stopped]");
-    if (turn->finish == KEDGE_FINISH_LENGTH) note(format("[cut after %d tokens: --tokens sets the limit]", flags_.n));
+    if (turn->finish == KEDGE_FINISH_LENGTH)
+      note(format("[cut after %d tokens: --max-tokens sets the limit]", flags_.n));
     if (turn->finish == KEDGE_FINISH_CONTEXT_FULL) {
       note(format("[the context of %d tokens is full: /reset, or start with a larger --ctx]", session_.info().n_ctx));
     }
@@ -200,8 +201,8 @@ void add_chat(CLI::App& app) {
   CLI::App* c = app.add_subcommand("chat", "Talk to a model");
   flags->model.add_to(c);
   c->add_option("-s,--system", flags->system, "Instructions to the model, before the conversation");
-  c->add_option("-n,--tokens", flags->n, "Tokens of an answer at most; -1: until the model stops")
-      ->check(CLI::Range(-1, 1 << 30))
+  c->add_option("-n,--max-tokens", flags->n, "Tokens of an answer at most; -1: until the model stops")
+      ->check(in_range(-1, 1 << 30))
       ->capture_default_str();
   flags->session.add_to(c);
   flags->sampler.add_to(c);

@@ -66,9 +66,9 @@ void add_generate_model(CLI::App& app) {
       ->check(CLI::IsMember({"F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_K", "Q5_K", "Q6_K", "Q4_K_M"}, CLI::ignore_case))
       ->capture_default_str();
   c->add_option("--seed", flags->seed, "The same seed gives the same file")->capture_default_str();
-  c->add_option("--layers", flags->layers, "Another number of layers")->check(CLI::Range(1, 1000));
-  c->add_option("--vocab", flags->vocab, "Another size of the vocabulary")->check(CLI::Range(1, 1 << 22));
-  c->add_option("--ctx", flags->ctx, "Another trained context")->check(CLI::Range(1, 1 << 24));
+  c->add_option("--layers", flags->layers, "Another number of layers")->check(in_range(1, 1000));
+  c->add_option("--vocab", flags->vocab, "Another size of the vocabulary")->check(in_range(1, 1 << 22));
+  c->add_option("--ctx", flags->ctx, "Another trained context")->check(in_range(1, 1 << 24));
   c->add_option("-o,--out", flags->out, "File to write")->required();
   c->add_flag("--json", flags->json, "Describe the file as JSON");
   c->footer(

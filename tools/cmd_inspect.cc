@@ -103,17 +103,24 @@ void print_tensors(const TensorStore& store, bool all) {
   }
 }
 
+// Strings without quotes (but with JSON's escapes: what a file says must not steer the terminal), nothing as a dash.
+std::string readable(const Json& value) {
+  if (value.is_null()) return "-";
+  const std::string text = shown(value);
+  return value.is_string() && text.ends_with('"') ? text.substr(1, text.size() - 2) : text;
+}
+
 // The model's own description, key by key; nested objects indented.
-void print_object(const Json& object, int indent) {
+void print_object(const Json& object, int indent, bool bytes = false) {
   for (const auto& [key, value] : object.items()) {
     const std::string margin(static_cast<size_t>(indent), ' ');
     if (value.is_object()) {
       print(margin + key + "\n");
-      print_object(value, indent + 2);
+      print_object(value, indent + 2, key.ends_with("bytes"));
       continue;
     }
-    const bool is_bytes = key.ends_with("bytes") && value.is_number_unsigned() && value.get<uint64_t>() >= 1000;
-    const std::string text = is_bytes ? human_bytes(value.get<double>()) : shown(value);
+    const bool is_bytes = (bytes || key.ends_with("bytes")) && value.is_number_unsigned();
+    const std::string text = is_bytes ? human_bytes(value.get<double>()) : readable(value);
     print(format("%s%-*s %s\n", margin.c_str(), 46 - indent, key.c_str(), text.c_str()));
   }
 }

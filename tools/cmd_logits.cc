@@ -80,7 +80,7 @@ void add_logits(CLI::App& app) {
   flags->model.add_to(c);
   flags->tokens.add_to(c);
   flags->session.add_to(c);
-  c->add_option("--last", flags->last, "Only the rows of the last N tokens")->check(CLI::PositiveNumber);
+  c->add_option("--last", flags->last, "Only the rows of the last N tokens")->check(in_range(1, 1 << 30));
   c->add_option("-o,--out", flags->out, "File to write: rows of n_vocab little-endian float32")->required();
   c->add_flag("--json", flags->json, "Describe the file as JSON on standard output");
   c->footer(

@@ -145,7 +145,7 @@ void add_perplexity(CLI::App& app) {
   CLI::App* c = app.add_subcommand("perplexity", "Measure how well a model predicts a text");
   flags->model.add_to(c);
   c->add_option("-f,--file", flags->file, "The text")->required();
-  c->add_option("-c,--ctx", flags->ctx, "Tokens per chunk")->check(CLI::Range(2, 1 << 24))->capture_default_str();
+  c->add_option("-c,--ctx", flags->ctx, "Tokens per chunk")->check(in_range(2, 1 << 24))->capture_default_str();
   c->add_option("--protocol", flags->protocol,
                 "half: score the second half of each chunk, as llama.cpp does; "
                 "every: bos before each chunk, score all its tokens")

@@ -109,7 +109,7 @@ void add_quantize(CLI::App& app) {
   c->add_option("--tensor-type", flags->overrides, "Another type for some tensors, '*' for any characters; repeatable")
       ->type_name("PATTERN=TYPE");
   c->add_option("-t,--threads", flags->threads, "Threads; 0: the cores this process may use")
-      ->check(CLI::Range(0, 1024))
+      ->check(in_range(0, 1024))
       ->capture_default_str();
   c->add_flag("--allow-requantize", flags->allow_requantize,
               "Allow tensors that are quantised already: they lose twice");

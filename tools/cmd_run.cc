@@ -117,14 +117,15 @@ void add_run(CLI::App& app) {
   auto* prompt = c->add_option("-p,--prompt", flags->prompt, "The text to continue");
   c->add_option("-f,--file", flags->file, "Read the text from a file ('-': standard input, also the default)")
       ->excludes(prompt);
-  c->add_option("-n,--tokens", flags->n, "Tokens to generate at most; -1: until the model stops or the context is full")
-      ->check(CLI::Range(-1, 1 << 30))
+  c->add_option("-n,--max-tokens", flags->n,
+                "Tokens to generate at most; -1: until the model stops or the context is full")
+      ->check(in_range(-1, 1 << 30))
       ->capture_default_str();
   flags->session.add_to(c);
   flags->sampler.add_to(c);
   c->add_option("--logprobs", flags->logprobs,
                 "With --json: log-probabilities of the chosen and the N likeliest tokens")
-      ->check(CLI::Range(0, 100));
+      ->check(in_range(0, 100));
   c->add_flag("--no-bos", flags->no_bos, "Do not put the model's beginning-of-text token first");
   c->add_flag("--no-special", flags->no_special, "Read '<|...|>' in the prompt as characters, not as control tokens");
   c->add_flag("--ignore-eos", flags->ignore_eos, "Go on when the model would stop");

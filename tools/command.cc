@@ -13,6 +13,18 @@
 
 namespace kedge::tools {
 
+CLI::Validator in_range(double low, double high) {
+  return CLI::Validator(
+      [low, high](const std::string& text) -> std::string {
+        double value = 0;
+        const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+        if (error != std::errc() || rest != text.data() + text.size()) return "'" + text + "' is not a number";
+        if (value >= low && value <= high) return "";
+        return format("%s is not between %.10g and %.10g", text.c_str(), low, high);
+      },
+      "");
+}
+
 std::string read_text(const std::string& path) {
   const bool standard_input = path == "-";
   const std::string name = standard_input ? "standard input" : path;

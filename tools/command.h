@@ -37,6 +37,9 @@ auto need(R&& result) {
   if constexpr (requires { *std::forward<R>(result); }) return *std::forward<R>(result);
 }
 
+// A number from `low` to `high`; CLI11's own Range would print its limits into every line of the help.
+CLI::Validator in_range(double low, double high);
+
 // The whole file, or standard input when `path` is "-".
 std::string read_text(const std::string& path);
 // Token ids separated by commas or white space; a JSON array is fine too. `what` names the source in the error.

@@ -50,6 +50,11 @@ std::map<std::string, std::string> embedded_models() {
   return models;
 }
 
+std::string whole_number(const std::string& text) {
+  const bool digits = text.find_first_not_of("+-0123456789") == std::string::npos;
+  return digits ? "" : "'" + text + "' is not a whole number";
+}
+
 std::string flag_name(std::string name) {
   std::replace(name.begin(), name.end(), '_', '-');
   return "--" + name;
@@ -107,14 +112,14 @@ api::Model ModelFlags::open() const {
 void SessionFlags::add_to(CLI::App* command, bool with_ctx) {
   if (with_ctx) {
     command->add_option("-c,--ctx", ctx, "Tokens the context holds; 0: what the model was trained with")
-        ->check(CLI::NonNegativeNumber)
+        ->check(in_range(0, 1 << 30))
         ->capture_default_str();
   }
   command->add_option("-t,--threads", threads, "Threads; 0: the cores this process may use, cgroup quota included")
-      ->check(CLI::Range(0, 1024))
+      ->check(in_range(0, 1024))
       ->capture_default_str();
   command->add_option("--chunk", chunk, "Prompt tokens computed at once; changes speed and memory, never a result")
-      ->check(CLI::Range(1, 1 << 20))
+      ->check(in_range(1, 1 << 20))
       ->capture_default_str();
   std::vector<std::string> names;
   for (const auto& [name, type] : kKvTypes) names.push_back(name);
@@ -144,9 +149,9 @@ void SamplerFlags::add_to(CLI::App* command) {
         flags, [value](double v) { *value = v; }, help);
     option->group("Sampling")->type_name(is_int ? "INT" : "FLOAT");
     if (setting.at("min").is_number() && setting.at("max").is_number()) {
-      option->check(CLI::Range(setting.at("min").get<double>(), setting.at("max").get<double>()));
+      option->check(in_range(setting.at("min").get<double>(), setting.at("max").get<double>()));
     }
-    if (is_int) option->check(CLI::TypeValidator<int64_t>("INT"));
+    if (is_int) option->check(CLI::Validator(whole_number, ""));
   }
 }
 

@@ -68,7 +68,7 @@ TEST(WrongUse, TruncatedModel) {
 }
 
 TEST(WrongUse, FolderAsModel) {
-  expect_refused(run_command({"run", "-m", scratch_folder(), "-p", "x"}), kFailure, {scratch_folder(), "regular file"});
+  expect_refused(run_command({"run", "-m", scratch_folder(), "-p", "x"}), kFailure, {scratch_folder(), "directory"});
 }
 
 TEST(WrongUse, VocabularyAsModel) {
