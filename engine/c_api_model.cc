@@ -10,7 +10,7 @@ using namespace kedge::c_api;
 namespace {
 
 constexpr kedge_model_options kModelDefaults = {
-    .struct_size = sizeof(kedge_model_options), .use_mmap = 1, .on_progress = nullptr, .user = nullptr};
+    .struct_size = sizeof(kedge_model_options), .use_mmap = 1, .on_progress = nullptr, .user = nullptr, .vocab_only = 0};
 
 Status clear_outputs(auto** data, size_t* size) {
   KEDGE_TRY(not_null(data, "the output pointer"));
@@ -51,7 +51,7 @@ kedge_status kedge_model_open(const char* path, size_t path_size, const kedge_mo
     if (name.find('\0') != std::string_view::npos) return invalid("path contains a NUL byte");
     kedge_model_options o = kModelDefaults;
     KEDGE_TRY(read_options(options, "kedge_model_options", o));
-    ModelOptions load{.use_mmap = o.use_mmap != 0, .progress = {}};
+    ModelOptions load{.use_mmap = o.use_mmap != 0, .progress = {}, .vocab_only = o.vocab_only != 0};
     if (o.on_progress != nullptr) {
       load.progress = [&](size_t done, size_t total) { return o.on_progress(o.user, done, total) == 0; };
     }

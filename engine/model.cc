@@ -14,21 +14,12 @@ Result<std::shared_ptr<const Model>> Model::load(const std::string& path, const 
   model->store_ = std::make_unique<TensorStore>(std::move(store));
   const GgufMetadata& metadata = model->store_->metadata();
 
-  KEDGE_ASSIGN(arch, metadata.get_string("general.architecture"));
-  const Architecture* architecture = find_architecture(arch);
-  if (architecture == nullptr) {
-    return Error{ErrorCode::kUnsupported, metadata.file() + ": architecture '" + std::string(arch) +
-                                              "' is not supported (known: " + known_architectures() + ")"};
-  }
-  ModelLoader loader(*model->store_, std::string(arch));
-  KEDGE_ASSIGN(network, architecture->load(loader));
-  model->network_ = std::move(network);
-  model->config_ = loader.config();
-  model->bytes_per_token_ = loader.bytes_per_token();
-
+  if (!options.vocab_only) KEDGE_TRY(model->load_network());
   KEDGE_ASSIGN(vocab, load_vocab(metadata));
   const size_t n_tokens = vocab.tokens.size();
-  if (n_tokens > static_cast<size_t>(model->config_.n_vocab)) {
+  if (options.vocab_only) {
+    model->config_.n_vocab = static_cast<int>(n_tokens);
+  } else if (n_tokens > static_cast<size_t>(model->config_.n_vocab)) {
     return Error{ErrorCode::kCorrupt, metadata.file() + ": tokenizer.ggml.tokens has " + std::to_string(n_tokens) +
                                           " tokens, token_embd.weight only " + std::to_string(model->config_.n_vocab) +
                                           " rows"};
@@ -38,6 +29,22 @@ Result<std::shared_ptr<const Model>> Model::load(const std::string& path, const 
   model->tokenizer_ = std::move(tokenizer).value();
   model->load_chat_template();
   return std::shared_ptr<const Model>(std::move(model));
+}
+
+Status Model::load_network() {
+  const GgufMetadata& metadata = store_->metadata();
+  KEDGE_ASSIGN(arch, metadata.get_string("general.architecture"));
+  const Architecture* architecture = find_architecture(arch);
+  if (architecture == nullptr) {
+    return Error{ErrorCode::kUnsupported, metadata.file() + ": architecture '" + std::string(arch) +
+                                              "' is not supported (known: " + known_architectures() + ")"};
+  }
+  ModelLoader loader(*store_, std::string(arch));
+  KEDGE_ASSIGN(network, architecture->load(loader));
+  network_ = std::move(network);
+  config_ = loader.config();
+  bytes_per_token_ = loader.bytes_per_token();
+  return {};
 }
 
 // A template that cannot be used is no reason to refuse the model: the reason is kept for whoever asks for a chat.

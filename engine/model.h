@@ -21,6 +21,8 @@ struct ModelOptions {
   bool use_mmap = true;  // false: read the file into memory
   // Called during the load with bytes done and total; returning false cancels (kCancelled).
   std::function<bool(size_t done, size_t total)> progress;
+  // Only the tokenizer and the chat template, of any architecture, with or without weights: no session can be made.
+  bool vocab_only = false;
 };
 
 class Model {
@@ -34,6 +36,7 @@ class Model {
   // Null when the file has none; then chat_template_error() says so.
   const ChatTemplate* chat_template() const { return chat_template_.get(); }
   const std::string& chat_template_error() const { return chat_template_error_; }
+  bool has_network() const { return network_ != nullptr; }  // false after vocab_only
   const Network& network() const { return *network_; }
 
   // Bytes of weights read to compute one token (embedding rows excluded, active experts only).
@@ -41,6 +44,7 @@ class Model {
 
  private:
   Model() = default;
+  Status load_network();
   void load_chat_template();
   ModelConfig config_;
   std::unique_ptr<TensorStore> store_;

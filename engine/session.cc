@@ -52,6 +52,9 @@ Result<std::unique_ptr<Session>> Session::create(std::shared_ptr<const Model> mo
   if (o.n_ctx < 0 || o.n_ctx > kMaxContext) return invalid("context length", o.n_ctx, "0 (the model's) to 16777216");
   if (o.n_threads < 0 || o.n_threads > kMaxThreads) return invalid("thread count", o.n_threads, "0 (automatic) to 1024");
   if (o.chunk < 1 || o.chunk > kMaxChunk) return invalid("prefill chunk", o.chunk, "1 to 65536");
+  if (!model->has_network()) {
+    return Error{ErrorCode::kInvalidArgument, "the model was opened for its vocabulary only: no session can be made"};
+  }
   auto s = std::make_unique<State>();
   KEDGE_ASSIGN(kernels, active_kernels());
   KEDGE_ASSIGN(format, kv_format(o.kv_type, c));

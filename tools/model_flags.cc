@@ -82,19 +82,9 @@ std::string ModelFlags::path() const {
   throw Failure("'" + model + "': no such file, and not an embedded model (" + names + ")");
 }
 
-namespace {
-
-// A file of only a vocabulary opens when the library is told that no more is wanted.
-template <class Options>
-void want_vocabulary_only(Options& options) {
-  if constexpr (requires { options.vocab_only; }) options.vocab_only = true;
-}
-
-}  // namespace
-
 api::Model ModelFlags::open_vocabulary() const {
   api::ModelOptions options;
-  want_vocabulary_only(options);
+  options.vocab_only = true;
   return need(api::Model::open(path(), options));
 }
 

@@ -98,6 +98,7 @@ inline Result<std::string> settings_schema() { return detail::text(kedge_setting
 struct ModelOptions {
   bool use_mmap = true;
   Progress on_progress = {};
+  bool vocab_only = false;  // tokenizer and chat template only; no sessions
 };
 
 struct SessionOptions {
@@ -130,6 +131,7 @@ class Model {
     kedge_model_options o;
     kedge_model_options_init(&o, sizeof o);
     o.use_mmap = options.use_mmap ? 1 : 0;
+    o.vocab_only = options.vocab_only ? 1 : 0;
     if (options.on_progress) {
       o.user = const_cast<Progress*>(&options.on_progress);
       o.on_progress = [](void* user, size_t done, size_t total) {
