@@ -37,8 +37,11 @@ KEDGE_INLINE __m256 scales8(const typename F::Block* const* p, int b) {
                         F::scale(p[5][b]), F::scale(p[6][b]), F::scale(p[7][b]));
 }
 
-// Reads ahead: while block b of eight rows is computed, the bytes that come at the same place of the next eight rows
-// are fetched. Rows lie one after the other, so this is a linear stream however short they are.
+// How far ahead of the computation memory is read: what arrives while memory answers.
+inline constexpr size_t kAheadBytes = 16384;
+
+// Reads ahead: while block b of eight rows is computed, the bytes that come at the same place of a later group of eight
+// rows are fetched. Rows lie one after the other, so this is a linear stream however short they are.
 template <class F>
 struct ReadAhead {
   static constexpr size_t kBytesPerBlock = 8 * sizeof(typename F::Block);
@@ -156,6 +159,8 @@ KEDGE_INLINE __m256 super256_rows8(const typename F::Block* const* p, const ActR
 
 template <class F>
 static void matmul_rows(const WeightRows& w, const ActRows& x, float* y, size_t ldy) noexcept {
+  const size_t group_bytes = 8 * w.row_bytes;
+  const size_t ahead_bytes = (kAheadBytes + group_bytes - 1) / group_bytes * group_bytes;
   for (int r = 0; r < w.n_rows; r += 8) {
     const int n = w.n_rows - r < 8 ? w.n_rows - r : 8;
     const typename F::Block* p[8];
@@ -164,7 +169,7 @@ static void matmul_rows(const WeightRows& w, const ActRows& x, float* y, size_t 
       const int row = r + (i < n ? i : n - 1);
       p[i] = reinterpret_cast<const typename F::Block*>(w.data + static_cast<size_t>(row) * w.row_bytes);
     }
-    const ReadAhead<F> ahead{reinterpret_cast<const char*>(p[0]) + 8 * w.row_bytes};
+    const ReadAhead<F> ahead{reinterpret_cast<const char*>(p[0]) + ahead_bytes};
     for (int t = 0; t < x.n; ++t) {
       __m256 acc;
       if constexpr (F::kFamily == QuantFamily::kBlock32) {
