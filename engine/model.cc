@@ -1,5 +1,9 @@
 #include "engine/model.h"
 
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
+
 #include "engine/loader.h"
 #include "engine/vocab_loader.h"
 
@@ -28,6 +32,9 @@ Result<std::shared_ptr<const Model>> Model::load(const std::string& path, const 
   if (!tokenizer.ok()) return Error{tokenizer.error().code, metadata.file() + ": " + tokenizer.error().message};
   model->tokenizer_ = std::move(tokenizer).value();
   model->load_chat_template();
+#if defined(__GLIBC__)
+  malloc_trim(0);  // building a tokenizer takes several times its size for a moment: give that back
+#endif
   return std::shared_ptr<const Model>(std::move(model));
 }
 

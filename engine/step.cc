@@ -228,8 +228,9 @@ void Step::keep_logit_rows(float* a, int width_a, float* b, int width_b) {
 
 void Step::logits(const Weight& output, const float* x) {
   const int all = n_;
-  for (int first = 0; first < all && !stopped(); first += kLogitRows) {
-    n_ = std::min(kLogitRows, all - first);
+  const int step = logit_rows(output.rows);
+  for (int first = 0; first < all && !stopped(); first += step) {
+    n_ = std::min(step, all - first);
     multiply(x + to_size(first) * to_size(output.k), output.k, {{output, b_.logits.data()}});
     for (int i = 0; i < n_ && status_.ok(); ++i) {
       status_ = sink_(first_logit_row_ + first + i,

@@ -48,7 +48,7 @@ struct StepBuffers {
   AlignedArray<float> act_d;
   AlignedArray<int16_t> act_s16;
   AlignedArray<int16_t> act_s32;
-  AlignedArray<float> logits;       // [kLogitRows][n_vocab]
+  AlignedArray<float> logits;       // [logit_rows()][n_vocab]
   std::vector<AlignedBytes> scratch;  // per thread, for the kernels
   // Mixture of experts (empty for dense models).
   AlignedArray<float> gate_probs;   // [n][n_experts]
@@ -64,8 +64,8 @@ struct StepBuffers {
   size_t bytes() const;
 };
 
-// Logit rows computed at once.
-inline constexpr int kLogitRows = 32;
+// Logit rows computed at once: few enough that their buffer stays small beside the weights.
+int logit_rows(int n_vocab);
 
 // Receives the logits of one row of the step; a Status that is not ok stops the step.
 using LogitSink = std::function<Status(int row, std::span<const float> logits)>;
@@ -82,6 +82,9 @@ class Step {
 
   // A [n][width] buffer for the rest of the pass.
   float* buffer(int width);
+  // Gives back the buffers taken since mark(): a layer's second half reuses the memory of its first.
+  size_t mark() const { return used_; }
+  void rewind(size_t mark) { used_ = mark; }
 
   void embed(const Weight& table, float* x);                                      // x: [n][d_model]
   void norm(const float* x, const float* weight, float* y, int width);            // RMS norm per row

@@ -5,6 +5,11 @@
 
 namespace kedge {
 
+int logit_rows(int n_vocab) {
+  constexpr int kBytes = 4 << 20;
+  return std::clamp(kBytes / 4 / n_vocab, 6, 32);
+}
+
 Result<StepBuffers> StepBuffers::make(const ModelConfig& c, size_t floats_per_row, int max_rows, int n_threads) {
   StepBuffers b;
   const auto n = static_cast<size_t>(max_rows);
@@ -28,7 +33,7 @@ Result<StepBuffers> StepBuffers::make(const ModelConfig& c, size_t floats_per_ro
   KEDGE_TRY(fill(b.act_d, act / 32 + 1));
   KEDGE_TRY(fill(b.act_s16, act / 16 + 1));
   KEDGE_TRY(fill(b.act_s32, act / 32 + 1));
-  KEDGE_TRY(fill(b.logits, size(std::min(max_rows, kLogitRows)) * size(c.n_vocab)));
+  KEDGE_TRY(fill(b.logits, size(std::min(max_rows, logit_rows(c.n_vocab))) * size(c.n_vocab)));
   for (int t = 0; t < n_threads; ++t) {
     auto scratch = AlignedBytes::make(matmul_scratch_bytes(static_cast<int>(k)), "kernel scratch");
     if (!scratch.ok()) return std::move(scratch).error();

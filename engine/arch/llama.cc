@@ -1,6 +1,7 @@
 // Llama 2/3, Mistral and, with experts, Mixtral: RMS norm, grouped-query attention with interleaved rotary positions
 // (optionally with rope_freqs divisors or linear/YaRN scaling), SwiGLU feed-forward or a mixture of such experts.
 // Source: Touvron et al. 2023 (arXiv 2302.13971), Jiang et al. 2024 (arXiv 2401.04088).
+#include <algorithm>
 #include <vector>
 
 #include "engine/arch.h"
@@ -52,18 +53,20 @@ class Llama final : public Network {
     const int out = c_.n_heads * c_.head_dim_v;
     const int kv = c_.n_kv_heads * (c_.head_dim_k + c_.head_dim_v);
     const int ff = c_.n_experts > 0 ? 0 : 2 * c_.d_ff;
-    return static_cast<size_t>(2 * c_.d_model + q + out + kv + ff);
+    return static_cast<size_t>(2 * c_.d_model + std::max(q + out + kv, ff));  // attention and feed-forward share
   }
 
   void forward(Step& s) const override {
     const int d = c_.d_model;
     float* x = s.buffer(d);                                 // residual stream [n][d_model]
     float* h = s.buffer(d);                                 // normed input, then a sublayer's output
+    const size_t scratch = s.mark();
     float* q = s.buffer(c_.n_heads * c_.head_dim_k);        // [n][n_heads][head_dim]
     float* k = s.buffer(c_.n_kv_heads * c_.head_dim_k);     // [n][n_kv_heads][head_dim]
     float* v = s.buffer(c_.n_kv_heads * c_.head_dim_v);
     float* a = s.buffer(c_.n_heads * c_.head_dim_v);        // attention output [n][n_heads][head_dim]
-    float* gate = c_.n_experts > 0 ? nullptr : s.buffer(c_.d_ff);
+    s.rewind(scratch);                                      // the feed-forward reuses the attention's memory
+    float* gate = c_.n_experts > 0 ? nullptr : s.buffer(c_.d_ff); // [n][d_ff]
     float* up = c_.n_experts > 0 ? nullptr : s.buffer(c_.d_ff);
     s.embed(embedding_, x);
     for (int l = 0; l < c_.n_layers && !s.stopped(); ++l) {

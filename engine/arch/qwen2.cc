@@ -1,5 +1,6 @@
 // Qwen2 and Qwen2.5: RMS norm, grouped-query attention with biases on q, k and v and half-split rotary positions
 // (optionally YaRN), SwiGLU feed-forward. Source: Yang et al. 2024 (arXiv 2407.10671).
+#include <algorithm>
 #include <vector>
 
 #include "engine/arch.h"
@@ -47,18 +48,20 @@ class Qwen2 final : public Network {
     const int q = c_.n_heads * c_.head_dim_k;
     const int out = c_.n_heads * c_.head_dim_v;
     const int kv = c_.n_kv_heads * (c_.head_dim_k + c_.head_dim_v);
-    return static_cast<size_t>(2 * c_.d_model + q + out + kv + 2 * c_.d_ff);
+    return static_cast<size_t>(2 * c_.d_model + std::max(q + out + kv, 2 * c_.d_ff));  // attention and feed-forward share
   }
 
   void forward(Step& s) const override {
     const int d = c_.d_model;
     float* x = s.buffer(d);                                 // residual stream [n][d_model]
     float* h = s.buffer(d);                                 // normed input, then a sublayer's output
+    const size_t scratch = s.mark();
     float* q = s.buffer(c_.n_heads * c_.head_dim_k);        // [n][n_heads][head_dim]
     float* k = s.buffer(c_.n_kv_heads * c_.head_dim_k);     // [n][n_kv_heads][head_dim]
     float* v = s.buffer(c_.n_kv_heads * c_.head_dim_v);
     float* a = s.buffer(c_.n_heads * c_.head_dim_v);        // attention output [n][n_heads][head_dim]
-    float* gate = s.buffer(c_.d_ff);
+    s.rewind(scratch);                                      // the feed-forward reuses the attention's memory
+    float* gate = s.buffer(c_.d_ff);                        // [n][d_ff]
     float* up = s.buffer(c_.d_ff);
     s.embed(embedding_, x);
     for (int l = 0; l < c_.n_layers && !s.stopped(); ++l) {
