@@ -37,9 +37,6 @@ struct ExpertLayer {
   bool normalise = true;  // selected weights are divided by their sum
 };
 
-// The tensors of a SwiGLU expert layer under their usual names; `prefix` is "blk.<i>.".
-Result<ExpertLayer> load_experts(ModelLoader& loader, const std::string& prefix, bool normalise);
-
 // Memory a session keeps between steps, sized once.
 struct StepBuffers {
   AlignedArray<float> rows;         // bump-allocated by Step::buffer()

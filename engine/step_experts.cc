@@ -27,15 +27,6 @@ void select_experts(const float* p, int n_experts, int n_used, int32_t* chosen) 
 
 }  // namespace
 
-Result<ExpertLayer> load_experts(ModelLoader& l, const std::string& p, bool normalise) {
-  const ModelConfig& c = l.config();
-  KEDGE_ASSIGN(router, l.matrix(p + "ffn_gate_inp.weight", c.n_experts, c.d_model));
-  KEDGE_ASSIGN(gate, l.experts(p + "ffn_gate_exps.weight", c.n_experts, c.d_ff_expert, c.d_model));
-  KEDGE_ASSIGN(up, l.experts(p + "ffn_up_exps.weight", c.n_experts, c.d_ff_expert, c.d_model));
-  KEDGE_ASSIGN(down, l.experts(p + "ffn_down_exps.weight", c.n_experts, c.d_model, c.d_ff_expert));
-  return ExpertLayer{router, gate, up, down, c.n_experts_used, normalise};
-}
-
 // Softmax over all experts in float32, the best n_used, weights in chosen[] order.
 void Step::route(const ExpertLayer& layer, const float* x) {
   const int n_experts = layer.router.rows;

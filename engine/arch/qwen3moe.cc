@@ -1,21 +1,19 @@
-// Qwen3 mixture of experts: RMS norm, grouped-query attention with an RMS norm on every query and key head and
-// half-split rotary positions (optionally YaRN), in every layer SwiGLU
-// experts whose selected weights sum to one. Source: Yang et al. 2025 (arXiv 2505.09388).
+// Qwen3 mixture of experts: the attention of Qwen3, and in every layer SwiGLU experts whose selected weights are made
+// to sum to one. Source: Yang et al. 2025 (arXiv 2505.09388).
 #include <vector>
 
 #include "engine/arch.h"
-#include "engine/loader.h"
-#include "engine/step.h"
+#include "engine/blocks.h"
 
 namespace kedge::arch_qwen3moe {
 
 namespace {
 
 struct Layer {
-  const float* attn_norm;
-  Weight wq, wk, wv, wo;
-  const float *q_norm, *k_norm;  // [head_dim]
-  const float* ffn_norm;
+  AttentionWeights attn;
+  const float* q_norm = nullptr;  // [head_dim]
+  const float* k_norm = nullptr;
+  const float* ffn_norm = nullptr;
   ExpertLayer experts;
 };
 
@@ -27,85 +25,64 @@ class Qwen3Moe final : public Network {
     if (l.config().n_experts == 0) {
       return Error{ErrorCode::kCorrupt, l.metadata().file() + ": " + l.key("expert_count") + " is missing or zero"};
     }
-    const ModelConfig& c = l.config();
     auto net = std::make_unique<Qwen3Moe>();
-    net->c_ = c;
-    const int d = c.d_model;
-    KEDGE_ASSIGN(embedding, l.matrix("token_embd.weight", c.n_vocab, d, l.has("output.weight")));
-    net->embedding_ = embedding;
-    net->output_ = embedding;  // tied unless the file has its own
-    if (l.has("output.weight")) {
-      KEDGE_ASSIGN(output, l.matrix("output.weight", c.n_vocab, d));
-      net->output_ = output;
-    }
-    KEDGE_ASSIGN(norm, l.vector("output_norm.weight", d));
-    net->output_norm_ = norm;
-    net->rope_ = make_rope_table(c.rope, nullptr);
-    for (int i = 0; i < c.n_layers; ++i) {
+    net->c_ = l.config();
+    KEDGE_ASSIGN(ends, load_ends(l));
+    net->ends_ = ends;
+    net->rope_ = make_rope_table(net->c_.rope, nullptr);
+    for (int i = 0; i < net->c_.n_layers; ++i) {
       KEDGE_ASSIGN(layer, load_layer(l, "blk." + std::to_string(i) + "."));
       net->layers_.push_back(layer);
     }
     return std::unique_ptr<Network>(std::move(net));
   }
 
-  size_t floats_per_row() const override {
-    const int q = c_.n_heads * c_.head_dim_k;
-    const int out = c_.n_heads * c_.head_dim_v;
-    const int kv = c_.n_kv_heads * (c_.head_dim_k + c_.head_dim_v);
-    return static_cast<size_t>(2 * c_.d_model + q + out + kv);
-  }
+  size_t floats_per_row() const override { return Activations::floats_per_row(c_); }
 
   void forward(Step& s) const override {
     const int d = c_.d_model;
-    float* x = s.buffer(d);                                 // residual stream [n][d_model]
-    float* h = s.buffer(d);                                 // normed input, then a sublayer's output
-    float* q = s.buffer(c_.n_heads * c_.head_dim_k);        // [n][n_heads][head_dim]
-    float* k = s.buffer(c_.n_kv_heads * c_.head_dim_k);     // [n][n_kv_heads][head_dim]
-    float* v = s.buffer(c_.n_kv_heads * c_.head_dim_v);
-    float* a = s.buffer(c_.n_heads * c_.head_dim_v);        // attention output [n][n_heads][head_dim]
-    s.embed(embedding_, x);
+    const int d_heads = c_.n_heads * c_.head_dim_v;
+    const auto [x, h, q, k, v, a, gate, up] = Activations::take(s, c_);  // gate, up: unused
+    s.embed(ends_.embedding, x);                                        // x: [n][d_model]
     for (int l = 0; l < c_.n_layers && !s.stopped(); ++l) {
       const Layer& w = layers_[static_cast<size_t>(l)];
-      s.norm(x, w.attn_norm, h, d);
-      s.multiply(h, d, {{w.wq, q}, {w.wk, k}, {w.wv, v}});
+      s.norm(x, w.attn.norm, h, d);                                     // h: [n][d_model]
+      s.multiply(h, d, {{w.attn.q, q}, {w.attn.k, k}, {w.attn.v, v}});
       s.norm_heads(q, w.q_norm, c_.n_heads, c_.head_dim_k);
       s.norm_heads(k, w.k_norm, c_.n_kv_heads, c_.head_dim_k);
-      s.rope(q, c_.n_heads, c_.head_dim_k, rope_);
-      s.rope(k, c_.n_kv_heads, c_.head_dim_k, rope_);
-      s.attend(l, q, k, v, a);
-      if (l + 1 == c_.n_layers) s.keep_logit_rows(a, c_.n_heads * c_.head_dim_v, x, d);
-      s.multiply(a, c_.n_heads * c_.head_dim_v, {{w.wo, h}});
+      s.rope(q, c_.n_heads, c_.head_dim_k, rope_);                      // q: [n][n_heads][head_dim]
+      s.rope(k, c_.n_kv_heads, c_.head_dim_k, rope_);                   // k, v: [n][n_kv_heads][head_dim]
+      s.attend(l, q, k, v, a);                                          // a: [n][n_heads][head_dim]
+      if (l + 1 == c_.n_layers) s.keep_logit_rows(a, d_heads, x, d);
+      s.multiply(a, d_heads, {{w.attn.o, h}});
       s.add(h, x, d);
       s.norm(x, w.ffn_norm, h, d);
       s.experts(w.experts, h, h);
       s.add(h, x, d);
     }
-    s.norm(x, output_norm_, h, d);
-    s.logits(output_, h);
+    s.norm(x, ends_.output_norm, h, d);
+    s.logits(ends_.output, h);
   }
 
  private:
   static Result<Layer> load_layer(ModelLoader& l, const std::string& p) {
     const ModelConfig& c = l.config();
-    const int d = c.d_model;
-    const int nq = c.n_heads * c.head_dim_k;
-    const int nk = c.n_kv_heads * c.head_dim_k;
-    const int nv = c.n_kv_heads * c.head_dim_v;
-    KEDGE_ASSIGN(attn_norm, l.vector(p + "attn_norm.weight", d));
-    KEDGE_ASSIGN(wq, l.matrix(p + "attn_q.weight", nq, d));
-    KEDGE_ASSIGN(wk, l.matrix(p + "attn_k.weight", nk, d));
-    KEDGE_ASSIGN(wv, l.matrix(p + "attn_v.weight", nv, d));
-    KEDGE_ASSIGN(wo, l.matrix(p + "attn_output.weight", d, c.n_heads * c.head_dim_v));
+    Layer w;
+    KEDGE_ASSIGN(attn, load_attention(l, p));
+    w.attn = attn;
     KEDGE_ASSIGN(q_norm, l.vector(p + "attn_q_norm.weight", c.head_dim_k));
+    w.q_norm = q_norm;
     KEDGE_ASSIGN(k_norm, l.vector(p + "attn_k_norm.weight", c.head_dim_k));
-    KEDGE_ASSIGN(ffn_norm, l.vector(p + "ffn_norm.weight", d));
+    w.k_norm = k_norm;
+    KEDGE_ASSIGN(ffn_norm, l.vector(p + "ffn_norm.weight", c.d_model));
+    w.ffn_norm = ffn_norm;
     KEDGE_ASSIGN(experts, load_experts(l, p, true));
-    return Layer{attn_norm, wq, wk, wv, wo, q_norm, k_norm, ffn_norm, experts};
+    w.experts = experts;
+    return w;
   }
 
   ModelConfig c_;
-  Weight embedding_, output_;
-  const float* output_norm_ = nullptr;
+  Ends ends_;
   RopeTable rope_;
   std::vector<Layer> layers_;
 };
