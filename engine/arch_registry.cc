@@ -2,9 +2,9 @@
 
 namespace kedge {
 
-#define KEDGE_ENTRY(name)                                        \
-  namespace arch_##name {                                        \
-  Result<std::unique_ptr<Network>> load(ModelLoader& loader);    \
+#define KEDGE_ENTRY(name)                                       \
+  namespace arch_##name {                                       \
+    Result<std::unique_ptr<Network>> load(ModelLoader& loader); \
   }
 #include "registry/archs.inc"
 #undef KEDGE_ENTRY

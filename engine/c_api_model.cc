@@ -9,8 +9,11 @@ using namespace kedge::c_api;
 
 namespace {
 
-constexpr kedge_model_options kModelDefaults = {
-    .struct_size = sizeof(kedge_model_options), .use_mmap = 1, .on_progress = nullptr, .user = nullptr, .vocab_only = 0};
+constexpr kedge_model_options kModelDefaults = {.struct_size = sizeof(kedge_model_options),
+                                                .use_mmap = 1,
+                                                .on_progress = nullptr,
+                                                .user = nullptr,
+                                                .vocab_only = 0};
 
 Status clear_outputs(auto** data, size_t* size) {
   KEDGE_TRY(not_null(data, "the output pointer"));

@@ -19,14 +19,14 @@ enum class RopeScaling { kNone, kLinear, kYarn };
 struct RopeConfig {
   RopeLayout layout = RopeLayout::kHalfSplit;
   RopeScaling scaling = RopeScaling::kNone;
-  int n_rot = 0;              // rotated values per head, even
-  float base = 10000.0f;      // theta
-  float factor = 1.0f;        // linear and YaRN: context extension factor
-  float attn_factor = 1.0f;   // YaRN: multiplies the magnitude after the standard correction
-  float ext_factor = 1.0f;    // YaRN: share of extrapolation
+  int n_rot = 0;             // rotated values per head, even
+  float base = 10000.0f;     // theta
+  float factor = 1.0f;       // linear and YaRN: context extension factor
+  float attn_factor = 1.0f;  // YaRN: multiplies the magnitude after the standard correction
+  float ext_factor = 1.0f;   // YaRN: share of extrapolation
   float beta_fast = 32.0f;
   float beta_slow = 1.0f;
-  int original_context = 0;   // YaRN: trained context
+  int original_context = 0;  // YaRN: trained context
 };
 
 struct ModelConfig {
@@ -38,8 +38,8 @@ struct ModelConfig {
   int n_kv_heads = 0;
   int head_dim_k = 0;
   int head_dim_v = 0;
-  int d_ff = 0;           // dense feed-forward width, 0 when every layer has experts
-  int n_experts = 0;      // 0 = dense
+  int d_ff = 0;       // dense feed-forward width, 0 when every layer has experts
+  int n_experts = 0;  // 0 = dense
   int n_experts_used = 0;
   int d_ff_expert = 0;
   int n_vocab = 0;

@@ -11,7 +11,9 @@ constexpr int kMaxWidth = 1 << 20;
 constexpr int kMaxLayers = 4096;
 constexpr int kMaxContext = 1 << 28;
 
-Error corrupt(const std::string& file, const std::string& what) { return Error{ErrorCode::kCorrupt, file + ": " + what}; }
+Error corrupt(const std::string& file, const std::string& what) {
+  return Error{ErrorCode::kCorrupt, file + ": " + what};
+}
 
 }  // namespace
 
@@ -67,8 +69,9 @@ Status ModelLoader::common_config(RopeLayout layout) {
   }
   const TensorInfo* embedding = store_->find("token_embd.weight");
   if (embedding == nullptr) {
-    return Error{ErrorCode::kNotFound, m.file() + ": tensor token_embd.weight is missing" +
-                                           (store_->tensors().empty() ? " (the file has a vocabulary but no weights)" : "")};
+    return Error{ErrorCode::kNotFound,
+                 m.file() + ": tensor token_embd.weight is missing" +
+                     (store_->tensors().empty() ? " (the file has a vocabulary but no weights)" : "")};
   }
   if (embedding->dims[1] > kMaxContext) return corrupt(m.file(), "token_embd.weight has too many rows");
   c.n_vocab = static_cast<int>(embedding->dims[1]);
@@ -151,7 +154,8 @@ Result<Weight> ModelLoader::matrix(const std::string& name, int rows, int k, boo
 
 Result<Weight> ModelLoader::experts(const std::string& name, int n_experts, int rows, int k) {
   KEDGE_ASSIGN(ref, store_->require(name, {k, rows, n_experts}));
-  bytes_per_token_ += ref.info->bytes / static_cast<uint64_t>(n_experts) * static_cast<uint64_t>(config_.n_experts_used);
+  bytes_per_token_ +=
+      ref.info->bytes / static_cast<uint64_t>(n_experts) * static_cast<uint64_t>(config_.n_experts_used);
   KEDGE_ASSIGN(w, to_weight(ref, rows, k));
   w.n_experts = n_experts;
   return w;
@@ -160,8 +164,8 @@ Result<Weight> ModelLoader::experts(const std::string& name, int n_experts, int 
 Result<const float*> ModelLoader::vector(const std::string& name, int n) {
   KEDGE_ASSIGN(ref, store_->require(name, {n}));
   if (ref.info->type->gguf_id != 0) {
-    return Error{ErrorCode::kUnsupported, metadata().file() + ": tensor " + name + " has type " + ref.info->type->name +
-                                              ", must be F32"};
+    return Error{ErrorCode::kUnsupported,
+                 metadata().file() + ": tensor " + name + " has type " + ref.info->type->name + ", must be F32"};
   }
   bytes_per_token_ += ref.info->bytes;
   return reinterpret_cast<const float*>(ref.data);

@@ -44,13 +44,15 @@ Session::~Session() = default;
 Result<std::unique_ptr<Session>> Session::create(std::shared_ptr<const Model> model, const SessionOptions& o) {
   const ModelConfig& c = model->config();
   auto invalid = [](const char* name, int value, const std::string& range) {
-    return Error{ErrorCode::kInvalidArgument, std::string(name) + " is " + std::to_string(value) + ", must be " + range};
+    return Error{ErrorCode::kInvalidArgument,
+                 std::string(name) + " is " + std::to_string(value) + ", must be " + range};
   };
   constexpr int kMaxContext = 1 << 24;
   constexpr int kMaxThreads = 1024;
   constexpr int kMaxChunk = 1 << 16;
   if (o.n_ctx < 0 || o.n_ctx > kMaxContext) return invalid("context length", o.n_ctx, "0 (the model's) to 16777216");
-  if (o.n_threads < 0 || o.n_threads > kMaxThreads) return invalid("thread count", o.n_threads, "0 (automatic) to 1024");
+  if (o.n_threads < 0 || o.n_threads > kMaxThreads)
+    return invalid("thread count", o.n_threads, "0 (automatic) to 1024");
   if (o.chunk < 1 || o.chunk > kMaxChunk) return invalid("prefill chunk", o.chunk, "1 to 65536");
   if (!model->has_network()) {
     return Error{ErrorCode::kInvalidArgument, "the model was opened for its vocabulary only: no session can be made"};
@@ -99,7 +101,8 @@ Status Session::State::check_tokens(std::span<const int32_t> added) const {
   return {};
 }
 
-Status Session::State::evaluate(std::span<const int32_t> added, bool all, const LogitSink& sink, const EvalHooks& hooks) {
+Status Session::State::evaluate(std::span<const int32_t> added, bool all, const LogitSink& sink,
+                                const EvalHooks& hooks) {
   KEDGE_TRY(check_tokens(added));
   has_logits = false;
   for (size_t done = 0; done < added.size();) {
@@ -116,8 +119,8 @@ Status Session::State::evaluate(std::span<const int32_t> added, bool all, const 
     tokens.insert(tokens.end(), part.begin(), part.end());
     done += n;
     if (hooks.progress && !hooks.progress(done, added.size())) {
-      return Error{ErrorCode::kCancelled, "cancelled after " + std::to_string(done) + " of " +
-                                              std::to_string(added.size()) + " tokens"};
+      return Error{ErrorCode::kCancelled,
+                   "cancelled after " + std::to_string(done) + " of " + std::to_string(added.size()) + " tokens"};
     }
   }
   has_logits = true;
@@ -134,7 +137,8 @@ Status Session::eval(std::span<const int32_t> tokens, const EvalHooks& hooks) {
 }
 
 Status Session::eval_all(std::span<const int32_t> tokens,
-                         const std::function<Status(int position, std::span<const float>)>& row, const EvalHooks& hooks) {
+                         const std::function<Status(int position, std::span<const float>)>& row,
+                         const EvalHooks& hooks) {
   State& s = *state_;
   const LogitSink sink = [&](int i, std::span<const float> logits) -> Status {
     std::copy(logits.begin(), logits.end(), s.last_logits.begin());
@@ -150,8 +154,8 @@ std::span<const float> Session::logits() const {
 
 Status Session::truncate(int n) {
   if (n < 0 || n > n_past()) {
-    return Error{ErrorCode::kInvalidArgument, "cannot keep " + std::to_string(n) + " tokens: the cache has " +
-                                                  std::to_string(n_past())};
+    return Error{ErrorCode::kInvalidArgument,
+                 "cannot keep " + std::to_string(n) + " tokens: the cache has " + std::to_string(n_past())};
   }
   state_->kv->truncate(n);
   state_->tokens.resize(static_cast<size_t>(n));

@@ -17,9 +17,9 @@ namespace kedge {
 enum class KvType { kF32, kF16, kQ8_0 };
 
 struct SessionOptions {
-  int n_ctx = 0;        // tokens the KV cache holds; 0 = the model's trained context
-  int n_threads = 0;    // 0 = default_threads(): the machine's cores within the cgroup's CPU quota
-  int chunk = 512;      // prefill goes in steps of at most this many tokens (>= 1); never changes a logit
+  int n_ctx = 0;      // tokens the KV cache holds; 0 = the model's trained context
+  int n_threads = 0;  // 0 = default_threads(): the machine's cores within the cgroup's CPU quota
+  int chunk = 512;    // prefill goes in steps of at most this many tokens (>= 1); never changes a logit
   KvType kv_type = KvType::kF16;
 };
 
@@ -37,7 +37,7 @@ class Session {
   const Model& model() const;
   int n_ctx() const;
   int n_threads() const;
-  int n_past() const;  // tokens in the cache; the next token gets this position
+  int n_past() const;                       // tokens in the cache; the next token gets this position
   std::span<const int32_t> tokens() const;  // those tokens
 
   // Appends `tokens` and computes them. Errors: a token id outside the vocabulary (kInvalidArgument), a full context
@@ -45,8 +45,8 @@ class Session {
   // row of the last token.
   Status eval(std::span<const int32_t> tokens, const EvalHooks& hooks = {});
   // The same, handing over the logits of every token: row(position, logits) with n_vocab floats, valid during the call.
-  Status eval_all(std::span<const int32_t> tokens, const std::function<Status(int position, std::span<const float>)>& row,
-                  const EvalHooks& hooks = {});
+  Status eval_all(std::span<const int32_t> tokens,
+                  const std::function<Status(int position, std::span<const float>)>& row, const EvalHooks& hooks = {});
   // n_vocab logits of the last token evaluated; empty before the first eval and after truncate().
   std::span<const float> logits() const;
 

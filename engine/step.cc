@@ -152,7 +152,8 @@ void Step::rope(float* x, int n_heads, int head_dim, const RopeTable& table) {
     for (size_t i = begin; i < end; ++i) {
       float* cos_sin = b_.rope.data() + i * stride;
       if (fill) table.fill(past_ + static_cast<int>(i), cos_sin);
-      for (int h = 0; h < n_heads; ++h) rotate(x + (i * to_size(n_heads) + to_size(h)) * to_size(head_dim), cos_sin, pairs);
+      for (int h = 0; h < n_heads; ++h)
+        rotate(x + (i * to_size(n_heads) + to_size(h)) * to_size(head_dim), cos_sin, pairs);
     }
   };
   n_ < kFewRows ? body(0, to_size(n_), 0) : team_.split(to_size(n_), 1, body);
@@ -187,8 +188,8 @@ void Step::attend(int layer, const float* q, const float* k, const float* v, flo
       const int slot = past_ + static_cast<int>(i);
       for (int h = 0; h < n_kv; ++h) {
         const size_t head = i * to_size(n_kv) + to_size(h);
-        k_.kv_store(layout, kv_.page_for_write(layer, h, slot), slot % kPageTokens, k + head * to_size(config_.head_dim_k),
-                    v + head * to_size(config_.head_dim_v));
+        k_.kv_store(layout, kv_.page_for_write(layer, h, slot), slot % kPageTokens,
+                    k + head * to_size(config_.head_dim_k), v + head * to_size(config_.head_dim_v));
       }
     }
   };

@@ -29,32 +29,32 @@ struct Product {
 
 // How a mixture-of-experts layer picks and weighs its experts.
 struct ExpertLayer {
-  Weight router;   // [n_experts][d_model]
-  Weight gate;     // [n_experts][d_ff_expert][d_model]
+  Weight router;  // [n_experts][d_model]
+  Weight gate;    // [n_experts][d_ff_expert][d_model]
   Weight up;
-  Weight down;     // [n_experts][d_model][d_ff_expert]
+  Weight down;  // [n_experts][d_model][d_ff_expert]
   int n_used = 0;
   bool normalise = true;  // selected weights are divided by their sum
 };
 
 // Memory a session keeps between steps, sized once.
 struct StepBuffers {
-  AlignedArray<float> rows;         // bump-allocated by Step::buffer()
-  AlignedArray<float> rope;         // [n][n_rot/2][2]
-  AlignedArray<int8_t> act_q;       // quantised input of the current product group
+  AlignedArray<float> rows;    // bump-allocated by Step::buffer()
+  AlignedArray<float> rope;    // [n][n_rot/2][2]
+  AlignedArray<int8_t> act_q;  // quantised input of the current product group
   AlignedArray<float> act_d;
   AlignedArray<int16_t> act_s16;
   AlignedArray<int16_t> act_s32;
-  AlignedArray<float> logits;       // [logit_rows()][n_vocab]
+  AlignedArray<float> logits;         // [logit_rows()][n_vocab]
   std::vector<AlignedBytes> scratch;  // per thread, for the kernels
   // Mixture of experts (empty for dense models).
-  AlignedArray<float> gate_probs;   // [n][n_experts]
-  AlignedArray<float> expert_mid;   // [n * n_used][2 * d_ff_expert]
-  AlignedArray<float> expert_out;   // [n * n_used][d_model]
-  AlignedArray<float> slot_weight;  // [n * n_used]
-  AlignedArray<int32_t> slot_token; // [n * n_used], grouped by expert
-  AlignedArray<int32_t> token_slot; // [n][n_used], experts ascending
-  AlignedArray<int32_t> chosen;     // [n][n_used] expert ids, ascending
+  AlignedArray<float> gate_probs;      // [n][n_experts]
+  AlignedArray<float> expert_mid;      // [n * n_used][2 * d_ff_expert]
+  AlignedArray<float> expert_out;      // [n * n_used][d_model]
+  AlignedArray<float> slot_weight;     // [n * n_used]
+  AlignedArray<int32_t> slot_token;    // [n * n_used], grouped by expert
+  AlignedArray<int32_t> token_slot;    // [n][n_used], experts ascending
+  AlignedArray<int32_t> chosen;        // [n][n_used] expert ids, ascending
   AlignedArray<int32_t> expert_start;  // [n_experts + 1]
 
   static Result<StepBuffers> make(const ModelConfig& config, size_t floats_per_row, int max_rows, int n_threads);
@@ -69,8 +69,9 @@ using LogitSink = std::function<Status(int row, std::span<const float> logits)>;
 
 class Step {
  public:
-  Step(const ModelConfig& config, const KernelTable& kernels, const ThreadTeam& team, StepBuffers& buffers, KvSequence& kv,
-       std::span<const int32_t> tokens, int first_logit_row, const LogitSink& sink, const std::atomic<bool>* cancel);
+  Step(const ModelConfig& config, const KernelTable& kernels, const ThreadTeam& team, StepBuffers& buffers,
+       KvSequence& kv, std::span<const int32_t> tokens, int first_logit_row, const LogitSink& sink,
+       const std::atomic<bool>* cancel);
 
   int rows() const { return n_; }
   Status& status() { return status_; }
@@ -83,15 +84,15 @@ class Step {
   size_t mark() const { return used_; }
   void rewind(size_t mark) { used_ = mark; }
 
-  void embed(const Weight& table, float* x);                                      // x: [n][d_model]
-  void norm(const float* x, const float* weight, float* y, int width);            // RMS norm per row
-  void norm_heads(float* x, const float* weight, int n_heads, int head_dim);      // RMS norm per head, in place
+  void embed(const Weight& table, float* x);                                  // x: [n][d_model]
+  void norm(const float* x, const float* weight, float* y, int width);        // RMS norm per row
+  void norm_heads(float* x, const float* weight, int n_heads, int head_dim);  // RMS norm per head, in place
   void multiply(const float* x, int width, std::initializer_list<Product> products);
   void rope(float* x, int n_heads, int head_dim, const RopeTable& table);
   void attend(int layer, const float* q, const float* k, const float* v, float* out);  // appends k, v; causal
-  void add(const float* x, float* y, int width);                                  // y += x
+  void add(const float* x, float* y, int width);                                       // y += x
   void silu_mul(const float* gate, const float* up, float* y, int width);
-  void experts(const ExpertLayer& layer, const float* x, float* y);               // x, y: [n][d_model]
+  void experts(const ExpertLayer& layer, const float* x, float* y);  // x, y: [n][d_model]
 
   // After the last layer's attention only the rows whose logits are wanted need to go on: moves them to the front of
   // both buffers and makes them all of the step.
@@ -114,7 +115,7 @@ class Step {
   KvSequence& kv_;
   std::span<const int32_t> tokens_;
   int n_;
-  int past_;              // slot of the step's first row
+  int past_;  // slot of the step's first row
   int first_logit_row_;
   const LogitSink& sink_;
   const std::atomic<bool>* cancel_;

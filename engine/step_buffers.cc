@@ -54,7 +54,8 @@ Result<StepBuffers> StepBuffers::make(const ModelConfig& c, size_t floats_per_ro
 
 size_t StepBuffers::bytes() const {
   size_t total = (rows.size() + rope.size() + act_d.size() + logits.size() + gate_probs.size() + expert_mid.size() +
-                  expert_out.size() + slot_weight.size()) * sizeof(float);
+                  expert_out.size() + slot_weight.size()) *
+                 sizeof(float);
   total += act_q.size() + (act_s16.size() + act_s32.size()) * sizeof(int16_t);
   total += (slot_token.size() + token_slot.size() + chosen.size() + expert_start.size()) * sizeof(int32_t);
   for (const AlignedBytes& s : scratch) total += s.size();

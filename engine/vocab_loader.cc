@@ -60,10 +60,10 @@ Result<VocabData> load_vocab(const GgufMetadata& m) {
   v.model = std::string(model);
   v.pre = std::string(pre);
   KEDGE_TRY(read_arrays(m, &v));
-  const std::pair<const char*, int32_t*> ids[] = {
-      {"bos_token_id", &v.bos_id},      {"eos_token_id", &v.eos_id},       {"eot_token_id", &v.eot_id},
-      {"eom_token_id", &v.eom_id},      {"unknown_token_id", &v.unk_id},   {"seperator_token_id", &v.sep_id},
-      {"padding_token_id", &v.pad_id}};
+  const std::pair<const char*, int32_t*> ids[] = {{"bos_token_id", &v.bos_id},     {"eos_token_id", &v.eos_id},
+                                                  {"eot_token_id", &v.eot_id},     {"eom_token_id", &v.eom_id},
+                                                  {"unknown_token_id", &v.unk_id}, {"seperator_token_id", &v.sep_id},
+                                                  {"padding_token_id", &v.pad_id}};
   for (const auto& [name, id] : ids) KEDGE_TRY(read_id(m, name, id));
   KEDGE_TRY(read_flag(m, "add_bos_token", &v.add_bos));
   KEDGE_TRY(read_flag(m, "add_eos_token", &v.add_eos));

@@ -21,9 +21,11 @@ std::vector<const KernelTable*> detect() {
   std::vector<const KernelTable*> tables;
 #if defined(__x86_64__)
   __builtin_cpu_init();
-  const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+  const bool has_avx2 =
+      __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
   if (has_avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni")) {
+      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+      __builtin_cpu_supports("avx512vnni")) {
     tables.push_back(&avx512vnni::kernels());
   }
   if (has_avx2) tables.push_back(&avx2::kernels());
@@ -48,7 +50,8 @@ Result<const KernelTable*> find_kernels(const std::string& name) {
     known += known.empty() ? "" : ", ";
     known += t->name;
   }
-  return Error{ErrorCode::kUnsupported, "instruction set '" + name + "' is not usable on this machine (usable: " + known + ")"};
+  return Error{ErrorCode::kUnsupported,
+               "instruction set '" + name + "' is not usable on this machine (usable: " + known + ")"};
 }
 
 Result<const KernelTable*> active_kernels() {

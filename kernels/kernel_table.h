@@ -39,15 +39,15 @@ using MatmulFn = void (*)(const WeightRows& w, const ActRows& x, float* y, size_
 inline constexpr int kMaxAttendRows = 32;
 inline constexpr int kMaxHeadDim = 512;
 struct AttendRows {
-  int n = 0;                            // rows, at most kMaxAttendRows
-  const float* q[kMaxAttendRows];       // head_dim_k floats each, rotary positions applied
-  float* out[kMaxAttendRows];           // head_dim_v floats each
-  int begin[kMaxAttendRows];            // first visible slot
-  int end[kMaxAttendRows];              // one past the last visible slot, > begin
+  int n = 0;                                // rows, at most kMaxAttendRows
+  const float* q[kMaxAttendRows];           // head_dim_k floats each, rotary positions applied
+  float* out[kMaxAttendRows];               // head_dim_v floats each
+  int begin[kMaxAttendRows];                // first visible slot
+  int end[kMaxAttendRows];                  // one past the last visible slot, > begin
   const std::byte* const* pages = nullptr;  // page p holds slots [32p, 32p + 32)
   KvLayout layout;
-  float scale = 1.0f;                   // multiplies the scores
-  float softcap = 0.0f;                 // 0 = none; otherwise softcap * tanh(score / softcap)
+  float scale = 1.0f;    // multiplies the scores
+  float softcap = 0.0f;  // 0 = none; otherwise softcap * tanh(score / softcap)
 };
 
 struct KernelTable {
@@ -55,8 +55,8 @@ struct KernelTable {
 
   // Rows of n floats. x and y may be the same row.
   void (*rms_norm)(const float* x, const float* weight, float* y, int n, float eps) noexcept = nullptr;
-  void (*add)(const float* x, float* y, int n) noexcept = nullptr;                    // y += x
-  void (*add_scaled)(const float* x, float s, float* y, int n) noexcept = nullptr;    // y = fma(s, x, y)
+  void (*add)(const float* x, float* y, int n) noexcept = nullptr;                  // y += x
+  void (*add_scaled)(const float* x, float s, float* y, int n) noexcept = nullptr;  // y = fma(s, x, y)
   void (*silu_mul)(const float* gate, const float* up, float* y, int n) noexcept = nullptr;
   void (*softmax)(float* x, int n) noexcept = nullptr;
   // Rotates the first 2*n_pairs values of one head; cos_sin is [n_pairs][2].
@@ -65,12 +65,14 @@ struct KernelTable {
 
   // One row of k floats to int8 codes. sums as in ActRows.
   void (*quantise_block32)(const float* x, int k, int8_t* q, float* d, int16_t* sums32) noexcept = nullptr;
-  void (*quantise_super256)(const float* x, int k, int8_t* q, float* d, int16_t* sums16, int16_t* sums32) noexcept = nullptr;
+  void (*quantise_super256)(const float* x, int k, int8_t* q, float* d, int16_t* sums16,
+                            int16_t* sums32) noexcept = nullptr;
 
   MatmulFn matmul[kMaxQuantFormats] = {};  // by QuantFormat::index
 
   // Writes the key (rotary applied) and value of one token into `slot` (0..31) of a page.
-  void (*kv_store)(const KvLayout& layout, std::byte* page, int slot, const float* k, const float* v) noexcept = nullptr;
+  void (*kv_store)(const KvLayout& layout, std::byte* page, int slot, const float* k,
+                   const float* v) noexcept = nullptr;
   void (*attend)(const AttendRows& rows) noexcept = nullptr;
 };
 

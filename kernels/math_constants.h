@@ -4,8 +4,8 @@
 namespace kedge::exp_constants {
 
 // exp(x) = 2^n * e^r with n = round(x / ln 2); polynomial of e^r on [-ln2/2, ln2/2] (Cephes expf coefficients).
-inline constexpr float kLow = -87.0f;   // below: 0
-inline constexpr float kHigh = 88.0f;   // above: exp(88)
+inline constexpr float kLow = -87.0f;  // below: 0
+inline constexpr float kHigh = 88.0f;  // above: exp(88)
 inline constexpr float kLog2e = 1.44269504088896341f;
 inline constexpr float kMagic = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer in the low mantissa bits
 inline constexpr float kLn2High = 0.693359375f;

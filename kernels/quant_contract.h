@@ -27,6 +27,8 @@
 namespace kedge::quants {
 
 template <class F>
-constexpr int kBlockValues = F::kFamily == QuantFamily::kFloat ? 1 : F::kFamily == QuantFamily::kBlock32 ? 32 : 256;
+constexpr int kBlockValues = F::kFamily == QuantFamily::kFloat     ? 1
+                             : F::kFamily == QuantFamily::kBlock32 ? 32
+                                                                   : 256;
 
 }  // namespace kedge::quants

@@ -51,7 +51,9 @@ void dequantise(const void* blocks, float* out, size_t n) {
 }
 
 template <class F>
-concept Writable = requires(const float* x, typename F::Block* out) { F::quantise(x, x, out); };
+concept Writable = requires(const float* x, typename F::Block* out) {
+  F::quantise(x, x, out);
+};
 
 template <class F>
 void quantise(const float* x, const float* weights, void* blocks, size_t n) {

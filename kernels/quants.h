@@ -17,12 +17,12 @@ enum class QuantFamily {
 };
 
 struct QuantFormat {
-  const char* name;       // as in GGUF tools, e.g. "Q4_K"
-  uint32_t gguf_id;       // tensor type number in the GGUF file
-  int block_values;       // values per block: a row must be a multiple of it
+  const char* name;  // as in GGUF tools, e.g. "Q4_K"
+  uint32_t gguf_id;  // tensor type number in the GGUF file
+  int block_values;  // values per block: a row must be a multiple of it
   int block_bytes;
   QuantFamily family;
-  int index;              // position in quant_formats(), the index of kernel tables
+  int index;  // position in quant_formats(), the index of kernel tables
   // `n` values (a multiple of block_values) to floats. No error is possible.
   void (*dequantise)(const void* blocks, float* out, size_t n);
   // Floats to blocks, n a multiple of block_values; `weights` (n values) or null: importance of each value.

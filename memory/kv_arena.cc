@@ -13,7 +13,8 @@ Result<std::unique_ptr<KvArena>> KvArena::create(const KvLayout& layout, size_t 
   arena->page_stride_ = (layout.page_bytes() + kCacheLine - 1) / kCacheLine * kCacheLine;
   if (n_pages >= UINT32_MAX || n_pages > SIZE_MAX / arena->page_stride_) {
     return Error{ErrorCode::kCapacity, "KV arena: " + std::to_string(n_pages) + " pages of " +
-                                           std::to_string(arena->page_stride_) + " bytes are more than memory can address"};
+                                           std::to_string(arena->page_stride_) +
+                                           " bytes are more than memory can address"};
   }
   KEDGE_ASSIGN(bytes, AlignedBytes::make(n_pages * arena->page_stride_, "KV arena"));
   arena->bytes_ = std::move(bytes);

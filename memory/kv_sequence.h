@@ -50,7 +50,8 @@ class KvSequence {
 
  private:
   size_t table_start(int layer, int kv_head) const {
-    return (static_cast<size_t>(layer) * static_cast<size_t>(n_kv_heads_) + static_cast<size_t>(kv_head)) * table_pages_;
+    return (static_cast<size_t>(layer) * static_cast<size_t>(n_kv_heads_) + static_cast<size_t>(kv_head)) *
+           table_pages_;
   }
   size_t n_tables() const { return static_cast<size_t>(n_layers_) * static_cast<size_t>(n_kv_heads_); }
   void drop_pages_from(size_t first);
@@ -60,8 +61,8 @@ class KvSequence {
   int n_layers_;
   int n_kv_heads_;
   int capacity_;
-  size_t table_pages_;       // entries per table
-  size_t pages_ = 0;         // entries in use, the same for all tables
+  size_t table_pages_;  // entries per table
+  size_t pages_ = 0;    // entries in use, the same for all tables
   int length_ = 0;
   std::vector<PageId> ids_;  // [n_layers][n_kv_heads][table_pages_]
   std::vector<const std::byte*> addresses_;

@@ -43,16 +43,16 @@ class Qwen3Moe final : public Network {
     const int d = c_.d_model;
     const int d_heads = c_.n_heads * c_.head_dim_v;
     const auto [x, h, q, k, v, a, gate, up] = Activations::take(s, c_);  // gate, up: unused
-    s.embed(ends_.embedding, x);                                        // x: [n][d_model]
+    s.embed(ends_.embedding, x);                                         // x: [n][d_model]
     for (int l = 0; l < c_.n_layers && !s.stopped(); ++l) {
       const Layer& w = layers_[static_cast<size_t>(l)];
-      s.norm(x, w.attn.norm, h, d);                                     // h: [n][d_model]
+      s.norm(x, w.attn.norm, h, d);  // h: [n][d_model]
       s.multiply(h, d, {{w.attn.q, q}, {w.attn.k, k}, {w.attn.v, v}});
       s.norm_heads(q, w.q_norm, c_.n_heads, c_.head_dim_k);
       s.norm_heads(k, w.k_norm, c_.n_kv_heads, c_.head_dim_k);
-      s.rope(q, c_.n_heads, c_.head_dim_k, rope_);                      // q: [n][n_heads][head_dim]
-      s.rope(k, c_.n_kv_heads, c_.head_dim_k, rope_);                   // k, v: [n][n_kv_heads][head_dim]
-      s.attend(l, q, k, v, a);                                          // a: [n][n_heads][head_dim]
+      s.rope(q, c_.n_heads, c_.head_dim_k, rope_);     // q: [n][n_heads][head_dim]
+      s.rope(k, c_.n_kv_heads, c_.head_dim_k, rope_);  // k, v: [n][n_kv_heads][head_dim]
+      s.attend(l, q, k, v, a);                         // a: [n][n_heads][head_dim]
       if (l + 1 == c_.n_layers) s.keep_logit_rows(a, d_heads, x, d);
       s.multiply(a, d_heads, {{w.attn.o, h}});
       s.add(h, x, d);

@@ -79,8 +79,8 @@ typedef struct kedge_model_options {
   int32_t use_mmap;              /* default 1; 0 reads the file into memory */
   kedge_progress_fn on_progress; /* bytes done and total; default null */
   void* user;
-  int32_t vocab_only;            /* default 0; 1: tokenizer and chat template only, of any architecture, no weights
-                                    needed; such a model has no sessions */
+  int32_t vocab_only; /* default 0; 1: tokenizer and chat template only, of any architecture, no weights
+                         needed; such a model has no sessions */
 } kedge_model_options;
 
 typedef struct kedge_session_options {

@@ -31,7 +31,7 @@ KEDGE_INLINE uint16_t f32_to_f16(float f) {
   if (abs > 0x7f800000u) return static_cast<uint16_t>(sign | 0x7e00u | ((abs >> 13) & 0x3ffu));
   if (abs >= 0x477ff000u) return static_cast<uint16_t>(sign | 0x7c00u);  // rounds to 65536 or more
   if (abs < 0x38800000u) {                                               // subnormal result
-    const float scaled = std::bit_cast<float>(abs) + 0.5f;               // aligns the wanted bits at the bottom, rounding once
+    const float scaled = std::bit_cast<float>(abs) + 0.5f;  // aligns the wanted bits at the bottom, rounding once
     return static_cast<uint16_t>(sign | (std::bit_cast<uint32_t>(scaled) - 0x3f000000u));
   }
   const uint32_t rounded = abs + 0xfffu + ((abs >> 13) & 1u);

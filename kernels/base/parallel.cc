@@ -33,7 +33,8 @@ void ThreadTeam::run_each(size_t n, void (*call)(void*, size_t, int), void* f) c
 #pragma omp parallel num_threads(n_threads_)
   {
     const int t = omp_get_thread_num();
-    for (size_t u = next.fetch_add(1, std::memory_order_relaxed); u < n; u = next.fetch_add(1, std::memory_order_relaxed)) {
+    for (size_t u = next.fetch_add(1, std::memory_order_relaxed); u < n;
+         u = next.fetch_add(1, std::memory_order_relaxed)) {
       call(f, u, t);
     }
   }

@@ -17,14 +17,16 @@ class ThreadTeam {
   // thread, cut at multiples of `grain`. What a unit computes must not depend on where the cuts fall.
   template <class F>
   void split(size_t n, size_t grain, F&& body) const {
-    run_split(n, grain, [](void* f, size_t b, size_t e, int t) { (*static_cast<std::remove_reference_t<F>*>(f))(b, e, t); },
-              const_cast<void*>(static_cast<const void*>(&body)));
+    run_split(
+        n, grain, [](void* f, size_t b, size_t e, int t) { (*static_cast<std::remove_reference_t<F>*>(f))(b, e, t); },
+        const_cast<void*>(static_cast<const void*>(&body)));
   }
   // Calls body(unit, thread) once for every unit in [0, n), handed out in ascending order as threads become free.
   template <class F>
   void each(size_t n, F&& body) const {
-    run_each(n, [](void* f, size_t u, int t) { (*static_cast<std::remove_reference_t<F>*>(f))(u, t); },
-             const_cast<void*>(static_cast<const void*>(&body)));
+    run_each(
+        n, [](void* f, size_t u, int t) { (*static_cast<std::remove_reference_t<F>*>(f))(u, t); },
+        const_cast<void*>(static_cast<const void*>(&body)));
   }
 
  private:

@@ -68,14 +68,14 @@ class [[nodiscard]] Status {
 }  // namespace kedge
 
 // Returns the error of a Status or Result expression from the enclosing function; goes on when it succeeded.
-#define KEDGE_TRY(expr)                                          \
-  do {                                                           \
-    auto kedge_try_ = (expr);                                    \
-    if (!kedge_try_.ok()) return std::move(kedge_try_).error();  \
+#define KEDGE_TRY(expr)                                         \
+  do {                                                          \
+    auto kedge_try_ = (expr);                                   \
+    if (!kedge_try_.ok()) return std::move(kedge_try_).error(); \
   } while (0)
 
 // Declares `var` from a Result expression, or returns its error from the enclosing function.
-#define KEDGE_ASSIGN(var, expr)                                              \
-  auto var##_result_ = (expr);                                               \
-  if (!var##_result_.ok()) return std::move(var##_result_).error();          \
+#define KEDGE_ASSIGN(var, expr)                                     \
+  auto var##_result_ = (expr);                                      \
+  if (!var##_result_.ok()) return std::move(var##_result_).error(); \
   auto var = std::move(var##_result_).value()

@@ -152,7 +152,8 @@ KEDGE_INLINE void value_tile(const AttendRows& a, const std::byte* values, const
   for (int t = t0; t < t1; ++t) {
     V v[kC];
 #pragma GCC unroll 16
-    for (int c = 0; c < kC; ++c) v[c] = L::load(values, static_cast<size_t>(t) * d + static_cast<size_t>(first + 16 * c));
+    for (int c = 0; c < kC; ++c)
+      v[c] = L::load(values, static_cast<size_t>(t) * d + static_cast<size_t>(first + 16 * c));
 #pragma GCC unroll 16
     for (int r = 0; r < kR; ++r) {
       const V p = V::set1(st.scores[rows[r]][t]);
@@ -195,7 +196,8 @@ KEDGE_INLINE void value_rows(const AttendRows& a, const std::byte* values, const
   }
 }
 
-KEDGE_INLINE void value_row_q8(const AttendRows& a, const std::byte* page, int row, int t0, int t1, const AttendState& st) {
+KEDGE_INLINE void value_row_q8(const AttendRows& a, const std::byte* page, int row, int t0, int t1,
+                               const AttendState& st) {
   const int d = a.layout.head_dim_v;
   const auto* codes = reinterpret_cast<const int8_t*>(page + a.layout.v_offset());
   const auto* scales = reinterpret_cast<const uint16_t*>(page + a.layout.v_scales());
@@ -272,9 +274,15 @@ static void attend(const AttendRows& a) noexcept {
     }
     const std::byte* page = a.pages[p];
     switch (a.layout.format) {
-      case KvFormat::kF32: page_float<LoadF32>(a, page, rows, n, t0, t1, st); break;
-      case KvFormat::kF16: page_float<LoadF16>(a, page, rows, n, t0, t1, st); break;
-      case KvFormat::kQ8_0: page_q8(a, page, rows, n, t0, t1, st); break;
+      case KvFormat::kF32:
+        page_float<LoadF32>(a, page, rows, n, t0, t1, st);
+        break;
+      case KvFormat::kF16:
+        page_float<LoadF16>(a, page, rows, n, t0, t1, st);
+        break;
+      case KvFormat::kQ8_0:
+        page_q8(a, page, rows, n, t0, t1, st);
+        break;
     }
   }
   for (int r = 0; r < a.n; ++r) {
@@ -298,9 +306,11 @@ static void kv_store(const KvLayout& l, std::byte* page, int slot, const float* 
   } else if (l.format == KvFormat::kF16) {
     uint16_t half[kMaxHeadDim + 16];
     auto* to = reinterpret_cast<uint16_t*>(page);
-    for (size_t i = 0; i < nk; i += 16) S::store_f16(half + i, V::load_part(k + i, l.head_dim_k - static_cast<int>(i), 0.0f));
+    for (size_t i = 0; i < nk; i += 16)
+      S::store_f16(half + i, V::load_part(k + i, l.head_dim_k - static_cast<int>(i), 0.0f));
     for (size_t i = 0; i < nk; ++i) to[i * kPageTokens + t] = half[i];
-    for (size_t i = 0; i < nv; i += 16) S::store_f16(half + i, V::load_part(v + i, l.head_dim_v - static_cast<int>(i), 0.0f));
+    for (size_t i = 0; i < nv; i += 16)
+      S::store_f16(half + i, V::load_part(v + i, l.head_dim_v - static_cast<int>(i), 0.0f));
     std::memcpy(values + t * nv * 2, half, nv * 2);
   } else {
     int8_t q[kMaxHeadDim];

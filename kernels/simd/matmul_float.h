@@ -26,7 +26,9 @@ KEDGE_INLINE void float_tile(const typename F::Block* const* w, const float* con
 #pragma GCC unroll 16
     for (int r = 0; r < kR; ++r) {
       // The same place of the next rows: rows lie one after the other, so this reads ahead linearly.
-      if (kT < 4) __builtin_prefetch(reinterpret_cast<const char*>(w[r] + i) + kR * static_cast<size_t>(k) * sizeof(typename F::Block));
+      if (kT < 4)
+        __builtin_prefetch(reinterpret_cast<const char*>(w[r] + i) +
+                           kR * static_cast<size_t>(k) * sizeof(typename F::Block));
       a[r] = F::template load16<S>(w[r] + i);
     }
 #pragma GCC unroll 16
@@ -64,15 +66,28 @@ KEDGE_INLINE void float_row_tile(const typename F::Block* const* w, const ActRow
       out[j] = y + static_cast<size_t>(t + j) * ldy;
     }
     switch (nt) {
-      case 1: float_tile<F, kR, 1>(w, in, x.k, out); break;
-      case 2: float_tile<F, kR, 2>(w, in, x.k, out); break;
-      case 3: float_tile<F, kR, 3>(w, in, x.k, out); break;
+      case 1:
+        float_tile<F, kR, 1>(w, in, x.k, out);
+        break;
+      case 2:
+        float_tile<F, kR, 2>(w, in, x.k, out);
+        break;
+      case 3:
+        float_tile<F, kR, 3>(w, in, x.k, out);
+        break;
 #if defined(__AVX512VNNI__)
-      case 4: float_tile<F, kR, 4>(w, in, x.k, out); break;
-      case 5: float_tile<F, kR, 5>(w, in, x.k, out); break;
-      case 6: float_tile<F, kR, 6>(w, in, x.k, out); break;
+      case 4:
+        float_tile<F, kR, 4>(w, in, x.k, out);
+        break;
+      case 5:
+        float_tile<F, kR, 5>(w, in, x.k, out);
+        break;
+      case 6:
+        float_tile<F, kR, 6>(w, in, x.k, out);
+        break;
 #endif
-      default: break;
+      default:
+        break;
     }
     t += nt;
   }

@@ -98,7 +98,8 @@ KEDGE_INLINE __m256i spread16(const void* subs, bool is_signed) {
 
 // Integer parts of one super-block of one row, still in 8 lanes.
 template <class F>
-KEDGE_INLINE void super256_part(const typename F::Block& w, const int8_t* q, __m256i sums16, __m256i& dot, __m256i& mins) {
+KEDGE_INLINE void super256_part(const typename F::Block& w, const int8_t* q, __m256i sums16, __m256i& dot,
+                                __m256i& mins) {
   constexpr int kSubs = 256 / F::kSub;
   alignas(16) int8_t sc[kSubs];
   F::scales(w, sc);
@@ -148,9 +149,9 @@ KEDGE_INLINE __m256 super256_rows8(const typename F::Block* const* p, const ActR
     const __m256 dx = _mm256_set1_ps(d[b]);
     acc = _mm256_fmadd_ps(_mm256_cvtepi32_ps(S::reduce8(dots)), _mm256_mul_ps(scales8<F>(p, b), dx), acc);
     if constexpr (F::kHasMin) {
-      const __m256 dmin = _mm256_setr_ps(F::min_scale(p[0][b]), F::min_scale(p[1][b]), F::min_scale(p[2][b]),
-                                         F::min_scale(p[3][b]), F::min_scale(p[4][b]), F::min_scale(p[5][b]),
-                                         F::min_scale(p[6][b]), F::min_scale(p[7][b]));
+      const __m256 dmin =
+          _mm256_setr_ps(F::min_scale(p[0][b]), F::min_scale(p[1][b]), F::min_scale(p[2][b]), F::min_scale(p[3][b]),
+                         F::min_scale(p[4][b]), F::min_scale(p[5][b]), F::min_scale(p[6][b]), F::min_scale(p[7][b]));
       acc = _mm256_fnmadd_ps(_mm256_cvtepi32_ps(S::reduce8(mins)), _mm256_mul_ps(dmin, dx), acc);
     }
   }

@@ -51,11 +51,21 @@ struct Scalar {
     std::memcpy(r.v + 16, high, 16);
     return r;
   }
-  static U8x32 set1(uint8_t x) { return map({}, [&](uint8_t, int) { return x; }); }
-  static U8x32 and_(const U8x32& a, const U8x32& b) { return map(a, [&](uint8_t x, int i) { return x & b.v[i]; }); }
-  static U8x32 or_(const U8x32& a, const U8x32& b) { return map(a, [&](uint8_t x, int i) { return x | b.v[i]; }); }
-  static U8x32 low4(const U8x32& a) { return map(a, [](uint8_t x, int) { return x & 15; }); }
-  static U8x32 high4(const U8x32& a) { return map(a, [](uint8_t x, int) { return x >> 4; }); }
+  static U8x32 set1(uint8_t x) {
+    return map({}, [&](uint8_t, int) { return x; });
+  }
+  static U8x32 and_(const U8x32& a, const U8x32& b) {
+    return map(a, [&](uint8_t x, int i) { return x & b.v[i]; });
+  }
+  static U8x32 or_(const U8x32& a, const U8x32& b) {
+    return map(a, [&](uint8_t x, int i) { return x | b.v[i]; });
+  }
+  static U8x32 low4(const U8x32& a) {
+    return map(a, [](uint8_t x, int) { return x & 15; });
+  }
+  static U8x32 high4(const U8x32& a) {
+    return map(a, [](uint8_t x, int) { return x >> 4; });
+  }
   // Each byte shifted by N; bits leave the byte.
   template <int N>
   static U8x32 shl(const U8x32& a) {
@@ -65,7 +75,9 @@ struct Scalar {
   static U8x32 shr(const U8x32& a) {
     return map(a, [](uint8_t x, int) { return x >> N; });
   }
-  static U8x32 flip_sign(const U8x32& a) { return map(a, [](uint8_t x, int) { return x ^ 0x80; }); }
+  static U8x32 flip_sign(const U8x32& a) {
+    return map(a, [](uint8_t x, int) { return x ^ 0x80; });
+  }
   // Byte i becomes 0xff where bit i is set, else 0.
   static U8x32 expand_bits(uint32_t bits) {
     return map({}, [&](uint8_t, int i) { return (bits >> i & 1) != 0 ? 0xff : 0; });

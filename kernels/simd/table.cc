@@ -1,7 +1,8 @@
 // Compiled once per instruction set with -DKEDGE_ISA=<name> and that set's flags; exports one kernel table. Nothing
 // else leaves this file: everything is static, force-inlined or in the instruction set's namespace.
+// x86.h defines S, which the others are written on: the order matters.
+// clang-format off
 #include "kernels/simd/x86.h"
-// x86.h defines S for the others.
 #include "kernels/base/float16.h"
 #include "kernels/quant_contract.h"
 #include "kernels/simd/float_kernels.h"
@@ -10,6 +11,7 @@
 #include "kernels/simd/matmul_panel.h"
 #include "kernels/simd/attention.h"
 #include "registry/quants_headers.inc"
+// clang-format on
 
 #define KEDGE_STRING_(x) #x
 #define KEDGE_STRING(x) KEDGE_STRING_(x)

@@ -25,7 +25,9 @@ struct S {
   // ---- bytes, as `load<S>` of the formats wants them (simd/scalar.h says what each does)
   KEDGE_INLINE static U8x32 load32(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
   KEDGE_INLINE static __m128i load16(const void* p) { return _mm_loadu_si128(static_cast<const __m128i*>(p)); }
-  KEDGE_INLINE static U8x32 join(const void* low, const void* high) { return _mm256_set_m128i(load16(high), load16(low)); }
+  KEDGE_INLINE static U8x32 join(const void* low, const void* high) {
+    return _mm256_set_m128i(load16(high), load16(low));
+  }
   KEDGE_INLINE static U8x32 set1(uint8_t x) { return _mm256_set1_epi8(static_cast<char>(x)); }
   KEDGE_INLINE static U8x32 and_(U8x32 a, U8x32 b) { return _mm256_and_si256(a, b); }
   KEDGE_INLINE static U8x32 or_(U8x32 a, U8x32 b) { return _mm256_or_si256(a, b); }
@@ -133,7 +135,7 @@ struct S {
   // ---- panels: one register of rows, four consecutive codes of k per row
 #if defined(__AVX512VNNI__)
   static constexpr int kRows = 16;
-  static constexpr int kTileRows = 2;    // row registers per tile
+  static constexpr int kTileRows = 2;  // row registers per tile
   static constexpr int kTileTokens = 6;
   using Codes = __m512i;
   using Ints = __m512i;
@@ -171,7 +173,8 @@ struct S {
   // Wide panels hold signed codes (u - 128).
   template <bool kWide>
   KEDGE_INLINE static Ints dot4(Ints acc, Codes w, Ints a) {
-    const __m256i p = kWide ? _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(a, w)) : _mm256_maddubs_epi16(w, a);
+    const __m256i p =
+        kWide ? _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(a, w)) : _mm256_maddubs_epi16(w, a);
     return _mm256_add_epi32(acc, _mm256_madd_epi16(p, _mm256_set1_epi16(1)));
   }
   KEDGE_INLINE static Ints pairs(Ints acc, const int16_t* p, Ints a) { return multiply_add16(acc, load32(p), a); }

@@ -64,8 +64,8 @@ TEST(Float16, RoundTripsEveryValue) {
 }
 
 TEST(Float16, RoundsToNearestEven) {
-  EXPECT_EQ(0x3c00, f32_to_f16(1.0f + 0x1p-11f));          // tie, down to even
-  EXPECT_EQ(0x3c02, f32_to_f16(1.0f + 3 * 0x1p-11f));      // tie, up to even
+  EXPECT_EQ(0x3c00, f32_to_f16(1.0f + 0x1p-11f));             // tie, down to even
+  EXPECT_EQ(0x3c02, f32_to_f16(1.0f + 3 * 0x1p-11f));         // tie, up to even
   EXPECT_EQ(0x3c01, f32_to_f16(1.0f + 0x1p-11f + 0x1p-23f));  // just above the tie
   EXPECT_EQ(0x7bff, f32_to_f16(65519.0f));
   EXPECT_EQ(0x7c00, f32_to_f16(65520.0f));

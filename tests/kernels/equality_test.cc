@@ -33,7 +33,8 @@ std::vector<float> normal(size_t n, uint32_t seed, float sd = 1.0f) {
 void expect_same_bits(const std::vector<float>& want, const std::vector<float>& got, const std::string& what) {
   ASSERT_EQ(want.size(), got.size());
   for (size_t i = 0; i < want.size(); ++i) {
-    ASSERT_EQ(0, std::memcmp(&want[i], &got[i], 4)) << what << " element " << i << ": reference " << want[i] << ", got " << got[i];
+    ASSERT_EQ(0, std::memcmp(&want[i], &got[i], 4))
+        << what << " element " << i << ": reference " << want[i] << ", got " << got[i];
   }
 }
 
@@ -44,7 +45,8 @@ struct Acts {
   std::vector<int16_t> s16, s32;
   ActRows rows;
 
-  Acts(const KernelTable& t, QuantFamily family, int n, int k, uint32_t seed) : x(normal(static_cast<size_t>(n * k), seed)) {
+  Acts(const KernelTable& t, QuantFamily family, int n, int k, uint32_t seed)
+      : x(normal(static_cast<size_t>(n * k), seed)) {
     rows.n = n;
     rows.k = k;
     rows.x = x.data();
@@ -56,7 +58,8 @@ struct Acts {
     s32.resize(un * uk / 32 + un);
     for (size_t i = 0; i < un; ++i) {
       const float* row = x.data() + i * uk;
-      if (family == QuantFamily::kBlock32) t.quantise_block32(row, k, &q[i * uk], &d[i * (uk / 32)], &s32[i * (uk / 32)]);
+      if (family == QuantFamily::kBlock32)
+        t.quantise_block32(row, k, &q[i * uk], &d[i * (uk / 32)], &s32[i * (uk / 32)]);
       if (family == QuantFamily::kSuper256) {
         t.quantise_super256(row, k, &q[i * uk], &d[i * (uk / 256)], &s16[i * (uk / 16)], &s32[i * (uk / 32)]);
       }
@@ -104,7 +107,7 @@ class MatmulEquality : public testing::TestWithParam<int> {};
 
 TEST_P(MatmulEquality, AllSizesAndTokens) {
   const QuantFormat& f = quant_formats()[static_cast<size_t>(GetParam())];
-  const std::vector<int> ks = f.family == QuantFamily::kFloat      ? std::vector<int>{1, 7, 16, 33, 100, 256}
+  const std::vector<int> ks = f.family == QuantFamily::kFloat     ? std::vector<int>{1, 7, 16, 33, 100, 256}
                               : f.family == QuantFamily::kBlock32 ? std::vector<int>{32, 96, 256}
                                                                   : std::vector<int>{256, 768};
   auto scratch = AlignedBytes::make(matmul_scratch_bytes(1024), "scratch").value();
@@ -120,8 +123,9 @@ TEST_P(MatmulEquality, AllSizesAndTokens) {
           for (const KernelTable* t : simd_tables()) {
             std::vector<float> got(want.size(), -1.0f);
             t->matmul[f.index](rows, acts.rows, got.data(), static_cast<size_t>(n_rows), scratch.data());
-            expect_same_bits(want, got, std::string(t->name) + " " + f.name + " k=" + std::to_string(k) + " rows=" +
-                                            std::to_string(n_rows) + " tokens=" + std::to_string(n));
+            expect_same_bits(want, got,
+                             std::string(t->name) + " " + f.name + " k=" + std::to_string(k) +
+                                 " rows=" + std::to_string(n_rows) + " tokens=" + std::to_string(n));
           }
         }
       }

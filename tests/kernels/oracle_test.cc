@@ -136,9 +136,11 @@ TEST(Oracle, MatmulOfEveryFormat) {
       if (group == 32) {
         reference::quantise_block32(&x[t * kK], kK, &q[t * kK], &d[t * kK / 32], &s32[t * kK / 32]);
       } else {
-        reference::quantise_super256(&x[t * kK], kK, &q[t * kK], &d[t * kK / 256], &s16[t * kK / 16], &s32[t * kK / 32]);
+        reference::quantise_super256(&x[t * kK], kK, &q[t * kK], &d[t * kK / 256], &s16[t * kK / 16],
+                                     &s32[t * kK / 32]);
       }
-      for (size_t i = 0; i < kK; ++i) seen[t * kK + i] = static_cast<float>(q[t * kK + i]) * d[t * (kK / group) + i / group];
+      for (size_t i = 0; i < kK; ++i)
+        seen[t * kK + i] = static_cast<float>(q[t * kK + i]) * d[t * (kK / group) + i / group];
     }
     ActRows acts;
     acts.n = kTokens;
