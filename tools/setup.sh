@@ -2,7 +2,8 @@
 # Installs the Debian 12 packages Kedge is built from. Does nothing when all are there. Needs root or sudo otherwise.
 #   tools/setup.sh             what a native build and the tests need
 #   tools/setup.sh --dev       also clang-format and clang-tidy
-#   tools/setup.sh --aarch64   also the cross compiler, qemu-user and the arm64 libraries of the preset aarch64
+#   tools/setup.sh --aarch64   also the cross compiler, qemu-user and the arm64 libraries of the preset aarch64; those take
+#                              the place of some native ones: run tools/setup.sh again before the next native build
 set -euo pipefail
 
 packages=(
@@ -23,10 +24,13 @@ for option in "$@"; do
   esac
 done
 
+# An arm64 -dev package takes the place of the native one: for a native build only the native one counts.
+wanted="^ii +($(dpkg --print-architecture)|all)$"
+((${#foreign[@]} == 0)) || wanted="^ii "
 missing=()
 for package in "${packages[@]}" "${foreign[@]}"; do
-  state=$(dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2>/dev/null || true)
-  [[ $state == ii* ]] || missing+=("$package")
+  state=$(dpkg-query -W -f '${db:Status-Abbrev} ${Architecture}\n' "$package" 2>/dev/null || true)
+  grep -qE "$wanted" <<<"$state" || missing+=("$package")
 done
 if ((${#missing[@]} == 0)); then
   echo "setup: all packages are installed"
