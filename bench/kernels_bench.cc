@@ -9,6 +9,7 @@
 
 #include "kernels/base/aligned.h"
 #include "kernels/isa.h"
+#include "kernels/pack.h"
 
 namespace kedge {
 namespace {
@@ -47,7 +48,13 @@ void matmul(benchmark::State& state, const KernelTable* table, const QuantFormat
   acts.sums16 = s16.data();
   acts.sums32 = s32.data();
   auto scratch = AlignedBytes::make(matmul_scratch_bytes(kK), "scratch").value();
-  const WeightRows w{weights.data(), f->row_bytes(k), n_rows};
+  auto laid = AlignedBytes::make(layout_bytes(*table, *f, n_rows, kK), "laid weights").value();
+  if (table->pack[f->index] != nullptr) {
+    pack_groups(*table, *f, weights.data(), n_rows, kK, 0, group_count(n_rows), laid.data());
+  } else {
+    laid = std::move(weights);
+  }
+  const WeightRows w{laid.data(), layout_stride(*table, *f, kK), n_rows};
   for (auto _ : state) {
     table->matmul[f->index](w, acts, y.data(), static_cast<size_t>(n_rows), scratch.data());
     benchmark::DoNotOptimize(y.data());

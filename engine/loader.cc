@@ -136,29 +136,38 @@ Status ModelLoader::expert_config() {
   return {};
 }
 
-Result<Weight> ModelLoader::to_weight(const TensorRef& ref, int rows, int k) const {
+Status ModelLoader::report(uint64_t bytes) {
+  done_ += bytes;
+  if (progress_ && !progress_(done_, store_->tensor_bytes())) {
+    return Error{ErrorCode::kCancelled, metadata().file() + ": cancelled while packing weights"};
+  }
+  return {};
+}
+
+Result<Weight> ModelLoader::to_weight(const TensorRef& ref, int n_experts, int rows, int k, MatrixUse use) {
   Weight w;
   w.format = ref.info->type;
-  w.data = ref.data;
-  w.row_bytes = ref.info->row_bytes();
+  w.file_rows = ref.data;
   w.rows = rows;
   w.k = k;
+  w.n_experts = n_experts;
+  if (use != MatrixUse::kLookup) {
+    KEDGE_ASSIGN(laid, packed_->lay_out(*store_, ref, n_experts, rows, k, use == MatrixUse::kBoth, team_));
+    w.laid = laid;
+    bytes_per_token_ += w.laid.matrix_stride * static_cast<size_t>(n_experts == 1 ? 1 : config_.n_experts_used);
+  }
+  KEDGE_TRY(report(ref.info->bytes));
   return w;
 }
 
-Result<Weight> ModelLoader::matrix(const std::string& name, int rows, int k, bool is_lookup) {
+Result<Weight> ModelLoader::matrix(const std::string& name, int rows, int k, MatrixUse use) {
   KEDGE_ASSIGN(ref, store_->require(name, {k, rows}));
-  if (!is_lookup) bytes_per_token_ += ref.info->bytes;
-  return to_weight(ref, rows, k);
+  return to_weight(ref, 1, rows, k, use);
 }
 
 Result<Weight> ModelLoader::experts(const std::string& name, int n_experts, int rows, int k) {
   KEDGE_ASSIGN(ref, store_->require(name, {k, rows, n_experts}));
-  bytes_per_token_ +=
-      ref.info->bytes / static_cast<uint64_t>(n_experts) * static_cast<uint64_t>(config_.n_experts_used);
-  KEDGE_ASSIGN(w, to_weight(ref, rows, k));
-  w.n_experts = n_experts;
-  return w;
+  return to_weight(ref, n_experts, rows, k, MatrixUse::kProduct);
 }
 
 Result<const float*> ModelLoader::vector(const std::string& name, int n) {

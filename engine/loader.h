@@ -7,31 +7,49 @@
 #include <string_view>
 
 #include "engine/config.h"
+#include "engine/system_info.h"
 #include "kernels/base/result.h"
 #include "kernels/kernel_table.h"
+#include "weights/packed_store.h"
 #include "weights/tensor_store.h"
 
 namespace kedge {
 
-// A weight matrix in its file format: [n_experts][rows][k], k contiguous. A view into the store.
+// A weight matrix [n_experts][rows][k]: in its file format for lookups, in the kernels' layout for products. A view
+// into the stores.
 struct Weight {
   const QuantFormat* format = nullptr;
-  const std::byte* data = nullptr;
-  size_t row_bytes = 0;
+  const std::byte* file_rows = nullptr;  // [n_experts][rows][k]; only readable when loaded for lookups
+  LaidMatrix laid;                       // data is null when loaded for lookups only
   int rows = 0;
   int k = 0;
   int n_experts = 1;
 
-  explicit operator bool() const { return data != nullptr; }
+  explicit operator bool() const { return file_rows != nullptr; }
+  // Rows [first, first + count) for a product; `first` is a multiple of kGroupRows.
   WeightRows slice(int first, int count, int expert = 0) const {
-    const size_t row = static_cast<size_t>(expert) * static_cast<size_t>(rows) + static_cast<size_t>(first);
-    return {data + row * row_bytes, row_bytes, count};
+    const size_t unit = static_cast<size_t>(first / laid.rows_per_unit);
+    return {laid.data + static_cast<size_t>(expert) * laid.matrix_stride + unit * laid.stride, laid.stride, count};
+  }
+  // Row `row` as floats, k of them.
+  void lookup(int row, float* out) const {
+    const auto n = static_cast<size_t>(k);
+    format->dequantise(file_rows + static_cast<size_t>(row) * format->row_bytes(n), out, n);
   }
 };
 
+enum class MatrixUse { kProduct, kLookup, kBoth };
+
 class ModelLoader {
  public:
-  ModelLoader(const TensorStore& store, std::string arch) : store_(&store), arch_(std::move(arch)) {}
+  // The matrices go to `packed`, which must outlive the network. `progress` (may be empty) gets the bytes of tensors
+  // done and in total; returning false cancels.
+  ModelLoader(const TensorStore& store, std::string arch, PackedStore& packed, LoadProgress progress)
+      : store_(&store),
+        arch_(std::move(arch)),
+        packed_(&packed),
+        progress_(std::move(progress)),
+        team_(default_threads()) {}
 
   const GgufMetadata& metadata() const { return store_->metadata(); }
   const TensorStore& store() const { return *store_; }
@@ -50,8 +68,8 @@ class ModelLoader {
   // Expert count, experts used, expert width; zero experts when the keys are missing.
   Status expert_config();
 
-  // A matrix [rows][k] ("k, rows" in GGUF order). Counted in bytes_per_token unless `is_lookup`.
-  Result<Weight> matrix(const std::string& name, int rows, int k, bool is_lookup = false);
+  // A matrix [rows][k] ("k, rows" in GGUF order). Counted in bytes_per_token unless it is for lookups only.
+  Result<Weight> matrix(const std::string& name, int rows, int k, MatrixUse use = MatrixUse::kProduct);
   Result<Weight> experts(const std::string& name, int n_experts, int rows, int k);
   // A vector of n F32 values.
   Result<const float*> vector(const std::string& name, int n);
@@ -61,12 +79,17 @@ class ModelLoader {
 
  private:
   Status rope_config(RopeLayout layout);
-  Result<Weight> to_weight(const TensorRef& ref, int rows, int k) const;
+  Result<Weight> to_weight(const TensorRef& ref, int n_experts, int rows, int k, MatrixUse use);
+  Status report(uint64_t bytes);
 
   const TensorStore* store_;
   std::string arch_;
   ModelConfig config_;
   size_t bytes_per_token_ = 0;
+  PackedStore* packed_;
+  LoadProgress progress_;
+  uint64_t done_ = 0;
+  ThreadTeam team_;
 };
 
 }  // namespace kedge

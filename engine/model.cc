@@ -6,6 +6,7 @@
 
 #include "engine/loader.h"
 #include "engine/vocab_loader.h"
+#include "kernels/isa.h"
 
 namespace kedge {
 
@@ -18,7 +19,7 @@ Result<std::shared_ptr<const Model>> Model::load(const std::string& path, const 
   model->store_ = std::make_unique<TensorStore>(std::move(store));
   const GgufMetadata& metadata = model->store_->metadata();
 
-  if (!options.vocab_only) KEDGE_TRY(model->load_network());
+  if (!options.vocab_only) KEDGE_TRY(model->load_network(options));
   KEDGE_ASSIGN(vocab, load_vocab(metadata));
   const size_t n_tokens = vocab.tokens.size();
   if (options.vocab_only) {
@@ -38,7 +39,7 @@ Result<std::shared_ptr<const Model>> Model::load(const std::string& path, const 
   return std::shared_ptr<const Model>(std::move(model));
 }
 
-Status Model::load_network() {
+Status Model::load_network(const ModelOptions& options) {
   const GgufMetadata& metadata = store_->metadata();
   KEDGE_ASSIGN(arch, metadata.get_string("general.architecture"));
   const Architecture* architecture = find_architecture(arch);
@@ -46,7 +47,9 @@ Status Model::load_network() {
     return Error{ErrorCode::kUnsupported, metadata.file() + ": architecture '" + std::string(arch) +
                                               "' is not supported (known: " + known_architectures() + ")"};
   }
-  ModelLoader loader(*store_, std::string(arch));
+  KEDGE_ASSIGN(kernels, active_kernels());
+  packed_ = std::make_unique<PackedStore>(*kernels);
+  ModelLoader loader(*store_, std::string(arch), *packed_, options.progress);
   KEDGE_ASSIGN(network, architecture->load(loader));
   network_ = std::move(network);
   config_ = loader.config();

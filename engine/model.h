@@ -13,13 +13,15 @@
 #include "kernels/base/result.h"
 #include "tokenizer/chat_template.h"
 #include "tokenizer/tokenizer.h"
+#include "weights/packed_store.h"
 #include "weights/tensor_store.h"
 
 namespace kedge {
 
 struct ModelOptions {
   bool use_mmap = true;  // false: read the file into memory
-  // Called during the load with bytes done and total; returning false cancels (kCancelled).
+  // Called during the load with bytes done and total (the file's, then, once they are mapped or read, those of its
+  // tensors as they are packed); returning false cancels (kCancelled).
   std::function<bool(size_t done, size_t total)> progress;
   // Only the tokenizer and the chat template, of any architecture, with or without weights: no session can be made.
   bool vocab_only = false;
@@ -44,10 +46,11 @@ class Model {
 
  private:
   Model() = default;
-  Status load_network();
+  Status load_network(const ModelOptions& options);
   void load_chat_template();
   ModelConfig config_;
   std::unique_ptr<TensorStore> store_;
+  std::unique_ptr<PackedStore> packed_;
   std::unique_ptr<Tokenizer> tokenizer_;
   std::unique_ptr<ChatTemplate> chat_template_;
   std::string chat_template_error_;

@@ -13,12 +13,11 @@ constexpr int kFewRows = 4;
 // Weight rows handed out at once when there are many tokens: whole panels of every instruction set.
 constexpr size_t kUnitRows = 32;
 // Weight rows a thread's slab is cut at in decode.
-constexpr size_t kSlabGrain = 8;
+constexpr size_t kSlabGrain = kGroupRows;
 // From this many tokens on the kernels work by panels, and units balance better than slabs.
 constexpr int kManyTokens = 6;
 
 size_t to_size(int x) { return static_cast<size_t>(x); }
-unsigned bit(QuantFamily f) { return 1u << static_cast<unsigned>(f); }
 
 }  // namespace
 
@@ -52,8 +51,7 @@ float* Step::buffer(int width) {
 
 void Step::embed(const Weight& table, float* x) {
   for (int i = 0; i < n_; ++i) {
-    const WeightRows row = table.slice(tokens_[to_size(i)], 1);
-    table.format->dequantise(row.data, x + to_size(i) * to_size(table.k), to_size(table.k));
+    table.lookup(tokens_[to_size(i)], x + to_size(i) * to_size(table.k));
   }
 }
 
@@ -76,31 +74,35 @@ void Step::norm_heads(float* x, const float* weight, int n_heads, int head_dim) 
   n_ < kFewRows ? body(0, to_size(n_), 0) : team_.split(to_size(n_), 1, body);
 }
 
-void Step::quantise_rows(const float* x, size_t begin, size_t end, int k, unsigned families) {
-  const size_t uk = to_size(k);
-  for (size_t i = begin; i < end; ++i) {
-    if ((families & bit(QuantFamily::kBlock32)) != 0) {
-      k_.quantise_block32(x + i * uk, k, b_.act_q.data() + i * uk, b_.act_d.data() + i * (uk / 32),
-                          b_.act_s32.data() + i * (uk / 32));
-    } else if ((families & bit(QuantFamily::kSuper256)) != 0) {
-      k_.quantise_super256(x + i * uk, k, b_.act_q.data() + i * uk, b_.act_d.data() + i * (uk / 256),
-                           b_.act_s16.data() + i * (uk / 16), b_.act_s32.data() + i * (uk / 32));
-    }
+void Step::quantise_at(const float* x, size_t at, int count, QuantFamily family) {
+  if (family == QuantFamily::kBlock32) {
+    k_.quantise_block32(x, count, b_.act_q.data() + at, b_.act_d.data() + at / 32, b_.act_s32.data() + at / 32);
+  } else if (family == QuantFamily::kSuper256) {
+    k_.quantise_super256(x, count, b_.act_q.data() + at, b_.act_d.data() + at / 256, b_.act_s16.data() + at / 16,
+                         b_.act_s32.data() + at / 32);
   }
 }
 
-// Rows of x in the form the formats of one family read. Valid until the next call.
-ActRows Step::prepare(const float* x, int n, int k, unsigned families) {
+// The activation buffers as rows; n, k and x are the caller's.
+ActRows Step::own_acts() const {
   ActRows rows;
-  rows.n = n;
-  rows.k = k;
-  rows.x = x;
   rows.q = b_.act_q.data();
   rows.d = b_.act_d.data();
   rows.sums16 = b_.act_s16.data();
   rows.sums32 = b_.act_s32.data();
-  if (families != bit(QuantFamily::kFloat)) {
-    auto body = [&](size_t begin, size_t end, int) { quantise_rows(x, begin, end, k, families); };
+  return rows;
+}
+
+// Rows of x in the form the formats of one family read. Valid until the next call.
+ActRows Step::prepare(const float* x, int n, int k, QuantFamily family) {
+  ActRows rows = own_acts();
+  rows.n = n;
+  rows.k = k;
+  rows.x = x;
+  if (family != QuantFamily::kFloat) {
+    auto body = [&](size_t begin, size_t end, int) {
+      for (size_t i = begin; i < end; ++i) quantise_at(x + i * to_size(k), i * to_size(k), k, family);
+    };
     n < kFewRows ? body(0, to_size(n), 0) : team_.split(to_size(n), 1, body);
   }
   return rows;
@@ -115,7 +117,7 @@ void Step::multiply(const float* x, int width, std::initializer_list<Product> pr
       if (p.w.format->family == family) total += (to_size(p.w.rows) + kUnitRows - 1) / kUnitRows * kUnitRows;
     }
     if (total == 0) continue;
-    const ActRows acts = prepare(x, n_, width, bit(family));
+    const ActRows acts = prepare(x, n_, width, family);
     // Rows [begin, end) of all products of the family laid end to end, each padded to whole units.
     auto run = [&](size_t begin, size_t end, int thread) {
       size_t base = 0;

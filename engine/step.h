@@ -52,10 +52,10 @@ struct StepBuffers {
   AlignedArray<float> expert_mid;      // [n * n_used][2 * d_ff_expert]
   AlignedArray<float> expert_out;      // [n * n_used][d_model]
   AlignedArray<float> slot_weight;     // [n * n_used]
-  AlignedArray<int32_t> slot_token;    // [n * n_used], grouped by expert
   AlignedArray<int32_t> token_slot;    // [n][n_used], experts ascending
   AlignedArray<int32_t> chosen;        // [n][n_used] expert ids, ascending
   AlignedArray<int32_t> expert_start;  // [n_experts + 1]
+  AlignedArray<int32_t> expert_order;  // [n_experts], those with tokens, the busiest first
 
   static Result<StepBuffers> make(const ModelConfig& config, size_t floats_per_row, int max_rows, int n_threads);
   size_t bytes() const;
@@ -101,12 +101,19 @@ class Step {
   void logits(const Weight& output, const float* x);
 
  private:
-  ActRows prepare(const float* x, int n, int k, unsigned families);
-  void quantise_rows(const float* x, size_t begin, size_t end, int k, unsigned families);
+  ActRows prepare(const float* x, int n, int k, QuantFamily family);
+  ActRows own_acts() const;
+  // `count` values at x to the codes from value `at` of the activation buffers on.
+  void quantise_at(const float* x, size_t at, int count, QuantFamily family);
   void attend_tile(int layer, int kv_head, int first_row, int n_rows, const float* q, float* out);
   void route(const ExpertLayer& layer, const float* x);
   void group_by_expert(const ExpertLayer& layer);
-  void expert_products(const ExpertLayer& layer, const float* x);
+  ActRows gather_slots(const float* x, int k, QuantFamily family, int n_used);
+  ActRows expert_rows(const ActRows& all, int expert, QuantFamily family) const;
+  template <class Unit>
+  void each_expert_block(int n_rows, int block, Unit&& unit);
+  void expert_gate_up(const ExpertLayer& layer, const float* x);
+  void expert_down(const ExpertLayer& layer);
 
   const ModelConfig& config_;
   const KernelTable& k_;
@@ -121,6 +128,7 @@ class Step {
   const std::atomic<bool>* cancel_;
   const RopeTable* rope_filled_ = nullptr;
   size_t used_ = 0;
+  int n_active_ = 0;  // experts with tokens
   Status status_;
 };
 

@@ -44,10 +44,10 @@ Result<StepBuffers> StepBuffers::make(const ModelConfig& c, size_t floats_per_ro
     KEDGE_TRY(fill(b.expert_mid, slots * 2 * size(c.d_ff_expert)));
     KEDGE_TRY(fill(b.expert_out, slots * size(c.d_model)));
     KEDGE_TRY(fill(b.slot_weight, slots));
-    KEDGE_TRY(fill(b.slot_token, slots));
     KEDGE_TRY(fill(b.token_slot, slots));
     KEDGE_TRY(fill(b.chosen, slots));
     KEDGE_TRY(fill(b.expert_start, size(c.n_experts) + 1));
+    KEDGE_TRY(fill(b.expert_order, size(c.n_experts)));
   }
   return b;
 }
@@ -57,7 +57,7 @@ size_t StepBuffers::bytes() const {
                   expert_out.size() + slot_weight.size()) *
                  sizeof(float);
   total += act_q.size() + (act_s16.size() + act_s32.size()) * sizeof(int16_t);
-  total += (slot_token.size() + token_slot.size() + chosen.size() + expert_start.size()) * sizeof(int32_t);
+  total += (token_slot.size() + chosen.size() + expert_start.size() + expert_order.size()) * sizeof(int32_t);
   for (const AlignedBytes& s : scratch) total += s.size();
   return total;
 }

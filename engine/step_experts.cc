@@ -1,6 +1,7 @@
 // The mixture-of-experts layer: route, group tokens by expert, multiply, combine in ascending expert id.
 #include <algorithm>
 #include <cstring>
+#include <type_traits>
 
 #include "engine/step.h"
 
@@ -8,9 +9,8 @@ namespace kedge {
 
 namespace {
 
-constexpr int kUnitRows = 32;
+constexpr int kUnitRows = 64;
 size_t to_size(int x) { return static_cast<size_t>(x); }
-unsigned bit(QuantFamily f) { return 1u << static_cast<unsigned>(f); }
 
 // The ids of the n_used largest probabilities, ascending; ties go to the lower id.
 void select_experts(const float* p, int n_experts, int n_used, int32_t* chosen) {
@@ -58,81 +58,151 @@ void Step::group_by_expert(const ExpertLayer& layer) {
   // `start` is advanced while placing and shifted back afterwards.
   for (int i = 0; i < n_slots; ++i) {
     const int32_t slot = start[b_.chosen[to_size(i)]]++;
-    b_.slot_token[to_size(slot)] = i / layer.n_used;
     b_.token_slot[to_size(i)] = slot;
   }
   for (int e = n_experts; e > 0; --e) start[e] = start[e - 1];
   start[0] = 0;
+  n_active_ = 0;
+  int32_t* order = b_.expert_order.data();
+  for (int e = 0; e < n_experts; ++e) {
+    if (start[e] < start[e + 1]) order[n_active_++] = e;
+  }
+  std::stable_sort(order, order + n_active_,
+                   [&](int a, int b) { return start[a + 1] - start[a] > start[b + 1] - start[b]; });
 }
 
-// gate, up, activation, down for all experts. A unit is (expert, block of weight rows).
-void Step::expert_products(const ExpertLayer& layer, const float* x) {
-  const int d_ff = layer.gate.rows;
-  const int d_model = layer.down.rows;
-  const int n_slots = n_ * layer.n_used;
-  const int n_experts = layer.router.rows;
-  float* gate_out = b_.expert_mid.data();
-  float* up_out = gate_out + to_size(n_slots) * to_size(d_ff);
-  const int32_t* start = b_.expert_start.data();
-
-  auto rows_of = [&](const ActRows& all, int e, bool by_token) {
-    ActRows a = all;
-    a.n = start[e + 1] - start[e];
-    if (by_token) {
-      a.index = b_.slot_token.data() + start[e];
-    } else {
-      const size_t first = to_size(start[e]);
-      const size_t k = to_size(all.k);
-      a.x += first * k;
-      a.q += first * k;
-      a.sums16 += first * (k / 16);
-      a.sums32 += first * (k / 32);
-      a.d += first * (k / (layer.down.format->family == QuantFamily::kSuper256 ? 256 : 32));
-    }
-    return a;
-  };
-  auto product = [&](const Weight& w, const ActRows& all, bool by_token, float* out) {
-    const int blocks = (w.rows + kUnitRows - 1) / kUnitRows;
-    return [&w, &all, by_token, out, blocks, start, &rows_of, this](size_t unit, int thread) {
-      const int e = static_cast<int>(unit) / blocks;
-      if (start[e] == start[e + 1]) return;
-      const int first = static_cast<int>(unit) % blocks * kUnitRows;
-      const WeightRows rows = w.slice(first, std::min(kUnitRows, w.rows - first), e);
-      k_.matmul[w.format->index](rows, rows_of(all, e, by_token), out + to_size(start[e]) * to_size(w.rows) + first,
-                                 to_size(w.rows), b_.scratch[to_size(thread)].data());
-    };
-  };
-
-  const ActRows in = prepare(x, n_, d_model, bit(layer.gate.format->family));
-  const auto gate = product(layer.gate, in, true, gate_out);
-  const size_t ff_units = to_size(n_experts) * to_size((d_ff + kUnitRows - 1) / kUnitRows);
-  if (layer.up.format->family == layer.gate.format->family) {
-    const auto up = product(layer.up, in, true, up_out);
-    team_.each(2 * ff_units, [&](size_t u, int t) { u % 2 == 0 ? gate(u / 2, t) : up(u / 2, t); });
+// The rows of `x` in the form `family` reads, one per (token, expert) slot, grouped by expert. They lie in the memory of
+// expert_out, which nothing else uses before the down products.
+ActRows Step::gather_slots(const float* x, int k, QuantFamily family, int n_used) {
+  const size_t uk = to_size(k);
+  const size_t slots = to_size(n_) * to_size(n_used);
+  ActRows source = prepare(x, n_, k, family);
+  ActRows rows;
+  rows.k = k;
+  float* memory = b_.expert_out.data();
+  if (family == QuantFamily::kFloat) {
+    rows.x = memory;
   } else {
-    team_.each(ff_units, gate);
-    const ActRows other = prepare(x, n_, d_model, bit(layer.up.format->family));
-    team_.each(ff_units, product(layer.up, other, true, up_out));
+    // Per value one byte of code, at most 1/8 of scale and 3/16 of sums: well within the float there is for it.
+    rows.d = memory;
+    rows.sums16 = reinterpret_cast<const int16_t*>(memory + slots * (uk / 32));
+    rows.sums32 = rows.sums16 + slots * (uk / 16);
+    rows.q = reinterpret_cast<const int8_t*>(rows.sums32 + slots * (uk / 32));
   }
-  auto activate = [&](size_t begin, size_t end, int) {
-    for (size_t i = begin; i < end; ++i) {
-      k_.silu_mul(gate_out + i * to_size(d_ff), up_out + i * to_size(d_ff), gate_out + i * to_size(d_ff), d_ff);
-    }
-    quantise_rows(gate_out, begin, end, d_ff, bit(layer.down.format->family));
+  auto copy = [](const auto* from, size_t i, const auto* to, size_t slot, size_t n) {
+    std::memcpy(const_cast<std::remove_const_t<std::remove_pointer_t<decltype(to)>>*>(to) + slot * n, from + i * n,
+                n * sizeof(*from));
   };
-  n_slots < 16 ? activate(0, to_size(n_slots), 0) : team_.split(to_size(n_slots), 1, activate);
-  ActRows mid = in;
-  mid.k = d_ff;
-  mid.x = gate_out;
-  const auto down = product(layer.down, mid, false, b_.expert_out.data());
-  team_.each(to_size(n_experts) * to_size((d_model + kUnitRows - 1) / kUnitRows), down);
+  const size_t scales = uk / (family == QuantFamily::kSuper256 ? 256 : 32);
+  auto body = [&](size_t begin, size_t end, int) {
+    for (size_t i = begin; i < end; ++i) {
+      for (size_t j = i * to_size(n_used); j < (i + 1) * to_size(n_used); ++j) {
+        const size_t slot = to_size(b_.token_slot[j]);
+        if (family == QuantFamily::kFloat) {
+          copy(source.x, i, rows.x, slot, uk);
+          continue;
+        }
+        copy(source.q, i, rows.q, slot, uk);
+        copy(source.d, i, rows.d, slot, scales);
+        copy(source.sums32, i, rows.sums32, slot, uk / 32);
+        if (family == QuantFamily::kSuper256) copy(source.sums16, i, rows.sums16, slot, uk / 16);
+      }
+    }
+  };
+  n_ < 16 ? body(0, to_size(n_), 0) : team_.split(to_size(n_), 1, body);
+  return rows;
+}
+
+// The rows of one expert.
+ActRows Step::expert_rows(const ActRows& all, int expert, QuantFamily family) const {
+  const auto first = to_size(b_.expert_start[to_size(expert)]);
+  const size_t k = to_size(all.k);
+  ActRows a = all;
+  a.n = b_.expert_start[to_size(expert) + 1] - b_.expert_start[to_size(expert)];
+  if (family == QuantFamily::kFloat) {
+    a.x += first * k;
+  } else {
+    a.q += first * k;
+    a.d += first * (k / (family == QuantFamily::kSuper256 ? 256 : 32));
+    a.sums16 += first * (k / 16);
+    a.sums32 += first * (k / 32);
+  }
+  return a;
+}
+
+// Calls unit(expert, first row, rows, thread) for blocks of `block` of the experts' n_rows weight rows: the experts with
+// tokens only, those with most of them first, all in one pool.
+template <class Unit>
+void Step::each_expert_block(int n_rows, int block, Unit&& unit) {
+  const int blocks = (n_rows + block - 1) / block;
+  team_.each(to_size(n_active_) * to_size(blocks), [&](size_t u, int thread) {
+    const int expert = b_.expert_order[u / to_size(blocks)];
+    const int first = static_cast<int>(u % to_size(blocks)) * block;
+    unit(expert, first, std::min(block, n_rows - first), thread);
+  });
+}
+
+// gate, up, activation and its quantisation for the down product, fused: a unit is one expert's block of whole
+// quantisation groups of rows.
+void Step::expert_gate_up(const ExpertLayer& layer, const float* x) {
+  const int d_ff = layer.gate.rows;
+  const size_t ff = to_size(d_ff);
+  float* gate_out = b_.expert_mid.data();
+  float* up_out = gate_out + to_size(n_) * to_size(layer.n_used) * ff;
+  const QuantFamily gate_family = layer.gate.format->family;
+  const QuantFamily up_family = layer.up.format->family;
+  const QuantFamily down_family = layer.down.format->family;
+  const int block = down_family == QuantFamily::kSuper256 ? 256 : 64;
+  auto product = [&](const Weight& w, const ActRows& rows, float* out, int e, int first, int count, int thread) {
+    const size_t at = to_size(b_.expert_start[to_size(e)]) * ff + to_size(first);
+    k_.matmul[w.format->index](w.slice(first, count, e), expert_rows(rows, e, w.format->family), out + at, ff,
+                               b_.scratch[to_size(thread)].data());
+  };
+  auto activate = [&](int e, int first, int count) {
+    for (int s = b_.expert_start[to_size(e)]; s < b_.expert_start[to_size(e) + 1]; ++s) {
+      const size_t at = to_size(s) * ff + to_size(first);
+      k_.silu_mul(gate_out + at, up_out + at, gate_out + at, count);
+      quantise_at(gate_out + at, at, count, down_family);
+    }
+  };
+  const ActRows rows = gather_slots(x, config_.d_model, gate_family, layer.n_used);
+  if (gate_family == up_family) {
+    each_expert_block(d_ff, block, [&](int e, int first, int count, int thread) {
+      product(layer.gate, rows, gate_out, e, first, count, thread);
+      product(layer.up, rows, up_out, e, first, count, thread);
+      activate(e, first, count);
+    });
+    return;
+  }
+  each_expert_block(d_ff, block, [&](int e, int first, int count, int thread) {
+    product(layer.gate, rows, gate_out, e, first, count, thread);
+  });
+  const ActRows other = gather_slots(x, config_.d_model, up_family, layer.n_used);
+  each_expert_block(d_ff, block, [&](int e, int first, int count, int thread) {
+    product(layer.up, other, up_out, e, first, count, thread);
+    activate(e, first, count);
+  });
+}
+
+void Step::expert_down(const ExpertLayer& layer) {
+  const int d_model = layer.down.rows;
+  ActRows rows = own_acts();
+  rows.k = layer.gate.rows;
+  rows.x = b_.expert_mid.data();
+  each_expert_block(d_model, kUnitRows, [&](int e, int first, int count, int thread) {
+    float* out = b_.expert_out.data() + to_size(b_.expert_start[to_size(e)]) * to_size(d_model) + first;
+    k_.matmul[layer.down.format->index](layer.down.slice(first, count, e),
+                                        expert_rows(rows, e, layer.down.format->family), out, to_size(d_model),
+                                        b_.scratch[to_size(thread)].data());
+  });
 }
 
 void Step::experts(const ExpertLayer& layer, const float* x, float* y) {
   if (n_ == 0) return;
   route(layer, x);
   group_by_expert(layer);
-  expert_products(layer, x);
+  expert_gate_up(layer, x);
+  expert_down(layer);
   const size_t d = to_size(config_.d_model);
   auto combine = [&](size_t begin, size_t end, int) {
     for (size_t i = begin; i < end; ++i) {

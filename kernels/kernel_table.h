@@ -11,26 +11,30 @@
 
 namespace kedge {
 
-// Rows of activations as a matmul reads them: [n][k]. Which members are set follows the weight format's family.
+// Rows of activations as a matmul reads them: [n][k], one after the other. Which members are set follows the weight
+// format's family.
 struct ActRows {
   int n = 0;                        // rows (tokens)
   int k = 0;                        // values per row
-  const int32_t* index = nullptr;   // row i is row index[i] of the arrays below; null: row i itself
   const float* x = nullptr;         // kFloat: [.][k]
   const int8_t* q = nullptr;        // quantised families: [.][k], codes in [-127, 127]
   const float* d = nullptr;         // kBlock32: [.][k/32]; kSuper256: [.][k/256]
   const int16_t* sums16 = nullptr;  // kSuper256: sum of codes per 16, [.][k/16]
   const int16_t* sums32 = nullptr;  // both: sum of codes per 32, [.][k/32]
-
-  size_t row(int i) const { return static_cast<size_t>(index == nullptr ? i : index[i]); }
 };
 
-// Consecutive rows of a weight matrix in its file format: [n_rows][k].
+// Consecutive rows of a weight matrix: in the packed layout (kernels/packed.h) where the table has a `pack` for the
+// format, `data` being the start of a group; otherwise in the file's.
 struct WeightRows {
   const std::byte* data = nullptr;
-  size_t row_bytes = 0;
+  size_t stride = 0;  // bytes from row to row, packed: from group to group
   int n_rows = 0;
 };
+
+// Rows of a packed group.
+inline constexpr int kGroupRows = 16;
+// Packs up to 16 rows (n_rows of them, row_bytes apart, k values each) into one group of packed_group_bytes().
+using PackFn = void (*)(const std::byte* rows, size_t row_bytes, int n_rows, int k, std::byte* out) noexcept;
 
 // y[i * ldy + r] = dot(weight row r, activation row i). `scratch` holds matmul_scratch_bytes() bytes, 64-byte aligned.
 using MatmulFn = void (*)(const WeightRows& w, const ActRows& x, float* y, size_t ldy, std::byte* scratch) noexcept;
@@ -68,7 +72,9 @@ struct KernelTable {
   void (*quantise_super256)(const float* x, int k, int8_t* q, float* d, int16_t* sums16,
                             int16_t* sums32) noexcept = nullptr;
 
-  MatmulFn matmul[kMaxQuantFormats] = {};  // by QuantFormat::index
+  // By QuantFormat::index. pack is null where matmul reads the file's layout.
+  MatmulFn matmul[kMaxQuantFormats] = {};
+  PackFn pack[kMaxQuantFormats] = {};
 
   // Writes the key (rotary applied) and value of one token into `slot` (0..31) of a page.
   void (*kv_store)(const KvLayout& layout, std::byte* page, int slot, const float* k,

@@ -1,5 +1,6 @@
 #include "kernels/quants.h"
 
+#include "kernels/packed.h"
 #include "kernels/quant_contract.h"
 #include "registry/quants_headers.inc"
 
@@ -14,11 +15,11 @@ void dequantise_block(const typename F::Block& b, float* out) {
   } else if constexpr (F::kFamily == QuantFamily::kBlock32) {
     uint8_t u[32];
     F::unpack(b, u);
-    const float d = F::scale(b);
+    const float d = quants::scale<F>(b);
     for (int i = 0; i < 32; ++i) {
       const float v = d * static_cast<float>(u[i] - F::kZero);
       if constexpr (F::kHasMin) {
-        out[i] = v + F::min(b);
+        out[i] = v + quants::minimum<F>(b);
       } else {
         out[i] = v;
       }
@@ -33,9 +34,9 @@ void dequantise_block(const typename F::Block& b, float* out) {
     if constexpr (F::kHasMin) F::mins(b, mn);
     for (int i = 0; i < 256; ++i) {
       const int j = i / F::kSub;
-      const float v = (F::scale(b) * static_cast<float>(sc[j])) * static_cast<float>(u[i] - F::kZero);
+      const float v = (quants::scale<F>(b) * static_cast<float>(sc[j])) * static_cast<float>(u[i] - F::kZero);
       if constexpr (F::kHasMin) {
-        out[i] = v - F::min_scale(b) * static_cast<float>(mn[j]);
+        out[i] = v - quants::minimum<F>(b) * static_cast<float>(mn[j]);
       } else {
         out[i] = v;
       }
@@ -66,8 +67,15 @@ void quantise(const float* x, const float* weights, void* blocks, size_t n) {
 
 template <class F>
 constexpr QuantFormat describe(int index) {
-  QuantFormat q{F::kName,   F::kGgufId, quants::kBlockValues<F>, static_cast<int>(sizeof(typename F::Block)),
-                F::kFamily, index,      &dequantise<F>,          nullptr};
+  QuantFormat q{};
+  q.name = F::kName;
+  q.gguf_id = F::kGgufId;
+  q.block_values = quants::kBlockValues<F>;
+  q.block_bytes = static_cast<int>(sizeof(typename F::Block));
+  q.family = F::kFamily;
+  q.index = index;
+  if constexpr (F::kFamily != QuantFamily::kFloat) q.packed_block_bytes = PackedBlock<F>::kBytes;
+  q.dequantise = &dequantise<F>;
   if constexpr (Writable<F>) q.quantise = &quantise<F>;
   return q;
 }

@@ -23,12 +23,16 @@ struct QuantFormat {
   int block_bytes;
   QuantFamily family;
   int index;  // position in quant_formats(), the index of kernel tables
+  int packed_block_bytes;  // a block of sixteen rows in the packed layout (kernels/packed.h); 0: never packed
   // `n` values (a multiple of block_values) to floats. No error is possible.
   void (*dequantise)(const void* blocks, float* out, size_t n);
   // Floats to blocks, n a multiple of block_values; `weights` (n values) or null: importance of each value.
   // Null when Kedge reads the format but does not write it.
   void (*quantise)(const float* x, const float* weights, void* blocks, size_t n);
 
+  size_t packed_group_bytes(size_t k) const {
+    return k / static_cast<size_t>(block_values) * static_cast<size_t>(packed_block_bytes);
+  }
   size_t row_bytes(size_t n) const { return n / static_cast<size_t>(block_values) * static_cast<size_t>(block_bytes); }
 };
 

@@ -158,7 +158,7 @@ Status MappedFile::read_all(int fd, const LoadOptions& options) {
 }
 
 void MappedFile::advise(uint64_t offset, uint64_t length, Advice advice) const {
-  if (!mapped_ || offset >= size_) return;
+  if ((!mapped_ && advice != Advice::kDiscard) || offset >= size_) return;
   const auto page = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
   const uint64_t end = std::min<uint64_t>(size_, length > size_ - offset ? size_ : offset + length);
   uint64_t from = offset / page * page;
@@ -174,10 +174,11 @@ void MappedFile::advise(uint64_t offset, uint64_t length, Advice advice) const {
       flag = MADV_RANDOM;
       break;
     case Advice::kDrop:
+    case Advice::kDiscard:
       // Only whole pages: a neighbour's bytes on a shared page stay resident.
       flag = MADV_DONTNEED;
       from = (offset + page - 1) / page * page;
-      if (end != size_) to = end / page * page;
+      if (end != size_ || !mapped_) to = end / page * page;
       break;
   }
   if (from < to) ::madvise(const_cast<std::byte*>(data_) + from, to - from, flag);  // advice: failure changes nothing

@@ -29,7 +29,7 @@ struct LoadOptions {
 // price of mapping. Replace model files by rename, or load with use_mmap = false.
 class MappedFile {
  public:
-  enum class Advice { kWillNeed, kSequential, kRandom, kDrop };
+  enum class Advice { kWillNeed, kSequential, kRandom, kDrop, kDiscard };
 
   MappedFile() = default;
   MappedFile(MappedFile&& o) noexcept;
@@ -45,7 +45,9 @@ class MappedFile {
   bool mapped() const { return mapped_; }
 
   // Tells the system how the bytes [offset, offset + length) will be used. kDrop gives mapped pages back (they are
-  // read from the file again when touched): for weights that were repacked. Advice only; does nothing on owned memory.
+  // read from the file again when touched): for weights not used for a while. kDiscard says that the bytes will not be
+  // read any more, for weights that were repacked: the same on a mapping, while owned memory is freed and reads as zero.
+  // Everything but kDiscard is advice only and does nothing on owned memory.
   void advise(uint64_t offset, uint64_t length, Advice advice) const;
 
  private:

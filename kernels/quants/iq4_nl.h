@@ -30,9 +30,10 @@ struct Format {
   static constexpr QuantFamily kFamily = QuantFamily::kBlock32;
   static constexpr int kZero = 128;
   static constexpr int kMaxCode = 241;
+  static constexpr const uint8_t* kTable = kSteps;
   static constexpr bool kHasMin = false;
 
-  KEDGE_INLINE static float scale(const Block& b) { return f16_to_f32(b.d); }
+  KEDGE_INLINE static uint16_t scale_bits(const Block& b) { return b.d; }
   KEDGE_INLINE static void unpack(const Block& b, uint8_t* u) {
     for (int i = 0; i < 16; ++i) {
       u[i] = kSteps[b.qs[i] & 15];
@@ -41,7 +42,7 @@ struct Format {
   }
   template <class S>
   KEDGE_INLINE static typename S::U8x32 load(const Block& b) {
-    return S::lookup16(S::nibbles(b.qs), kSteps);
+    return S::nibbles(b.qs);
   }
   static void quantise(const float* x, const float* w, Block* out) {
     int8_t v[32];

@@ -24,10 +24,11 @@ struct Format {
   static constexpr QuantFamily kFamily = QuantFamily::kSuper256;
   static constexpr int kZero = 128;
   static constexpr int kMaxCode = 241;
+  static constexpr const uint8_t* kTable = iq4_nl::kSteps;
   static constexpr bool kHasMin = false;
   static constexpr int kSub = 32;
 
-  KEDGE_INLINE static float scale(const Block& b) { return f16_to_f32(b.d); }
+  KEDGE_INLINE static uint16_t scale_bits(const Block& b) { return b.d; }
   // Nibbles and bit pairs are dealt out to bytes by halving: each step moves the upper half of every group up.
   KEDGE_INLINE static void scales(const Block& b, int8_t* s) {
     const uint64_t head = read_u64(&b);
@@ -49,7 +50,7 @@ struct Format {
   }
   template <class S>
   KEDGE_INLINE static typename S::U8x32 load(const Block& b, int group) {
-    return S::lookup16(S::nibbles(b.qs + group * 16), iq4_nl::kSteps);
+    return S::nibbles(b.qs + group * 16);
   }
   static void quantise(const float* x, const float* w, Block* out) {
     SuperFit fit;

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <cstring>
 
@@ -27,12 +26,15 @@ struct Format {
   static constexpr QuantFamily kFamily = QuantFamily::kBlock32;
   static constexpr int kZero = 12;
   static constexpr int kMaxCode = 24;
+  static constexpr const uint8_t* kTable = kSteps;
   static constexpr bool kHasMin = false;
 
-  // 2^(e - 128); the two smallest are subnormal. 255 is NaN in the standard, but 2^127 in ggml, which is followed.
-  KEDGE_INLINE static float scale(const Block& b) {
+  // 2^(e - 128) as bfloat16, which holds it exactly; the two smallest are subnormal. 255 is NaN in the standard, but
+  // 2^127 in ggml, which is followed.
+  static constexpr bool kScaleBf16 = true;
+  KEDGE_INLINE static uint16_t scale_bits(const Block& b) {
     const uint32_t e = b.e;
-    return std::bit_cast<float>(e < 2 ? 0x00200000u << e : (e - 1) << 23);
+    return static_cast<uint16_t>(e < 2 ? 0x0020u << e : (e - 1) << 7);
   }
   KEDGE_INLINE static void unpack(const Block& b, uint8_t* u) {
     for (int i = 0; i < 16; ++i) {
@@ -42,7 +44,7 @@ struct Format {
   }
   template <class S>
   KEDGE_INLINE static typename S::U8x32 load(const Block& b) {
-    return S::lookup16(S::nibbles(b.qs), kSteps);
+    return S::nibbles(b.qs);
   }
   // The largest magnitude a block stores is 6 * 2^(e - 127), so three exponents around that of the largest value are
   // worth trying; the smallest squared error wins.
@@ -62,7 +64,7 @@ struct Format {
  private:
   static float quantise_with(const float* x, const float* w, Block* b) {
     constexpr float kMiddle[7] = {0.5f, 1.5f, 2.5f, 3.5f, 5, 7, 10};
-    const float d = scale(*b);
+    const float d = bf16_to_f32(scale_bits(*b));
     float error = 0;
     std::memset(b->qs, 0, 16);
     for (int i = 0; i < 32; ++i) {

@@ -26,9 +26,10 @@ struct Format {
   static constexpr int kMaxCode = 3;
   static constexpr bool kHasMin = true;
   static constexpr int kSub = 16;
+  static constexpr int kMaxSub = 15;
 
-  KEDGE_INLINE static float scale(const Block& b) { return f16_to_f32(b.d); }
-  KEDGE_INLINE static float min_scale(const Block& b) { return f16_to_f32(b.dmin); }
+  KEDGE_INLINE static uint16_t scale_bits(const Block& b) { return b.d; }
+  KEDGE_INLINE static uint16_t min_bits(const Block& b) { return b.dmin; }
   KEDGE_INLINE static void scales(const Block& b, int8_t* s) {
     write_u64(s, read_u64(b.scales) & 0x0f0f0f0f0f0f0f0fu);
     write_u64(s + 8, read_u64(b.scales + 8) & 0x0f0f0f0f0f0f0f0fu);

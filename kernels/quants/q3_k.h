@@ -27,7 +27,7 @@ struct Format {
   static constexpr bool kHasMin = false;
   static constexpr int kSub = 16;
 
-  KEDGE_INLINE static float scale(const Block& b) { return f16_to_f32(b.d); }
+  KEDGE_INLINE static uint16_t scale_bits(const Block& b) { return b.d; }
   // Scale j: low four bits in byte j % 8 (low nibble for j < 8), upper two in byte 8 + j % 4 at bit 2 * (j / 4).
   KEDGE_INLINE static void scales(const Block& b, int8_t* s) {
     const uint64_t low = read_u64(b.scales);

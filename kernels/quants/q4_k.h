@@ -25,9 +25,10 @@ struct Format {
   static constexpr int kMaxCode = 15;
   static constexpr bool kHasMin = true;
   static constexpr int kSub = 32;
+  static constexpr int kMaxSub = 63;
 
-  KEDGE_INLINE static float scale(const Block& b) { return f16_to_f32(b.d); }
-  KEDGE_INLINE static float min_scale(const Block& b) { return f16_to_f32(b.dmin); }
+  KEDGE_INLINE static uint16_t scale_bits(const Block& b) { return b.d; }
+  KEDGE_INLINE static uint16_t min_bits(const Block& b) { return b.dmin; }
   KEDGE_INLINE static void scales(const Block& b, int8_t* s) { write_u64(s, six_bit_scales(b.scales)); }
   KEDGE_INLINE static void mins(const Block& b, uint8_t* m) { write_u64(m, six_bit_mins(b.scales)); }
   KEDGE_INLINE static void unpack(const Block& b, uint8_t* u) {

@@ -24,7 +24,7 @@ struct Format {
   static constexpr int kMaxCode = 31;
   static constexpr bool kHasMin = false;
 
-  KEDGE_INLINE static float scale(const Block& b) { return f16_to_f32(b.d); }
+  KEDGE_INLINE static uint16_t scale_bits(const Block& b) { return b.d; }
   KEDGE_INLINE static void unpack(const Block& b, uint8_t* u) {
     for (int i = 0; i < 32; ++i) {
       const int low = i < 16 ? b.qs[i] & 15 : b.qs[i - 16] >> 4;

@@ -25,8 +25,8 @@ struct Format {
   static constexpr int kMaxCode = 31;
   static constexpr bool kHasMin = true;
 
-  KEDGE_INLINE static float scale(const Block& b) { return f16_to_f32(b.d); }
-  KEDGE_INLINE static float min(const Block& b) { return f16_to_f32(b.m); }
+  KEDGE_INLINE static uint16_t scale_bits(const Block& b) { return b.d; }
+  KEDGE_INLINE static uint16_t min_bits(const Block& b) { return b.m; }
   KEDGE_INLINE static void unpack(const Block& b, uint8_t* u) {
     for (int i = 0; i < 32; ++i) {
       const int low = i < 16 ? b.qs[i] & 15 : b.qs[i - 16] >> 4;

@@ -28,7 +28,7 @@ struct Format {
   static constexpr bool kHasMin = false;
   static constexpr int kSub = 16;
 
-  KEDGE_INLINE static float scale(const Block& b) { return f16_to_f32(b.d); }
+  KEDGE_INLINE static uint16_t scale_bits(const Block& b) { return b.d; }
   KEDGE_INLINE static void scales(const Block& b, int8_t* s) { std::memcpy(s, b.scales, 16); }
   KEDGE_INLINE static void unpack(const Block& b, uint8_t* u) {
     for (int i = 0; i < 256; ++i) {

@@ -40,8 +40,8 @@ float dot_block32(const typename F::Block* w, const int8_t* q, const float* d, c
     F::unpack(w[b], u);
     int32_t isum = 0;
     for (int i = 0; i < 32; ++i) isum += (u[i] - F::kZero) * q[b * 32 + i];
-    acc = std::fma(static_cast<float>(isum), F::scale(w[b]) * d[b], acc);
-    if constexpr (F::kHasMin) acc = std::fma(static_cast<float>(sums32[b]), F::min(w[b]) * d[b], acc);
+    acc = std::fma(static_cast<float>(isum), quants::scale<F>(w[b]) * d[b], acc);
+    if constexpr (F::kHasMin) acc = std::fma(static_cast<float>(sums32[b]), quants::minimum<F>(w[b]) * d[b], acc);
   }
   return acc;
 }
@@ -57,13 +57,13 @@ float dot_super256(const typename F::Block* w, const int8_t* q, const float* d, 
     F::scales(w[b], sc);
     int32_t isum = 0;
     for (int i = 0; i < 256; ++i) isum += sc[i / F::kSub] * ((u[i] - F::kZero) * q[b * 256 + i]);
-    acc = std::fma(static_cast<float>(isum), F::scale(w[b]) * d[b], acc);
+    acc = std::fma(static_cast<float>(isum), quants::scale<F>(w[b]) * d[b], acc);
     if constexpr (F::kHasMin) {
       uint8_t mn[kSubs];
       F::mins(w[b], mn);
       int32_t msum = 0;
       for (int i = 0; i < 16; ++i) msum += mn[i * 16 / F::kSub] * sums16[b * 16 + i];
-      acc = std::fma(static_cast<float>(msum), -(F::min_scale(w[b]) * d[b]), acc);
+      acc = std::fma(static_cast<float>(msum), -(quants::minimum<F>(w[b]) * d[b]), acc);
     }
   }
   return acc;
@@ -73,9 +73,9 @@ template <class F>
 void matmul_rows(const WeightRows& w, const ActRows& x, float* y, size_t ldy, std::byte*) noexcept {
   const auto k = static_cast<size_t>(x.k);
   for (int r = 0; r < w.n_rows; ++r) {
-    const auto* row = reinterpret_cast<const typename F::Block*>(w.data + static_cast<size_t>(r) * w.row_bytes);
+    const auto* row = reinterpret_cast<const typename F::Block*>(w.data + static_cast<size_t>(r) * w.stride);
     for (int i = 0; i < x.n; ++i) {
-      const size_t a = x.row(i);
+      const auto a = static_cast<size_t>(i);
       float& out = y[static_cast<size_t>(i) * ldy + static_cast<size_t>(r)];
       if constexpr (F::kFamily == QuantFamily::kFloat) {
         out = dot_float<F>(row, x.x + a * k, x.k);

@@ -62,7 +62,7 @@ KEDGE_INLINE void float_row_tile(const typename F::Block* const* w, const ActRow
   for (int t = 0; t < x.n;) {
     const int nt = x.n - t < kFloatTokens ? x.n - t : kFloatTokens;
     for (int j = 0; j < nt; ++j) {
-      in[j] = x.x + x.row(t + j) * static_cast<size_t>(x.k);
+      in[j] = x.x + static_cast<size_t>(t + j) * static_cast<size_t>(x.k);
       out[j] = y + static_cast<size_t>(t + j) * ldy;
     }
     switch (nt) {
@@ -103,7 +103,7 @@ static void matmul_float(const WeightRows& w, const ActRows& x, float* y, size_t
     const typename F::Block* rows[kFloatRows];
     const float* wide_rows[kFloatRows];
     for (int j = 0; j < nr; ++j) {
-      rows[j] = reinterpret_cast<const typename F::Block*>(w.data + static_cast<size_t>(r + j) * w.row_bytes);
+      rows[j] = reinterpret_cast<const typename F::Block*>(w.data + static_cast<size_t>(r + j) * w.stride);
       wide_rows[j] = wide + static_cast<size_t>(j) * static_cast<size_t>(x.k);
       if (!widen) continue;
       auto* to = wide + static_cast<size_t>(j) * static_cast<size_t>(x.k);

@@ -82,10 +82,6 @@ struct Scalar {
   static U8x32 expand_bits(uint32_t bits) {
     return map({}, [&](uint8_t, int i) { return (bits >> i & 1) != 0 ? 0xff : 0; });
   }
-  // Byte i becomes table[a[i]]; every a[i] is below 16.
-  static U8x32 lookup16(const U8x32& a, const uint8_t* table) {
-    return map(a, [&](uint8_t x, int) { return table[x]; });
-  }
   static F32x16 f16_to_f32x16(const uint16_t* p) {
     F32x16 r;
     for (int i = 0; i < 16; ++i) r.v[i] = f16_to_f32(p[i]);

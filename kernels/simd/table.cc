@@ -7,8 +7,8 @@
 #include "kernels/quant_contract.h"
 #include "kernels/simd/float_kernels.h"
 #include "kernels/simd/matmul_float.h"
-#include "kernels/simd/matmul_rows.h"
-#include "kernels/simd/matmul_panel.h"
+#include "kernels/simd/pack.h"
+#include "kernels/simd/matmul_packed.h"
 #include "kernels/simd/attention.h"
 #include "registry/quants_headers.inc"
 // clang-format on
@@ -29,6 +29,15 @@ constexpr MatmulFn matmul() {
   }
 }
 
+template <class F>
+constexpr PackFn pack() {
+  if constexpr (F::kFamily == QuantFamily::kFloat) {
+    return nullptr;
+  } else {
+    return &pack_rows<F>;
+  }
+}
+
 constexpr KernelTable make_table() {
   KernelTable t;
   t.name = KEDGE_STRING(KEDGE_ISA);
@@ -42,7 +51,9 @@ constexpr KernelTable make_table() {
   t.quantise_block32 = quantise_block32;
   t.quantise_super256 = quantise_super256;
   int i = 0;
-#define KEDGE_ENTRY(name) t.matmul[i++] = matmul<quants::name::Format>();
+#define KEDGE_ENTRY(name)                      \
+  t.matmul[i] = matmul<quants::name::Format>(); \
+  t.pack[i++] = pack<quants::name::Format>();
 #include "registry/quants.inc"
 #undef KEDGE_ENTRY
   t.kv_store = kv_store;

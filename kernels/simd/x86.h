@@ -52,9 +52,6 @@ struct S {
     const __m256i bytes = _mm256_shuffle_epi8(_mm256_set1_epi32(static_cast<int>(bits)), spread);
     return _mm256_cmpeq_epi8(and_(bytes, select), select);
   }
-  KEDGE_INLINE static U8x32 lookup16(U8x32 a, const uint8_t* table) {
-    return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(load16(table)), a);
-  }
   KEDGE_INLINE static void store32(void* p, U8x32 a) { _mm256_storeu_si256(static_cast<__m256i*>(p), a); }
 
   // ---- 16-bit floats
@@ -100,92 +97,160 @@ struct S {
     return r;
   }
 
-  // ---- integer dots of 32 codes of one row, in 8 lanes
-  // u: codes, a: signed activation codes. Exact: with wide codes (above 127) AVX2 multiplies |u-128| by the activation
-  // with the sign moved over, so that no 16-bit sum saturates; then the result is of u - 128, not of u.
-  template <bool kWide>
-  KEDGE_INLINE static I32x8 dot32(U8x32 u, __m256i a) {
-#if defined(__AVX512VNNI__)
-    return _mm256_dpbusd_epi32(_mm256_setzero_si256(), u, a);
-#else
-    return _mm256_madd_epi16(products<kWide>(u, a), _mm256_set1_epi16(1));
-#endif
-  }
-  // Pairwise 16-bit products. Wide codes are taken as u - 128 on both instruction sets.
-  template <bool kWide>
-  KEDGE_INLINE static __m256i products(U8x32 u, __m256i a) {
-    if constexpr (!kWide) return _mm256_maddubs_epi16(u, a);
-    const __m256i w = flip_sign(u);
-    return _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(a, w));
-  }
-  KEDGE_INLINE static I32x8 multiply_add16(I32x8 acc, __m256i x, __m256i y) {
-#if defined(__AVX512VNNI__)
-    return _mm256_dpwssd_epi32(acc, x, y);
-#else
-    return _mm256_add_epi32(acc, _mm256_madd_epi16(x, y));
-#endif
-  }
-  // Lane i of the result is the sum of the lanes of p[i].
-  KEDGE_INLINE static I32x8 reduce8(const I32x8* p) {
-    const __m256i a = _mm256_hadd_epi32(_mm256_hadd_epi32(p[0], p[1]), _mm256_hadd_epi32(p[2], p[3]));
-    const __m256i b = _mm256_hadd_epi32(_mm256_hadd_epi32(p[4], p[5]), _mm256_hadd_epi32(p[6], p[7]));
-    return _mm256_add_epi32(_mm256_permute2x128_si256(a, b, 0x20), _mm256_permute2x128_si256(a, b, 0x31));
-  }
-
-  // ---- panels: one register of rows, four consecutive codes of k per row
+  // ---- lanes of rows: one register holds four consecutive codes, or one number, of kRows rows
 #if defined(__AVX512VNNI__)
   static constexpr int kRows = 16;
-  static constexpr int kTileRows = 2;  // row registers per tile
-  static constexpr int kTileTokens = 6;
   using Codes = __m512i;
   using Ints = __m512i;
   using Floats = __m512;
-  KEDGE_INLINE static Codes load_codes(const uint8_t* p) { return _mm512_loadu_si512(p); }
+  KEDGE_INLINE static Codes load_codes(const void* p) { return _mm512_loadu_si512(p); }
+  KEDGE_INLINE static void store_codes(void* p, Codes x) { _mm512_storeu_si512(p, x); }
+  KEDGE_INLINE static Codes set_byte(uint8_t x) { return _mm512_set1_epi8(static_cast<char>(x)); }
+  KEDGE_INLINE static Codes code_and(Codes a, Codes b) { return _mm512_and_si512(a, b); }
+  KEDGE_INLINE static Codes code_or(Codes a, Codes b) { return _mm512_or_si512(a, b); }
+  KEDGE_INLINE static Codes code_xor(Codes a, Codes b) { return _mm512_xor_si512(a, b); }
+  // Lanes of 32 bits shifted; bits cross bytes, mask afterwards.
+  template <int N>
+  KEDGE_INLINE static Codes lane_shr(Codes a) {
+    return N == 0 ? a : _mm512_srli_epi32(a, N);
+  }
+  template <int N>
+  KEDGE_INLINE static Codes lane_shl(Codes a) {
+    return N == 0 ? a : _mm512_slli_epi32(a, N);
+  }
+  KEDGE_INLINE static Codes lookup(Codes a, const uint8_t* table) {
+    return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(load16(table)), a);
+  }
   KEDGE_INLINE static Ints set_int(int32_t x) { return _mm512_set1_epi32(x); }
-  KEDGE_INLINE static Ints load_i8(const int8_t* p) { return _mm512_cvtepi8_epi32(load16(p)); }
+  // acc += four products per lane; wide codes (above 127) are given as they are here, centred at zero on AVX2.
   template <bool kWide>
   KEDGE_INLINE static Ints dot4(Ints acc, Codes w, Ints a) {
     return _mm512_dpbusd_epi32(acc, w, a);
   }
-  KEDGE_INLINE static Ints pairs(Ints acc, const int16_t* p, Ints a) {
-    return _mm512_dpwssd_epi32(acc, _mm512_loadu_si512(p), a);
+  KEDGE_INLINE static Ints add(Ints a, Ints b) { return _mm512_add_epi32(a, b); }
+  KEDGE_INLINE static Ints sub(Ints a, Ints b) { return _mm512_sub_epi32(a, b); }
+  template <int N>
+  KEDGE_INLINE static Ints times_power(Ints a) {
+    return _mm512_slli_epi32(a, N);
   }
-  KEDGE_INLINE static Ints mul_add(Ints a, Ints b, Ints acc) { return _mm512_add_epi32(acc, _mm512_mullo_epi32(a, b)); }
+  // acc += the dot of the two 16-bit integers of each lane.
+  KEDGE_INLINE static Ints pair_dot(Ints acc, Codes x, Codes y) { return _mm512_dpwssd_epi32(acc, x, y); }
+  // Signed bytes 0 and 2 (even), or 1 and 3 (odd) of a lane as its two 16-bit integers.
+  KEDGE_INLINE static Codes even_pair(Codes a) { return _mm512_srai_epi16(_mm512_slli_epi16(a, 8), 8); }
+  KEDGE_INLINE static Codes odd_pair(Codes a) { return _mm512_srai_epi16(a, 8); }
   KEDGE_INLINE static Floats to_float(Ints a) { return _mm512_cvtepi32_ps(a); }
   KEDGE_INLINE static Floats load_floats(const float* p) { return _mm512_loadu_ps(p); }
   KEDGE_INLINE static void store_floats(float* p, Floats x) { _mm512_storeu_ps(p, x); }
+  KEDGE_INLINE static Floats load_f16(const void* p) { return _mm512_cvtph_ps(load32(p)); }
+  KEDGE_INLINE static Floats load_bf16(const void* p) {
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(load32(p)), 16));
+  }
   KEDGE_INLINE static Floats set_float(float x) { return _mm512_set1_ps(x); }
   KEDGE_INLINE static Floats mul(Floats a, Floats b) { return _mm512_mul_ps(a, b); }
   KEDGE_INLINE static Floats fma(Floats a, Floats b, Floats c) { return _mm512_fmadd_ps(a, b, c); }
   KEDGE_INLINE static Floats fnma(Floats a, Floats b, Floats c) { return _mm512_fnmadd_ps(a, b, c); }
+
+  // Sums of code * activation over up to kQuads quads: unsigned codes, 32-bit sums.
+  template <int kMaxCode>
+  struct Dot {
+    static constexpr int kQuads = 8;
+    static constexpr bool kCentred = false;  // codes are taken as they are
+    using Weights = Codes;
+    using SubScale = Ints;
+    KEDGE_INLINE static Weights weights(Codes w) { return w; }
+    KEDGE_INLINE static Ints first(Weights w, Ints a) { return _mm512_dpbusd_epi32(_mm512_setzero_si512(), w, a); }
+    KEDGE_INLINE static Ints next(Ints sum, Weights w, Ints a) { return _mm512_dpbusd_epi32(sum, w, a); }
+    KEDGE_INLINE static Ints finish(Ints sum) { return sum; }
+    // The even (0) or odd (1) one of a pair.
+    template <int kHalf>
+    KEDGE_INLINE static SubScale sub_scale(Codes pair) {
+      return _mm512_srai_epi32(kHalf == 0 ? _mm512_slli_epi32(pair, 16) : pair, 16);
+    }
+    KEDGE_INLINE static Ints finish_scaled(Ints total, Ints sum, SubScale s) {
+      return _mm512_add_epi32(total, _mm512_mullo_epi32(sum, s));
+    }
+  };
 #else
   static constexpr int kRows = 8;
-  static constexpr int kTileRows = 1;
-  static constexpr int kTileTokens = 4;
   using Codes = __m256i;
   using Ints = __m256i;
   using Floats = __m256;
-  KEDGE_INLINE static Codes load_codes(const uint8_t* p) { return load32(p); }
-  KEDGE_INLINE static Ints set_int(int32_t x) { return _mm256_set1_epi32(x); }
-  KEDGE_INLINE static Ints load_i8(const int8_t* p) {
-    return _mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+  KEDGE_INLINE static Codes load_codes(const void* p) { return load32(p); }
+  KEDGE_INLINE static void store_codes(void* p, Codes x) { store32(p, x); }
+  KEDGE_INLINE static Codes set_byte(uint8_t x) { return set1(x); }
+  KEDGE_INLINE static Codes code_and(Codes a, Codes b) { return and_(a, b); }
+  KEDGE_INLINE static Codes code_or(Codes a, Codes b) { return or_(a, b); }
+  KEDGE_INLINE static Codes code_xor(Codes a, Codes b) { return _mm256_xor_si256(a, b); }
+  template <int N>
+  KEDGE_INLINE static Codes lane_shr(Codes a) {
+    return N == 0 ? a : _mm256_srli_epi32(a, N);
   }
-  // Wide panels hold signed codes (u - 128).
+  template <int N>
+  KEDGE_INLINE static Codes lane_shl(Codes a) {
+    return N == 0 ? a : _mm256_slli_epi32(a, N);
+  }
+  KEDGE_INLINE static Codes lookup(Codes a, const uint8_t* table) {
+    return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(load16(table)), a);
+  }
+  KEDGE_INLINE static Ints set_int(int32_t x) { return _mm256_set1_epi32(x); }
   template <bool kWide>
   KEDGE_INLINE static Ints dot4(Ints acc, Codes w, Ints a) {
     const __m256i p =
         kWide ? _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(a, w)) : _mm256_maddubs_epi16(w, a);
     return _mm256_add_epi32(acc, _mm256_madd_epi16(p, _mm256_set1_epi16(1)));
   }
-  KEDGE_INLINE static Ints pairs(Ints acc, const int16_t* p, Ints a) { return multiply_add16(acc, load32(p), a); }
-  KEDGE_INLINE static Ints mul_add(Ints a, Ints b, Ints acc) { return _mm256_add_epi32(acc, _mm256_mullo_epi32(a, b)); }
+  KEDGE_INLINE static Ints add(Ints a, Ints b) { return _mm256_add_epi32(a, b); }
+  KEDGE_INLINE static Ints sub(Ints a, Ints b) { return _mm256_sub_epi32(a, b); }
+  template <int N>
+  KEDGE_INLINE static Ints times_power(Ints a) {
+    return _mm256_slli_epi32(a, N);
+  }
+  KEDGE_INLINE static Ints pair_dot(Ints acc, Codes x, Codes y) {
+    return _mm256_add_epi32(acc, _mm256_madd_epi16(x, y));
+  }
+  KEDGE_INLINE static Codes even_pair(Codes a) { return _mm256_srai_epi16(_mm256_slli_epi16(a, 8), 8); }
+  KEDGE_INLINE static Codes odd_pair(Codes a) { return _mm256_srai_epi16(a, 8); }
   KEDGE_INLINE static Floats to_float(Ints a) { return _mm256_cvtepi32_ps(a); }
   KEDGE_INLINE static Floats load_floats(const float* p) { return _mm256_loadu_ps(p); }
   KEDGE_INLINE static void store_floats(float* p, Floats x) { _mm256_storeu_ps(p, x); }
+  KEDGE_INLINE static Floats load_f16(const void* p) { return _mm256_cvtph_ps(load16(p)); }
+  KEDGE_INLINE static Floats load_bf16(const void* p) {
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(load16(p)), 16));
+  }
   KEDGE_INLINE static Floats set_float(float x) { return _mm256_set1_ps(x); }
   KEDGE_INLINE static Floats mul(Floats a, Floats b) { return _mm256_mul_ps(a, b); }
   KEDGE_INLINE static Floats fma(Floats a, Floats b, Floats c) { return _mm256_fmadd_ps(a, b, c); }
   KEDGE_INLINE static Floats fnma(Floats a, Floats b, Floats c) { return _mm256_fnmadd_ps(a, b, c); }
+
+  // Sums of code * activation in 16 bits, over as many quads as cannot overflow them. Codes above 127 are centred
+  // (code - 128); their sign moves over to the activation, which keeps each pair of products within 16 bits.
+  template <int kMaxCode>
+  struct Dot {
+    static constexpr bool kCentred = kMaxCode > 127;
+    static constexpr int kFit = 32767 / (2 * 127 * (kCentred ? 128 : kMaxCode));
+    static constexpr int kQuads = kFit >= 8 ? 8 : kFit >= 4 ? 4 : kFit >= 2 ? 2 : 1;
+    struct Weights {
+      Codes code;
+      Codes size;
+    };
+    using SubScale = Codes;
+    KEDGE_INLINE static Weights weights(Codes w) { return {w, kCentred ? _mm256_abs_epi8(w) : w}; }
+    KEDGE_INLINE static Ints first(const Weights& w, Ints a) {
+      return _mm256_maddubs_epi16(w.size, kCentred ? _mm256_sign_epi8(a, w.code) : a);
+    }
+    KEDGE_INLINE static Ints next(Ints sum, const Weights& w, Ints a) { return _mm256_add_epi16(sum, first(w, a)); }
+    KEDGE_INLINE static Ints finish(Ints sum) { return _mm256_madd_epi16(sum, _mm256_set1_epi16(1)); }
+    template <int kHalf>
+    KEDGE_INLINE static SubScale sub_scale(Codes pair) {
+      const __m256i low = _mm256_set1_epi32(0x01000100);
+      const __m256i lane = _mm256_setr_epi32(0, 0x04040404, 0x08080808, 0x0c0c0c0c, 0, 0x04040404, 0x08080808, 0x0c0c0c0c);
+      const __m256i half = _mm256_set1_epi32(kHalf * 0x02020202);
+      return _mm256_shuffle_epi8(pair, _mm256_add_epi8(_mm256_add_epi8(low, lane), half));
+    }
+    KEDGE_INLINE static Ints finish_scaled(Ints total, Ints sum, SubScale s) {
+      return _mm256_add_epi32(total, _mm256_madd_epi16(sum, s));
+    }
+  };
 #endif
 };
 

@@ -1,0 +1,55 @@
+#include "weights/packed_store.h"
+
+#include <algorithm>
+
+#include "kernels/pack.h"
+
+namespace kedge {
+
+namespace {
+constexpr size_t kBlockBytes = size_t{64} << 20;
+constexpr size_t kAlign = 64;
+}  // namespace
+
+Result<std::byte*> PackedStore::take(size_t bytes) {
+  if (blocks_.empty() || blocks_.back().size() - used_ < bytes) {
+    // Pages nobody touches cost nothing, so the unused end of a block is free.
+    KEDGE_ASSIGN(block, AlignedBytes::make(std::max(bytes, kBlockBytes), "packed weights"));
+    blocks_.push_back(std::move(block));
+    used_ = 0;
+  }
+  std::byte* at = blocks_.back().data() + used_;
+  used_ = std::min(blocks_.back().size(), used_ + (bytes + kAlign - 1) / kAlign * kAlign);
+  packed_bytes_ += bytes;
+  return at;
+}
+
+Result<LaidMatrix> PackedStore::lay_out(const TensorStore& store, const TensorRef& tensor, int n_matrices, int n_rows,
+                                        int k, bool keep_source, const ThreadTeam& team) {
+  const QuantFormat& format = *tensor.info->type;
+  LaidMatrix m;
+  m.stride = layout_stride(*table_, format, k);
+  const size_t source_bytes = format.row_bytes(static_cast<size_t>(k)) * static_cast<size_t>(n_rows);
+  if (table_->pack[format.index] == nullptr) {
+    m.data = tensor.data;
+    m.matrix_stride = source_bytes;
+    return m;
+  }
+  m.rows_per_unit = kGroupRows;
+  m.matrix_stride = layout_bytes(*table_, format, n_rows, k);
+  KEDGE_ASSIGN(out, take(m.matrix_stride * static_cast<size_t>(n_matrices)));
+  const int n_groups = group_count(n_rows);
+  constexpr int kGroupsAtOnce = 8;
+  const int pieces = (n_groups + kGroupsAtOnce - 1) / kGroupsAtOnce;
+  team.each(static_cast<size_t>(n_matrices) * static_cast<size_t>(pieces), [&](size_t unit, int) {
+    const size_t matrix = unit / static_cast<size_t>(pieces);
+    const int first = static_cast<int>(unit % static_cast<size_t>(pieces)) * kGroupsAtOnce;
+    pack_groups(*table_, format, tensor.data + matrix * source_bytes, n_rows, k, first,
+                std::min(n_groups, first + kGroupsAtOnce), out + matrix * m.matrix_stride);
+  });
+  if (!keep_source) store.advise(*tensor.info, MappedFile::Advice::kDiscard);
+  m.data = out;
+  return m;
+}
+
+}  // namespace kedge

@@ -1,0 +1,46 @@
+// The weights as the kernels read them: matrices whose format the kernel table packs are copied, interleaved, into large
+// blocks of memory on huge pages; others stay where the file is mapped. The source of what was packed is let go, so
+// that no weight is resident twice.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "kernels/base/aligned.h"
+#include "kernels/base/parallel.h"
+#include "kernels/base/result.h"
+#include "kernels/kernel_table.h"
+#include "weights/tensor_store.h"
+
+namespace kedge {
+
+// A matrix, or a stack of matrices of the same shape, in the layout of one kernel table. A view.
+struct LaidMatrix {
+  const std::byte* data = nullptr;
+  size_t stride = 0;         // bytes from unit to unit
+  int rows_per_unit = 1;     // rows of a unit: 16 (packed) or 1 (the file's layout)
+  size_t matrix_stride = 0;  // bytes from matrix to matrix
+};
+
+// Owns the memory; move-only, and what it gave out stays valid when it is moved.
+class PackedStore {
+ public:
+  explicit PackedStore(const KernelTable& table) : table_(&table) {}
+
+  // Lays out `n_matrices` matrices [n_rows][k] that follow one another in `tensor`. `keep_source`: the file's bytes are
+  // read too (a token table that is also the output matrix). Error: kCapacity when there is no memory.
+  Result<LaidMatrix> lay_out(const TensorStore& store, const TensorRef& tensor, int n_matrices, int n_rows, int k,
+                             bool keep_source, const ThreadTeam& team);
+
+  size_t packed_bytes() const { return packed_bytes_; }
+
+ private:
+  Result<std::byte*> take(size_t bytes);
+
+  const KernelTable* table_;
+  std::vector<AlignedBytes> blocks_;
+  size_t used_ = 0;  // of the last block
+  size_t packed_bytes_ = 0;
+};
+
+}  // namespace kedge
