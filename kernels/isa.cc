@@ -3,6 +3,12 @@
 #include <cstdlib>
 #include <vector>
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
 namespace kedge {
 
 const KernelTable& reference_kernels();
@@ -13,9 +19,25 @@ const KernelTable& kernels();
 namespace avx512vnni {
 const KernelTable& kernels();
 }
+namespace amx {
+void make_table(KernelTable* table);
+}
 #endif
 
 namespace {
+
+#if defined(__x86_64__)
+// The processor has 8-bit tiles and the system lets this process keep them. Leave given, all threads have it.
+bool amx_usable() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  constexpr unsigned kTile = 1u << 24;
+  constexpr unsigned kInt8 = 1u << 25;
+  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0 || (d & kTile) == 0 || (d & kInt8) == 0) return false;
+  constexpr long kRequestPermission = 0x1023;  // ARCH_REQ_XCOMP_PERM
+  constexpr long kTileData = 18;
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+}
+#endif
 
 std::vector<const KernelTable*> detect() {
   std::vector<const KernelTable*> tables;
@@ -26,6 +48,11 @@ std::vector<const KernelTable*> detect() {
   if (has_avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
       __builtin_cpu_supports("avx512vnni")) {
+    static KernelTable amx_table;
+    if (amx_usable()) {
+      amx::make_table(&amx_table);
+      tables.push_back(&amx_table);
+    }
     tables.push_back(&avx512vnni::kernels());
   }
   if (has_avx2) tables.push_back(&avx2::kernels());

@@ -9,9 +9,8 @@
 namespace kedge {
 
 size_t matmul_scratch_bytes(int k) {
-  // A panel of at most 32 rows: codes, and per 32 codes a float scale and minimum or per 16 integer ones; then the
-  // zero-point corrections of a token tile; plus slack for alignment. F32 panels of 16 rows need k * 64.
-  return static_cast<size_t>(k) * 32 * 2 + static_cast<size_t>(k) * 64 + 65536;
+  // Codes of 32 rows, or floats of 16, or a tile of 16 rows of activations and a fixed amount for sums.
+  return static_cast<size_t>(k) * 64 + 131072;
 }
 
 }  // namespace kedge

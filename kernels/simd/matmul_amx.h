@@ -1,0 +1,372 @@
+// Matmul of packed weights for many tokens with AMX-int8, exact: the integers and the fma chains are the reference's.
+//
+// A scale per 32 values allows 32 of the 64 values a tile instruction can add up, and one scaling of every 16 x 16 sums.
+// In K-quants the sub-scales are integers: sub-scale * code is an integer of up to 14 bits, split here into two digits
+// of base 128, so that two products over the whole super-block give the exact sum, hi * 128 + lo.
+// Included by simd/table_amx.cc only.
+#pragma once
+
+#include "kernels/kernel_table.h"
+#include "kernels/simd/amx_tiles.h"
+#include "kernels/simd/packed_codes.h"
+
+namespace kedge::KEDGE_ISA {
+
+// Tokens of one pass over a panel; their sums stay in the second-level cache.
+inline constexpr int kPassTokens = 512;
+// Below this many tokens the vector kernels are faster.
+inline constexpr int kTileMinTokens = 12;
+
+// Scratch memory of one call.
+struct AmxScratch {
+  float* acc;       // [2 groups][kPassTokens][16]
+  int8_t* weights;  // [2 groups][2 digits][64 quads][64]: 256 values
+  int32_t* sums;    // [2][4 tiles][16][16]: what tiles were stored to, while the next are computed
+  int8_t* tail;     // [16][k]
+
+  static KEDGE_INLINE AmxScratch place(std::byte* p) {
+    AmxScratch s;
+    s.acc = reinterpret_cast<float*>(p);
+    p += 2 * kPassTokens * 16 * 4;
+    s.weights = reinterpret_cast<int8_t*>(p);
+    p += 4 * 4096;
+    s.sums = reinterpret_cast<int32_t*>(p);
+    p += 8 * 1024;
+    s.tail = reinterpret_cast<int8_t*>(p);
+    return s;
+  }
+};
+
+KEDGE_INLINE __m512 broadcast(const float* p) { return _mm512_set1_ps(*p); }
+KEDGE_INLINE __m512i broadcast_pair(const int16_t* p) {
+  int32_t v;
+  __builtin_memcpy(&v, p, 4);
+  return _mm512_set1_epi32(v);
+}
+
+// The digits of sub-scale * (code - zero), 14 bits at most, of one super-block of sixteen rows; formats whose products
+// fit a byte have one digit.
+template <class F>
+struct Digits {
+  static constexpr int kLargest = F::kZero > F::kMaxCode - F::kZero ? F::kZero : F::kMaxCode - F::kZero;
+  static constexpr int largest_sub() {
+    if constexpr (F::kHasMin) return F::kMaxSub;
+    return 128;
+  }
+  static constexpr int kCount = kLargest * largest_sub() < 128 ? 1 : 2;
+};
+
+template <class F>
+KEDGE_INLINE void unpack_digits(const std::byte* block, int8_t* lo, int8_t* hi) {
+  using P = PackedBlock<F>;
+  constexpr int kQuads = F::kSub / 4;
+  const __m512i first = _mm512_set1_epi32(0x01000100);
+  const __m512i lanes = _mm512_broadcast_i32x4(_mm_setr_epi32(0, 0x04040404, 0x08080808, 0x0c0c0c0c));
+  const __m512i even = _mm512_or_si512(first, lanes);
+  const __m512i odd = _mm512_or_si512(even, _mm512_set1_epi32(0x02020202));
+  const __m512i zero = _mm512_set1_epi16(F::kZero);
+  const __m512i low_byte = _mm512_set1_epi16(0xff);
+  const __m512i low_digits = _mm512_set1_epi8(0x7f);
+  for (int four = 0; four < P::kSubs / 4; ++four) {
+    const SubPairs<F> subs = load_subs<F>(block, four);
+    static_for<4>([&](auto sub) __attribute__((always_inline)) {
+      constexpr int j = decltype(sub)::value;
+      const __m512i scale = _mm512_shuffle_epi8(subs.scale[j / 2], j % 2 == 0 ? even : odd);
+      const int group = (four * 4 + j) * kQuads / 8;
+      const std::byte* planes = block + group * P::kGroupBytes;
+      constexpr int kFrom = j * kQuads % 8;
+      static_for<kFrom + kQuads, kFrom>([&](auto quad) __attribute__((always_inline)) {
+        constexpr int q = decltype(quad)::value;
+        const __m512i codes = quad_of_planes<F, q>(planes);
+        __m512i e = _mm512_and_si512(codes, low_byte);
+        __m512i o = _mm512_srli_epi16(codes, 8);
+        if constexpr (F::kZero != 0) {
+          e = _mm512_sub_epi16(e, zero);
+          o = _mm512_sub_epi16(o, zero);
+        }
+        e = _mm512_mullo_epi16(e, scale);
+        o = _mm512_mullo_epi16(o, scale);
+        const __mmask64 odd_bytes = 0xaaaaaaaaaaaaaaaaULL;
+        const __m512i low = _mm512_mask_blend_epi8(odd_bytes, e, _mm512_slli_epi16(o, 8));
+        const int at = (group * 8 + q) * 64;
+        if constexpr (Digits<F>::kCount == 1) {
+          _mm512_store_si512(lo + at, low);
+        } else {
+          _mm512_store_si512(lo + at, _mm512_and_si512(low, low_digits));
+          _mm512_store_si512(hi + at, _mm512_mask_blend_epi8(odd_bytes, _mm512_srai_epi16(e, 7), _mm512_slli_epi16(o, 1)));
+        }
+      });
+    });
+  }
+}
+
+// Scales and minimums of one super-block of sixteen rows, as the end of a block needs them.
+template <class F>
+struct SuperScales {
+  __m512 d;
+  __m512 dmin;
+  __m512i minimum[8];  // pairs of neighbours
+};
+template <class F>
+KEDGE_INLINE SuperScales<F> super_scales(const std::byte* block) {
+  using P = PackedBlock<F>;
+  SuperScales<F> s;
+  s.d = load_scales<F>(block + P::kScales);
+  if constexpr (F::kHasMin) {
+    s.dmin = S::load_f16(block + P::kMins);
+#pragma GCC unroll 4
+    for (int four = 0; four < P::kSubs / 4; ++four) {
+      const SubPairs<F> subs = load_subs<F>(block, four);
+      s.minimum[2 * four] = subs.minimum[0];
+      s.minimum[2 * four + 1] = subs.minimum[1];
+    }
+  }
+  return s;
+}
+
+// The tiles of one group of rows against one or two token tiles, stored and waiting for their end of block.
+struct Pending {
+  const int32_t* sums = nullptr;  // [token tile][digit][16][16]
+  float* acc = nullptr;           // [token][16] of the tiles' first token
+  const float* d = nullptr;       // scale of the first token, stride tokens_d
+  const int16_t* act_sums = nullptr;
+  int n = 0;  // tokens
+};
+
+// Rows [begin, end) of what is pending: sums to floats, scaled into the accumulators.
+template <class F>
+KEDGE_INLINE void finish_super(const Pending& p, const SuperScales<F>& s, size_t blocks, int begin, int end) {
+  using P = PackedBlock<F>;
+  constexpr int kDigits = Digits<F>::kCount;
+  const int last = end < p.n ? end : p.n;
+  for (int i = begin; i < last; ++i) {
+    const int32_t* sums = p.sums + (i / 16 * kDigits * 256 + i % 16 * 16);
+    __m512i isum = _mm512_load_si512(sums);
+    if constexpr (kDigits == 2) isum = _mm512_add_epi32(isum, _mm512_slli_epi32(_mm512_load_si512(sums + 256), 7));
+    const __m512 dx = broadcast(p.d + static_cast<size_t>(i) * blocks);
+    __m512 acc = _mm512_load_ps(p.acc + i * 16);
+    acc = _mm512_fmadd_ps(_mm512_cvtepi32_ps(isum), _mm512_mul_ps(s.d, dx), acc);
+    if constexpr (F::kHasMin) {
+      const int16_t* act = p.act_sums + static_cast<size_t>(i) * blocks * P::kSubs;
+      __m512i msum = _mm512_setzero_si512();
+#pragma GCC unroll 8
+      for (int j = 0; j < P::kSubs / 2; ++j) msum = _mm512_dpwssd_epi32(msum, s.minimum[j], broadcast_pair(act + 2 * j));
+      acc = _mm512_fnmadd_ps(_mm512_cvtepi32_ps(msum), _mm512_mul_ps(s.dmin, dx), acc);
+    }
+    _mm512_store_ps(p.acc + i * 16, acc);
+  }
+}
+
+// Starts the products of one group with two token tiles (kTwo) or one, finishing what is pending in between, so that
+// the vector units work while the tile unit does.
+template <class F, bool kTwo>
+KEDGE_INLINE void super_tiles(const int8_t* lo, const int8_t* hi, const int8_t* a0, const int8_t* a1, size_t k,
+                              int32_t* sums, const Pending& pending, const SuperScales<F>& scales, size_t blocks) {
+  constexpr bool kDouble = Digits<F>::kCount == 2;
+  _tile_zero(0);
+  if (kDouble) _tile_zero(1);
+  if (kTwo) _tile_zero(2);
+  if (kTwo && kDouble) _tile_zero(3);
+  for (int s = 0; s < 4; ++s) {
+    _tile_loadd(4, a0 + s * 64, k);
+    _tile_loadd(6, lo + s * 1024, 64);
+    _tile_dpbssd(0, 4, 6);
+    if (kDouble) {
+      _tile_loadd(7, hi + s * 1024, 64);
+      _tile_dpbssd(1, 4, 7);
+    }
+    if (kTwo) {
+      _tile_loadd(5, a1 + s * 64, k);
+      _tile_dpbssd(2, 5, 6);
+      if (kDouble) _tile_dpbssd(3, 5, 7);
+    }
+    finish_super<F>(pending, scales, blocks, s * 8, s * 8 + 8);
+  }
+  constexpr int kDigits = kDouble ? 2 : 1;
+  _tile_stored(0, sums, 64);
+  if (kDouble) _tile_stored(1, sums + 256, 64);
+  if (kTwo) _tile_stored(2, sums + kDigits * 256, 64);
+  if (kTwo && kDouble) _tile_stored(3, sums + 3 * 256, 64);
+}
+
+// kGroups groups of rows against all tokens of a pass, one super-block after the other.
+template <class F, int kGroups>
+KEDGE_INLINE void super_pass(const std::byte* const* group, const ActRows& x, const TokenTiles& tiles, const AmxScratch& m) {
+  using P = PackedBlock<F>;
+  const auto blocks = static_cast<size_t>(x.k / 256);
+  const int16_t* act_sums = F::kSub == 16 ? x.sums16 : x.sums32;
+  for (size_t b = 0; b < blocks; ++b) {
+    for (int g = 0; g < kGroups; ++g) {
+      unpack_digits<F>(group[g] + b * P::kBytes, m.weights + g * 8192, m.weights + g * 8192 + 4096);
+    }
+    memory_barrier();
+    for (int g = 0; g < kGroups; ++g) {
+      const SuperScales<F> scales = super_scales<F>(group[g] + b * P::kBytes);
+      const int8_t* lo = m.weights + g * 8192;
+      Pending pending;
+      int turn = 0;
+      for (int t = 0; t < tiles.count(); t += 2, turn ^= 1) {
+        const TokenTile first = tiles.at(t);
+        const bool two = t + 1 < tiles.count();
+        int32_t* sums = m.sums + turn * 1024;
+        Pending next;
+        next.sums = sums;
+        next.acc = m.acc + (static_cast<size_t>(g) * kPassTokens + static_cast<size_t>(first.first)) * 16;
+        next.d = x.d + static_cast<size_t>(first.first) * blocks + b;
+        next.act_sums = act_sums + (static_cast<size_t>(first.first) * blocks + b) * P::kSubs;
+        next.n = first.n;
+        if (two) {
+          const TokenTile second = tiles.at(t + 1);
+          next.n += second.n;
+          super_tiles<F, true>(lo, lo + 4096, first.q + b * 256, second.q + b * 256, tiles.k, sums, pending, scales, blocks);
+        } else {
+          super_tiles<F, false>(lo, lo + 4096, first.q + b * 256, nullptr, tiles.k, sums, pending, scales, blocks);
+        }
+        pending = next;
+      }
+      finish_super<F>(pending, scales, blocks, 0, 32);
+    }
+  }
+}
+
+// Codes minus zero of up to eight blocks of 32 of sixteen rows.
+template <class F>
+KEDGE_INLINE void unpack_signed(const std::byte* blocks, int n, int8_t* out) {
+  using P = PackedBlock<F>;
+  const __m512i zero = _mm512_set1_epi8(static_cast<char>(F::kZero));
+  for (int b = 0; b < n; ++b) {
+    static_for<8>([&](auto quad) __attribute__((always_inline)) {
+      constexpr int q = decltype(quad)::value;
+      __m512i codes = quad_of_planes<F, q>(blocks + static_cast<size_t>(b) * P::kBytes);
+      if constexpr (F::kZero != 0) codes = _mm512_sub_epi8(codes, zero);
+      _mm512_store_si512(out + (b * 8 + q) * 64, codes);
+    });
+  }
+}
+
+// One block of 32: sixteen tokens' sums to floats, scaled into the accumulators.
+template <class F>
+KEDGE_INLINE void finish_block32(const int32_t* sums, const std::byte* block, const float* d, const int16_t* act_sums,
+                                 size_t blocks, int n, __m512 (&acc)[16]) {
+  using P = PackedBlock<F>;
+  const __m512 dw = load_scales<F>(block + P::kScales);
+  [[maybe_unused]] __m512 mw = _mm512_setzero_ps();
+  if constexpr (F::kHasMin) mw = S::load_f16(block + P::kMins);
+#pragma GCC unroll 16
+  for (int i = 0; i < 16; ++i) {
+    const size_t row = static_cast<size_t>(i < n ? i : 0) * blocks;
+    const __m512 dx = broadcast(d + row);
+    acc[i] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_load_si512(sums + i * 16)), _mm512_mul_ps(dw, dx), acc[i]);
+    if constexpr (F::kHasMin) {
+      const __m512 total = _mm512_set1_ps(static_cast<float>(act_sums[row]));
+      acc[i] = _mm512_fmadd_ps(total, _mm512_mul_ps(mw, dx), acc[i]);
+    }
+  }
+}
+
+// Up to eight blocks of 32 of one group against one token tile.
+template <class F>
+KEDGE_INLINE void block32_tile(const std::byte* packed, const int8_t* weights, int n_blocks, const TokenTile& t, size_t k,
+                               const float* d, const int16_t* act_sums, size_t blocks, float* acc_rows, int32_t* sums) {
+  using P = PackedBlock<F>;
+  __m512 acc[16];
+#pragma GCC unroll 16
+  for (int i = 0; i < 16; ++i) acc[i] = _mm512_load_ps(acc_rows + i * 16);
+  for (int b = 0; b < n_blocks; ++b) {
+    // Two sets of tiles and stores in turn: a block is multiplied while the one before is scaled.
+    if (b % 2 == 0) {
+      _tile_zero(0);
+      _tile_loadd(4, t.q + b * 32, k);
+      _tile_loadd(6, weights + b * 512, 64);
+      _tile_dpbssd(0, 4, 6);
+      _tile_stored(0, sums, 64);
+    } else {
+      _tile_zero(1);
+      _tile_loadd(5, t.q + b * 32, k);
+      _tile_loadd(7, weights + b * 512, 64);
+      _tile_dpbssd(1, 5, 7);
+      _tile_stored(1, sums + 256, 64);
+    }
+    if (b > 0) {
+      finish_block32<F>(sums + (b - 1) % 2 * 256, packed + static_cast<size_t>(b - 1) * P::kBytes, d + b - 1,
+                        act_sums + b - 1, blocks, t.n, acc);
+    }
+  }
+  const int b = n_blocks - 1;
+  finish_block32<F>(sums + b % 2 * 256, packed + static_cast<size_t>(b) * P::kBytes, d + b, act_sums + b, blocks, t.n, acc);
+#pragma GCC unroll 16
+  for (int i = 0; i < 16; ++i) _mm512_store_ps(acc_rows + i * 16, acc[i]);
+}
+
+template <class F, int kGroups>
+KEDGE_INLINE void block32_pass(const std::byte* const* group, const ActRows& x, const TokenTiles& tiles, const AmxScratch& m) {
+  using P = PackedBlock<F>;
+  const int blocks = x.k / 32;
+  for (int b = 0; b < blocks; b += 8) {
+    const int n = blocks - b < 8 ? blocks - b : 8;
+    for (int g = 0; g < kGroups; ++g) unpack_signed<F>(group[g] + static_cast<size_t>(b) * P::kBytes, n, m.weights + g * 4096);
+    memory_barrier();
+    for (int t = 0; t < tiles.count(); ++t) {
+      TokenTile tile = tiles.at(t);
+      const size_t row = static_cast<size_t>(tile.first) * static_cast<size_t>(blocks) + static_cast<size_t>(b);
+      tile.q += b * 32;
+      for (int g = 0; g < kGroups; ++g) {
+        block32_tile<F>(group[g] + static_cast<size_t>(b) * P::kBytes, m.weights + g * 4096, n, tile, tiles.k, x.d + row,
+                        x.sums32 + row, static_cast<size_t>(blocks),
+                        m.acc + (static_cast<size_t>(g) * kPassTokens + static_cast<size_t>(tile.first)) * 16, m.sums);
+      }
+    }
+  }
+}
+
+template <class F, int kGroups>
+KEDGE_INLINE void amx_rows(const std::byte* const* group, const ActRows& x, int n_rows, float* y, size_t ldy,
+                           const AmxScratch& m) {
+  for (int t0 = 0; t0 < x.n; t0 += kPassTokens) {
+    ActRows part = x;
+    const auto k = static_cast<size_t>(x.k);
+    const auto first = static_cast<size_t>(t0);
+    part.n = x.n - t0 < kPassTokens ? x.n - t0 : kPassTokens;
+    part.q += first * k;
+    part.d += first * (k / PackedBlock<F>::kValues);
+    part.sums16 += first * (k / 16);
+    part.sums32 += first * (k / 32);
+    // The tail is the same for every group of rows; copying it again costs little beside the products.
+    const TokenTiles tiles = TokenTiles::make(part.q, part.n, x.k, m.tail);
+    for (int g = 0; g < kGroups; ++g) {
+      __builtin_memset(m.acc + g * kPassTokens * 16, 0, static_cast<size_t>(tiles.count()) * 16 * 64);
+    }
+    if constexpr (PackedBlock<F>::kSuper) {
+      super_pass<F, kGroups>(group, part, tiles, m);
+    } else {
+      block32_pass<F, kGroups>(group, part, tiles, m);
+    }
+    for (int t = 0; t < part.n; ++t) {
+      for (int g = 0; g < kGroups; ++g) {
+        const int rows = n_rows - g * 16 < 16 ? n_rows - g * 16 : 16;
+        const auto mask = static_cast<__mmask16>((1u << rows) - 1);
+        _mm512_mask_storeu_ps(y + (first + static_cast<size_t>(t)) * ldy + g * 16, mask,
+                              _mm512_load_ps(m.acc + (g * kPassTokens + t) * 16));
+      }
+    }
+  }
+}
+
+template <class F>
+static void matmul_tiles(const WeightRows& w, const ActRows& x, float* y, size_t ldy, std::byte* scratch) noexcept {
+  const AmxScratch m = AmxScratch::place(scratch);
+  configure_tiles(PackedBlock<F>::kSuper ? 64 : 32);
+  for (int row = 0; row < w.n_rows; row += 32) {
+    const std::byte* group[2];
+    group[0] = w.data + static_cast<size_t>(row / 16) * w.stride;
+    group[1] = group[0] + w.stride;
+    if (w.n_rows - row > 16) {
+      amx_rows<F, 2>(group, x, w.n_rows - row, y + row, ldy, m);
+    } else {
+      amx_rows<F, 1>(group, x, w.n_rows - row, y + row, ldy, m);
+    }
+  }
+  _tile_release();
+}
+
+}  // namespace kedge::KEDGE_ISA
