@@ -21,7 +21,7 @@ inline constexpr int kTileMinTokens = 12;
 struct AmxScratch {
   float* acc;       // [2 groups][kPassTokens][16]
   int8_t* weights;  // [2 groups][2 digits][64 quads][64]: 256 values
-  int32_t* sums;    // [2][4 tiles][16][16]: what tiles were stored to, while the next are computed
+  int32_t* sums;    // [2][8 tiles][16][16]: what tiles were stored to, while the next are computed
   int8_t* tail;     // [16][k]
 
   static KEDGE_INLINE AmxScratch place(std::byte* p) {
@@ -31,7 +31,7 @@ struct AmxScratch {
     s.weights = reinterpret_cast<int8_t*>(p);
     p += 4 * 4096;
     s.sums = reinterpret_cast<int32_t*>(p);
-    p += 8 * 1024;
+    p += 16 * 1024;
     s.tail = reinterpret_cast<int8_t*>(p);
     return s;
   }
@@ -57,9 +57,10 @@ struct Digits {
 };
 
 template <class F>
-KEDGE_INLINE void unpack_digits(const std::byte* block, int8_t* lo, int8_t* hi) {
+KEDGE_INLINE void unpack_digits(const std::byte* block, int8_t* lo) {
   using P = PackedBlock<F>;
   constexpr int kQuads = F::kSub / 4;
+  int8_t* hi = lo + 4096;
   const __m512i first = _mm512_set1_epi32(0x01000100);
   const __m512i lanes = _mm512_broadcast_i32x4(_mm_setr_epi32(0, 0x04040404, 0x08080808, 0x0c0c0c0c));
   const __m512i even = _mm512_or_si512(first, lanes);
@@ -133,36 +134,39 @@ struct Pending {
   int n = 0;  // tokens
 };
 
-// Rows [begin, end) of what is pending: sums to floats, scaled into the accumulators.
+// Eight rows of what is pending: sums to floats, scaled into the accumulators.
 template <class F>
-KEDGE_INLINE void finish_super(const Pending& p, const SuperScales<F>& s, size_t blocks, int begin, int end) {
+KEDGE_INLINE void finish_super(const Pending& p, const SuperScales<F>& s, size_t blocks, int begin) {
   using P = PackedBlock<F>;
   constexpr int kDigits = Digits<F>::kCount;
-  const int last = end < p.n ? end : p.n;
-  for (int i = begin; i < last; ++i) {
-    const int32_t* sums = p.sums + (i / 16 * kDigits * 256 + i % 16 * 16);
+  const int32_t* sums = p.sums + (begin / 16 * kDigits * 256 + begin % 16 * 16);
+  float* to = p.acc + begin * 16;
+  const float* d = p.d + static_cast<size_t>(begin) * blocks;
+  const int16_t* act = p.act_sums + static_cast<size_t>(begin) * blocks * P::kSubs;
+  const int n = p.n - begin < 8 ? p.n - begin : 8;
+  for (int i = 0; i < n; ++i, sums += 16, to += 16, d += blocks, act += blocks * P::kSubs) {
     __m512i isum = _mm512_load_si512(sums);
     if constexpr (kDigits == 2) isum = _mm512_add_epi32(isum, _mm512_slli_epi32(_mm512_load_si512(sums + 256), 7));
-    const __m512 dx = broadcast(p.d + static_cast<size_t>(i) * blocks);
-    __m512 acc = _mm512_load_ps(p.acc + i * 16);
+    const __m512 dx = broadcast(d);
+    __m512 acc = _mm512_load_ps(to);
     acc = _mm512_fmadd_ps(_mm512_cvtepi32_ps(isum), _mm512_mul_ps(s.d, dx), acc);
     if constexpr (F::kHasMin) {
-      const int16_t* act = p.act_sums + static_cast<size_t>(i) * blocks * P::kSubs;
       __m512i msum = _mm512_setzero_si512();
 #pragma GCC unroll 8
       for (int j = 0; j < P::kSubs / 2; ++j) msum = _mm512_dpwssd_epi32(msum, s.minimum[j], broadcast_pair(act + 2 * j));
       acc = _mm512_fnmadd_ps(_mm512_cvtepi32_ps(msum), _mm512_mul_ps(s.dmin, dx), acc);
     }
-    _mm512_store_ps(p.acc + i * 16, acc);
+    _mm512_store_ps(to, acc);
   }
 }
 
 // Starts the products of one group with two token tiles (kTwo) or one, finishing what is pending in between, so that
 // the vector units work while the tile unit does.
 template <class F, bool kTwo>
-KEDGE_INLINE void super_tiles(const int8_t* lo, const int8_t* hi, const int8_t* a0, const int8_t* a1, size_t k,
-                              int32_t* sums, const Pending& pending, const SuperScales<F>& scales, size_t blocks) {
+KEDGE_INLINE void super_tiles(const int8_t* lo, const int8_t* a0, const int8_t* a1, size_t k, int32_t* sums,
+                              const Pending& pending, const SuperScales<F>& scales, size_t blocks) {
   constexpr bool kDouble = Digits<F>::kCount == 2;
+  const int8_t* hi = lo + 4096;
   _tile_zero(0);
   if (kDouble) _tile_zero(1);
   if (kTwo) _tile_zero(2);
@@ -180,7 +184,7 @@ KEDGE_INLINE void super_tiles(const int8_t* lo, const int8_t* hi, const int8_t* 
       _tile_dpbssd(2, 5, 6);
       if (kDouble) _tile_dpbssd(3, 5, 7);
     }
-    finish_super<F>(pending, scales, blocks, s * 8, s * 8 + 8);
+    finish_super<F>(pending, scales, blocks, s * 8);
   }
   constexpr int kDigits = kDouble ? 2 : 1;
   _tile_stored(0, sums, 64);
@@ -195,37 +199,39 @@ KEDGE_INLINE void super_pass(const std::byte* const* group, const ActRows& x, co
   using P = PackedBlock<F>;
   const auto blocks = static_cast<size_t>(x.k / 256);
   const int16_t* act_sums = F::kSub == 16 ? x.sums16 : x.sums32;
+  const int n_tiles = tiles.count();
   for (size_t b = 0; b < blocks; ++b) {
+    SuperScales<F> scales[kGroups];
+#pragma GCC unroll 4
     for (int g = 0; g < kGroups; ++g) {
-      unpack_digits<F>(group[g] + b * P::kBytes, m.weights + g * 8192, m.weights + g * 8192 + 4096);
+      unpack_digits<F>(group[g] + b * P::kBytes, m.weights + g * 8192);
+      scales[g] = super_scales<F>(group[g] + b * P::kBytes);
     }
     memory_barrier();
-    for (int g = 0; g < kGroups; ++g) {
-      const SuperScales<F> scales = super_scales<F>(group[g] + b * P::kBytes);
-      const int8_t* lo = m.weights + g * 8192;
-      Pending pending;
-      int turn = 0;
-      for (int t = 0; t < tiles.count(); t += 2, turn ^= 1) {
-        const TokenTile first = tiles.at(t);
-        const bool two = t + 1 < tiles.count();
+    Pending pending;
+    int turn = 0;
+    for (int t = 0; t < n_tiles; t += 2) {
+      const TokenTile first = tiles.at(t);
+      const bool two = t + 1 < n_tiles;
+      const TokenTile second = two ? tiles.at(t + 1) : first;
+#pragma GCC unroll 4
+      for (int g = 0; g < kGroups; ++g, turn ^= 1) {
         int32_t* sums = m.sums + turn * 1024;
-        Pending next;
-        next.sums = sums;
-        next.acc = m.acc + (static_cast<size_t>(g) * kPassTokens + static_cast<size_t>(first.first)) * 16;
-        next.d = x.d + static_cast<size_t>(first.first) * blocks + b;
-        next.act_sums = act_sums + (static_cast<size_t>(first.first) * blocks + b) * P::kSubs;
-        next.n = first.n;
+        const SuperScales<F>& before = scales[(g + kGroups - 1) % kGroups];
+        const int8_t* weights = m.weights + g * 8192;
         if (two) {
-          const TokenTile second = tiles.at(t + 1);
-          next.n += second.n;
-          super_tiles<F, true>(lo, lo + 4096, first.q + b * 256, second.q + b * 256, tiles.k, sums, pending, scales, blocks);
+          super_tiles<F, true>(weights, first.q + b * 256, second.q + b * 256, tiles.k, sums, pending, before, blocks);
         } else {
-          super_tiles<F, false>(lo, lo + 4096, first.q + b * 256, nullptr, tiles.k, sums, pending, scales, blocks);
+          super_tiles<F, false>(weights, first.q + b * 256, nullptr, tiles.k, sums, pending, before, blocks);
         }
-        pending = next;
+        pending.sums = sums;
+        pending.acc = m.acc + (static_cast<size_t>(g) * kPassTokens + static_cast<size_t>(first.first)) * 16;
+        pending.d = x.d + static_cast<size_t>(first.first) * blocks + b;
+        pending.act_sums = act_sums + (static_cast<size_t>(first.first) * blocks + b) * P::kSubs;
+        pending.n = first.n + (two ? second.n : 0);
       }
-      finish_super<F>(pending, scales, blocks, 0, 32);
     }
+    for (int begin = 0; begin < 32; begin += 8) finish_super<F>(pending, scales[kGroups - 1], blocks, begin);
   }
 }
 
@@ -244,19 +250,36 @@ KEDGE_INLINE void unpack_signed(const std::byte* blocks, int n, int8_t* out) {
   }
 }
 
-// One block of 32: sixteen tokens' sums to floats, scaled into the accumulators.
+// Up to eight blocks of 32 of one group of rows against one token tile.
+struct Block32Item {
+  const std::byte* packed = nullptr;  // the blocks' scales
+  const int8_t* weights = nullptr;    // their codes, 512 bytes each
+  TokenTile tokens = {};
+  const float* d = nullptr;  // activation scale of the first token and block
+  const int16_t* act_sums = nullptr;
+  float* acc = nullptr;     // [16 tokens][16 rows]
+  int32_t* sums = nullptr;  // [block][16][16]
+  int n_blocks = 0;
+};
+
+// One block's sums to floats, scaled into the accumulators.
 template <class F>
-KEDGE_INLINE void finish_block32(const int32_t* sums, const std::byte* block, const float* d, const int16_t* act_sums,
-                                 size_t blocks, int n, __m512 (&acc)[16]) {
+KEDGE_INLINE void finish_block32(const Block32Item& item, int b, size_t blocks, __m512 (&acc)[16]) {
   using P = PackedBlock<F>;
+  const std::byte* block = item.packed + static_cast<size_t>(b) * P::kBytes;
   const __m512 dw = load_scales<F>(block + P::kScales);
   [[maybe_unused]] __m512 mw = _mm512_setzero_ps();
   if constexpr (F::kHasMin) mw = S::load_f16(block + P::kMins);
+  const float* d = item.d + b;
+  const int16_t* act_sums = item.act_sums + b;
+  // Rows that are none read the scales of the last one.
+  const size_t last = static_cast<size_t>(item.tokens.n - 1) * blocks;
 #pragma GCC unroll 16
-  for (int i = 0; i < 16; ++i) {
-    const size_t row = static_cast<size_t>(i < n ? i : 0) * blocks;
+  for (size_t i = 0; i < 16; ++i) {
+    const size_t row = i * blocks < last ? i * blocks : last;
     const __m512 dx = broadcast(d + row);
-    acc[i] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_load_si512(sums + i * 16)), _mm512_mul_ps(dw, dx), acc[i]);
+    const __m512i isum = _mm512_load_si512(item.sums + b * 256 + i * 16);
+    acc[i] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(isum), _mm512_mul_ps(dw, dx), acc[i]);
     if constexpr (F::kHasMin) {
       const __m512 total = _mm512_set1_ps(static_cast<float>(act_sums[row]));
       acc[i] = _mm512_fmadd_ps(total, _mm512_mul_ps(mw, dx), acc[i]);
@@ -264,38 +287,39 @@ KEDGE_INLINE void finish_block32(const int32_t* sums, const std::byte* block, co
   }
 }
 
-// Up to eight blocks of 32 of one group against one token tile.
-template <class F>
-KEDGE_INLINE void block32_tile(const std::byte* packed, const int8_t* weights, int n_blocks, const TokenTile& t, size_t k,
-                               const float* d, const int16_t* act_sums, size_t blocks, float* acc_rows, int32_t* sums) {
-  using P = PackedBlock<F>;
-  __m512 acc[16];
-#pragma GCC unroll 16
-  for (int i = 0; i < 16; ++i) acc[i] = _mm512_load_ps(acc_rows + i * 16);
-  for (int b = 0; b < n_blocks; ++b) {
-    // Two sets of tiles and stores in turn: a block is multiplied while the one before is scaled.
-    if (b % 2 == 0) {
-      _tile_zero(0);
-      _tile_loadd(4, t.q + b * 32, k);
-      _tile_loadd(6, weights + b * 512, 64);
-      _tile_dpbssd(0, 4, 6);
-      _tile_stored(0, sums, 64);
-    } else {
-      _tile_zero(1);
-      _tile_loadd(5, t.q + b * 32, k);
-      _tile_loadd(7, weights + b * 512, 64);
-      _tile_dpbssd(1, 5, 7);
-      _tile_stored(1, sums + 256, 64);
-    }
-    if (b > 0) {
-      finish_block32<F>(sums + (b - 1) % 2 * 256, packed + static_cast<size_t>(b - 1) * P::kBytes, d + b - 1,
-                        act_sums + b - 1, blocks, t.n, acc);
-    }
+// The tile products of block b; blocks use different tiles in turn.
+KEDGE_INLINE void start_block32(const Block32Item& item, int b, size_t k) {
+  if (b % 2 == 0) {
+    _tile_zero(0);
+    _tile_loadd(4, item.tokens.q + b * 32, k);
+    _tile_loadd(6, item.weights + b * 512, 64);
+    _tile_dpbssd(0, 4, 6);
+    _tile_stored(0, item.sums + b * 256, 64);
+  } else {
+    _tile_zero(1);
+    _tile_loadd(5, item.tokens.q + b * 32, k);
+    _tile_loadd(7, item.weights + b * 512, 64);
+    _tile_dpbssd(1, 5, 7);
+    _tile_stored(1, item.sums + b * 256, 64);
   }
-  const int b = n_blocks - 1;
-  finish_block32<F>(sums + b % 2 * 256, packed + static_cast<size_t>(b) * P::kBytes, d + b, act_sums + b, blocks, t.n, acc);
+}
+
+// Multiplies `next` while the sums of `pending` (whose n_blocks is 0 when there is none) are scaled.
+template <class F>
+KEDGE_INLINE void block32_items(const Block32Item& next, const Block32Item& pending, size_t k, size_t blocks) {
+  __m512 acc[16];
+  if (pending.n_blocks > 0) {
 #pragma GCC unroll 16
-  for (int i = 0; i < 16; ++i) _mm512_store_ps(acc_rows + i * 16, acc[i]);
+    for (int i = 0; i < 16; ++i) acc[i] = _mm512_load_ps(pending.acc + i * 16);
+  }
+  for (int b = 0; b < 8; ++b) {
+    if (b < next.n_blocks) start_block32(next, b, k);
+    if (b < pending.n_blocks) finish_block32<F>(pending, b, blocks, acc);
+  }
+  if (pending.n_blocks > 0) {
+#pragma GCC unroll 16
+    for (int i = 0; i < 16; ++i) _mm512_store_ps(pending.acc + i * 16, acc[i]);
+  }
 }
 
 template <class F, int kGroups>
@@ -304,18 +328,30 @@ KEDGE_INLINE void block32_pass(const std::byte* const* group, const ActRows& x, 
   const int blocks = x.k / 32;
   for (int b = 0; b < blocks; b += 8) {
     const int n = blocks - b < 8 ? blocks - b : 8;
-    for (int g = 0; g < kGroups; ++g) unpack_signed<F>(group[g] + static_cast<size_t>(b) * P::kBytes, n, m.weights + g * 4096);
+    const size_t at = static_cast<size_t>(b) * P::kBytes;
+    for (int g = 0; g < kGroups; ++g) unpack_signed<F>(group[g] + at, n, m.weights + g * 4096);
     memory_barrier();
+    Block32Item pending;
+    int turn = 0;
     for (int t = 0; t < tiles.count(); ++t) {
-      TokenTile tile = tiles.at(t);
-      const size_t row = static_cast<size_t>(tile.first) * static_cast<size_t>(blocks) + static_cast<size_t>(b);
-      tile.q += b * 32;
-      for (int g = 0; g < kGroups; ++g) {
-        block32_tile<F>(group[g] + static_cast<size_t>(b) * P::kBytes, m.weights + g * 4096, n, tile, tiles.k, x.d + row,
-                        x.sums32 + row, static_cast<size_t>(blocks),
-                        m.acc + (static_cast<size_t>(g) * kPassTokens + static_cast<size_t>(tile.first)) * 16, m.sums);
+      for (int g = 0; g < kGroups; ++g, turn ^= 1) {
+        Block32Item next;
+        next.tokens = tiles.at(t);
+        const auto first = static_cast<size_t>(next.tokens.first);
+        const size_t row = first * static_cast<size_t>(blocks) + static_cast<size_t>(b);
+        next.tokens.q += b * 32;
+        next.packed = group[g] + at;
+        next.weights = m.weights + g * 4096;
+        next.d = x.d + row;
+        next.act_sums = x.sums32 + row;
+        next.acc = m.acc + (static_cast<size_t>(g) * kPassTokens + first) * 16;
+        next.sums = m.sums + turn * 2048;
+        next.n_blocks = n;
+        block32_items<F>(next, pending, tiles.k, static_cast<size_t>(blocks));
+        pending = next;
       }
     }
+    block32_items<F>(Block32Item{}, pending, tiles.k, static_cast<size_t>(blocks));
   }
 }
 
