@@ -134,29 +134,44 @@ struct Pending {
   int n = 0;  // tokens
 };
 
-// Eight rows of what is pending: sums to floats, scaled into the accumulators.
+// One row (token) of what is pending: sums to floats, scaled into the accumulators.
+template <class F>
+KEDGE_INLINE void finish_super_row(const int32_t* sums, float* to, const float* d, const int16_t* act,
+                                   const SuperScales<F>& s) {
+  __m512i isum = _mm512_load_si512(sums);
+  if constexpr (Digits<F>::kCount == 2) {
+    isum = _mm512_add_epi32(isum, _mm512_slli_epi32(_mm512_load_si512(sums + 256), 7));
+  }
+  const __m512 dx = broadcast(d);
+  __m512 acc = _mm512_fmadd_ps(_mm512_cvtepi32_ps(isum), _mm512_mul_ps(s.d, dx), _mm512_load_ps(to));
+  if constexpr (F::kHasMin) {
+    __m512i msum = _mm512_setzero_si512();
+#pragma GCC unroll 8
+    for (int j = 0; j < PackedBlock<F>::kSubs / 2; ++j) {
+      msum = _mm512_dpwssd_epi32(msum, s.minimum[j], broadcast_pair(act + 2 * j));
+    }
+    acc = _mm512_fnmadd_ps(_mm512_cvtepi32_ps(msum), _mm512_mul_ps(s.dmin, dx), acc);
+  }
+  _mm512_store_ps(to, acc);
+}
+
+// Eight rows.
 template <class F>
 KEDGE_INLINE void finish_super(const Pending& p, const SuperScales<F>& s, size_t blocks, int begin) {
-  using P = PackedBlock<F>;
   constexpr int kDigits = Digits<F>::kCount;
   const int32_t* sums = p.sums + (begin / 16 * kDigits * 256 + begin % 16 * 16);
   float* to = p.acc + begin * 16;
-  const float* d = p.d + static_cast<size_t>(begin) * blocks;
-  const int16_t* act = p.act_sums + static_cast<size_t>(begin) * blocks * P::kSubs;
-  const int n = p.n - begin < 8 ? p.n - begin : 8;
-  for (int i = 0; i < n; ++i, sums += 16, to += 16, d += blocks, act += blocks * P::kSubs) {
-    __m512i isum = _mm512_load_si512(sums);
-    if constexpr (kDigits == 2) isum = _mm512_add_epi32(isum, _mm512_slli_epi32(_mm512_load_si512(sums + 256), 7));
-    const __m512 dx = broadcast(d);
-    __m512 acc = _mm512_load_ps(to);
-    acc = _mm512_fmadd_ps(_mm512_cvtepi32_ps(isum), _mm512_mul_ps(s.d, dx), acc);
-    if constexpr (F::kHasMin) {
-      __m512i msum = _mm512_setzero_si512();
+  const auto first = static_cast<size_t>(begin);
+  const float* d = p.d + first * blocks;
+  const size_t act_stride = blocks * PackedBlock<F>::kSubs;
+  const int16_t* act = p.act_sums + first * act_stride;
+  if (p.n - begin >= 8) {
 #pragma GCC unroll 8
-      for (int j = 0; j < P::kSubs / 2; ++j) msum = _mm512_dpwssd_epi32(msum, s.minimum[j], broadcast_pair(act + 2 * j));
-      acc = _mm512_fnmadd_ps(_mm512_cvtepi32_ps(msum), _mm512_mul_ps(s.dmin, dx), acc);
+    for (size_t i = 0; i < 8; ++i) finish_super_row<F>(sums + i * 16, to + i * 16, d + i * blocks, act + i * act_stride, s);
+  } else {
+    for (size_t i = 0; static_cast<int>(i) < p.n - begin; ++i) {
+      finish_super_row<F>(sums + i * 16, to + i * 16, d + i * blocks, act + i * act_stride, s);
     }
-    _mm512_store_ps(to, acc);
   }
 }
 
