@@ -34,53 +34,61 @@ static void scale_row(const uint16_t* from, int n, float* to) {
   for (int i = 0; i < n; i += 16) S::f16_to_f32x16(from + i).store(to + i);
 }
 
-static void page_scores(const AttendRows& a, const std::byte* page, int r0, int r1, AttendWork& w, bool fetch) {
+// Few rows: the tiles read the page in its format and fetch memory ahead. Many: the page is widened first, if it is not
+// float32 already, and what is ahead is fetched meanwhile.
+static void page_scores(const AttendRows& a, const std::byte* page, int r0, int r1, AttendWork& w) {
   const int d = a.layout.head_dim_k;
+  const bool few = r1 - r0 < kWidenRows;
   // While the keys are read, the values of the same page are fetched.
   const size_t v_bytes = KvLayout::matrix_bytes(a.layout.format, a.layout.head_dim_v);
-  Ahead ahead;
-  if (fetch) ahead = {page + a.layout.v_offset(), v_bytes / static_cast<size_t>(d)};
+  Ahead ahead{page + a.layout.v_offset(), v_bytes / static_cast<size_t>(d)};
   switch (a.layout.format) {
-    case KvFormat::kF32:
-      return score_rows(LoadF32{reinterpret_cast<const float*>(page)}, d, r0, r1, w, ahead);
+    case KvFormat::kF32: {
+      const LoadF32 keys{reinterpret_cast<const float*>(page)};
+      if (few) return score_rows<LoadF32, true>(keys, d, r0, r1, w, ahead);
+      return score_rows<LoadF32, false>(keys, d, r0, r1, w, ahead);
+    }
     case KvFormat::kF16: {
       const LoadF16 keys{reinterpret_cast<const uint16_t*>(page)};
-      if (r1 - r0 < kWidenRows) return score_rows(keys, d, r0, r1, w, ahead);
-      widen(keys, d, kPageTokens, kPageTokens, w.wide);
-      return score_rows(LoadF32{w.wide}, d, r0, r1, w, ahead);
+      if (few) return score_rows<LoadF16, true>(keys, d, r0, r1, w, ahead);
+      widen(keys, d, kPageTokens, kPageTokens, w.wide, ahead);
+      return score_rows<LoadF32, false>(LoadF32{w.wide}, d, r0, r1, w, ahead);
     }
     case KvFormat::kQ8_0:
       scale_row(reinterpret_cast<const uint16_t*>(page + a.layout.k_scales()), d, w.key_scales);
-      ahead.step *= 32;
+      ahead.step *= 32;  // per block of dimensions
       return score_rows_q8(reinterpret_cast<const uint8_t*>(page), d, r0, r1, w, ahead);
   }
 }
 
+// `few`: rows that are worth widening for are many.
 template <class L>
-KEDGE_INLINE void page_values(const L& values, int d, int r0, int r1, AttendWork& w, const Ahead& ahead) {
+KEDGE_INLINE void format_values(const L& values, int d, int r0, int r1, AttendWork& w, const Ahead& ahead, bool few) {
   const int padded = (d + 15) / 16 * 16;
-  if (padded == d && (sizeof(L) == sizeof(LoadF32) && L::kBytes == 4 ? true : r1 - r0 < kWidenRows)) {
-    return value_rows(values, d, r0, r1, w, ahead);
-  }
-  widen(values, kPageTokens, d, padded, w.wide);
-  value_rows(LoadF32{w.wide}, padded, r0, r1, w, ahead);
+  if (few && padded == d) return value_rows<L, true>(values, d, r0, r1, w, ahead);
+  widen(values, kPageTokens, d, padded, w.wide, ahead);
+  value_rows<LoadF32, false>(LoadF32{w.wide}, padded, r0, r1, w, ahead);
 }
 
 static void page_values(const AttendRows& a, const std::byte* page, int r0, int r1, AttendWork& w,
                         const std::byte* next) {
   const int d = a.layout.head_dim_v;
+  const bool few = r1 - r0 < kWidenRows;
   const std::byte* p = page + a.layout.v_offset();
   // While the values are read, the keys of the next page are fetched.
   Ahead ahead;
   if (next != nullptr) ahead = {next, a.layout.v_offset() / kPageTokens};
   switch (a.layout.format) {
-    case KvFormat::kF32:
-      return page_values(LoadF32{reinterpret_cast<const float*>(p)}, d, r0, r1, w, ahead);
+    case KvFormat::kF32: {
+      const LoadF32 values{reinterpret_cast<const float*>(p)};
+      if (d % 16 == 0 && !few) return value_rows<LoadF32, false>(values, d, r0, r1, w, ahead);
+      return format_values(values, d, r0, r1, w, ahead, few);
+    }
     case KvFormat::kF16:
-      return page_values(LoadF16{reinterpret_cast<const uint16_t*>(p)}, d, r0, r1, w, ahead);
+      return format_values(LoadF16{reinterpret_cast<const uint16_t*>(p)}, d, r0, r1, w, ahead, few);
     case KvFormat::kQ8_0:
       scale_row(reinterpret_cast<const uint16_t*>(page + a.layout.v_scales()), d, w.value_scales);
-      return page_values(LoadQ8{reinterpret_cast<const int8_t*>(p), w.value_scales}, d, r0, r1, w, ahead);
+      return format_values(LoadQ8{reinterpret_cast<const int8_t*>(p), w.value_scales}, d, r0, r1, w, ahead, few);
   }
 }
 
@@ -100,10 +108,9 @@ static void attend_page(const AttendRows& a, int p, const std::byte* next, Atten
     }
     int r1 = r0 + 1;
     while (r1 < a.n && w.t0[r1] < w.t1[r1]) ++r1;
-    const bool few = r1 - r0 < kWidenRows;
-    page_scores(a, page, r0, r1, w, few);
+    page_scores(a, page, r0, r1, w);
     softmax_page(a, p, r0, r1, w);
-    page_values(a, page, r0, r1, w, few ? next : nullptr);
+    page_values(a, page, r0, r1, w, next);
     r0 = r1;
   }
 }

@@ -7,9 +7,10 @@
 
 namespace kedge::KEDGE_ISA {
 
-// kR rows from `row` on, kC vectors of tokens at a time.
-template <class L, int kR, int kC, bool kAhead>
-static void score_tile(const L& keys, int head_dim, int row, AttendWork& w, const Ahead& ahead) {
+// kR rows from `row` on.
+template <class L, int kR, bool kAhead>
+static void score_tile(const L& keys, int head_dim, int row, AttendWork& w, Ahead ahead) {
+  constexpr int kC = score_vectors(kR);
   for (int first = 0; first < kPageTokens; first += 16 * kC) {
     V acc[kR][kC];
 #pragma GCC unroll 16
@@ -18,6 +19,7 @@ static void score_tile(const L& keys, int head_dim, int row, AttendWork& w, cons
       for (int c = 0; c < kC; ++c) acc[r][c] = V::zero();
     }
     const float* q = w.q[row];
+#pragma GCC unroll 2
     for (int i = 0; i < head_dim; ++i) {
       V k[kC];
 #pragma GCC unroll 16
@@ -35,34 +37,22 @@ static void score_tile(const L& keys, int head_dim, int row, AttendWork& w, cons
 #pragma GCC unroll 16
       for (int c = 0; c < kC; ++c) acc[r][c].store(w.scores[row + r] + first + 16 * c);
     }
+    ahead.step = 0;
   }
 }
 
 // Rows [r0, r1); memory ahead is fetched with the first tile.
-template <class L>
-static void score_rows(const L& keys, int head_dim, int r0, int r1, AttendWork& w, const Ahead& ahead) {
-  using T = ScoreTile;
-  int r = r0;
-  if (ahead.p != nullptr) {
-    if (r1 - r >= 4) {
-      score_tile<L, 4, T::kVectors, true>(keys, head_dim, r, w, ahead);
-      r += 4;
-    } else if (r1 - r >= 2) {
-      score_tile<L, 2, T::kFewVectors, true>(keys, head_dim, r, w, ahead);
-      r += 2;
-    } else {
-      score_tile<L, 1, T::kFewVectors, true>(keys, head_dim, r++, w, ahead);
-    }
+template <class L, bool kAhead>
+static void score_rows(const L& keys, int head_dim, int r0, int r1, AttendWork& w, Ahead ahead) {
+  for (int r = r0; r < r1; r += kScoreRows) {
+    with_rows<kScoreRows>(r1 - r, [&](auto n) { score_tile<L, n(), kAhead>(keys, head_dim, r, w, ahead); });
+    ahead.step = 0;
   }
-  for (; r + T::kRows <= r1; r += T::kRows) score_tile<L, T::kRows, T::kVectors, false>(keys, head_dim, r, w, ahead);
-  for (; r + 4 <= r1; r += 4) score_tile<L, 4, T::kVectors, false>(keys, head_dim, r, w, ahead);
-  for (; r + 2 <= r1; r += 2) score_tile<L, 2, T::kFewVectors, false>(keys, head_dim, r, w, ahead);
-  if (r < r1) score_tile<L, 1, T::kFewVectors, false>(keys, head_dim, r, w, ahead);
 }
 
 // Q8_0: exact integer dots per 32 dimensions, then one fma each.
-template <int kR, bool kAhead>
-static void score_tile_q8(const uint8_t* codes, int head_dim, int row, AttendWork& w, const Ahead& ahead) {
+template <int kR>
+static void score_tile_q8(const uint8_t* codes, int head_dim, int row, AttendWork& w, Ahead ahead) {
   constexpr int kC = kIntVectors;
   for (int first = 0; first < kPageTokens; first += kC * S::kRows) {
     S::Floats acc[kR][kC];
@@ -72,9 +62,7 @@ static void score_tile_q8(const uint8_t* codes, int head_dim, int row, AttendWor
       for (int c = 0; c < kC; ++c) acc[r][c] = S::set_float(0.0f);
     }
     for (int b = 0; b < head_dim / 32; ++b) {
-      if constexpr (kAhead) {
-        if (first == 0) ahead.fetch(b);
-      }
+      ahead.fetch(b);
       S::Ints dot[kR][kC];
 #pragma GCC unroll 16
       for (int r = 0; r < kR; ++r) {
@@ -116,22 +104,15 @@ static void score_tile_q8(const uint8_t* codes, int head_dim, int row, AttendWor
 #pragma GCC unroll 16
       for (int c = 0; c < kC; ++c) S::store_floats(w.scores[row + r] + first + c * S::kRows, acc[r][c]);
     }
+    ahead.step = 0;
   }
 }
 
-static void score_rows_q8(const uint8_t* codes, int head_dim, int r0, int r1, AttendWork& w, const Ahead& ahead) {
-  int r = r0;
-  if (ahead.p != nullptr) {
-    if (r1 - r >= 2) {
-      score_tile_q8<2, true>(codes, head_dim, r, w, ahead);
-      r += 2;
-    } else {
-      score_tile_q8<1, true>(codes, head_dim, r++, w, ahead);
-    }
+static void score_rows_q8(const uint8_t* codes, int head_dim, int r0, int r1, AttendWork& w, Ahead ahead) {
+  for (int r = r0; r < r1; r += kIntRows) {
+    with_rows<kIntRows>(r1 - r, [&](auto n) { score_tile_q8<n()>(codes, head_dim, r, w, ahead); });
+    ahead.step = 0;
   }
-  for (; r + 4 <= r1; r += 4) score_tile_q8<4, false>(codes, head_dim, r, w, ahead);
-  for (; r + 2 <= r1; r += 2) score_tile_q8<2, false>(codes, head_dim, r, w, ahead);
-  if (r < r1) score_tile_q8<1, false>(codes, head_dim, r, w, ahead);
 }
 
 }  // namespace kedge::KEDGE_ISA

@@ -59,19 +59,17 @@ KEDGE_INLINE float scale_scores(const AttendRows& a, int row, AttendWork& w) {
   return Fold::max(max(x[0], x[1]));
 }
 
-// Scores of page p to weights, for rows [r0, r1): updates max and sum and rescales what was accumulated.
+// Scores of page p to weights, for rows [r0, r1): updates max and sum. What was accumulated before has to be multiplied
+// by w.rescale; the value tiles do that as they load it.
 static void softmax_page(const AttendRows& a, int p, int r0, int r1, AttendWork& w) {
-  bool changed = false;
   for (int r = r0; r < r1; ++r) {
     const float top = a.softcap > 0 ? scale_scores<true>(a, r, w) : scale_scores<false>(a, r, w);
-    w.old_max[r] = w.max[r];
-    changed |= top > w.max[r];
+    w.rescale[r] = w.max[r];
     w.max[r] = top > w.max[r] ? top : w.max[r];
+    w.rescale[r] -= w.max[r];
   }
-  // exp(0) is 1 and x * 1 is x: where no largest score changed there is nothing to do.
-  for (int r = r0; r < r1 && changed; r += 16) {
-    const int n = r1 - r;
-    exp(V::load_part(w.old_max + r, n, 0.0f) - V::load_part(w.max + r, n, 0.0f)).store_part(w.rescale + r, n);
+  for (int r = r0; r < r1; r += 16) {
+    exp(V::load_part(w.rescale + r, r1 - r, 0.0f)).store_part(w.rescale + r, r1 - r);
   }
   for (int r = r0; r < r1; ++r) {
     float* s = w.scores[r];
@@ -81,15 +79,11 @@ static void softmax_page(const AttendRows& a, int p, int r0, int r1, AttendWork&
     p0.store(s);
     p1.store(s + 16);
     const float sum = Fold::sum(p0 + p1);
-    w.sum[r] = __builtin_fmaf(w.sum[r], changed ? w.rescale[r] : 1.0f, sum);
+    w.sum[r] = __builtin_fmaf(w.sum[r], w.rescale[r], sum);
     if (a.page_mass != nullptr) {
       w.page_sum[r][p % kChunkPages] = sum;
       w.page_max[r][p % kChunkPages] = w.max[r];
     }
-  }
-  if (!changed) return;
-  for (int r = r0; r < r1; ++r) {
-    if (w.rescale[r] != 1.0f) multiply_row(w.acc[r], w.rescale[r], w.acc[r], (a.layout.head_dim_v + 15) / 16 * 16);
   }
 }
 

@@ -17,8 +17,9 @@ static void value_tile(const L& values, int width, int row, int t0, int t1, int 
 #pragma GCC unroll 16
   for (int r = 0; r < kR; ++r) {
 #pragma GCC unroll 16
-    for (int c = 0; c < kC; ++c) acc[r][c] = V::load(out + r * kRowStride + 16 * c);
+    for (int c = 0; c < kC; ++c) acc[r][c] = V::load(out + r * kRowStride + 16 * c) * V::set1(w.rescale[row + r]);
   }
+#pragma GCC unroll 2
   for (int t = t0; t < t1; ++t) {
     V v[kC];
 #pragma GCC unroll 16
@@ -41,25 +42,27 @@ static void value_tile(const L& values, int width, int row, int t0, int t1, int 
 }
 
 // All dimensions; `width` is a multiple of 16.
-template <class L, int kR, int kC>
-static void value_columns(const L& values, int width, int row, int t0, int t1, AttendWork& w, const Ahead& ahead) {
+template <class L, int kR, bool kAhead>
+static void value_columns(const L& values, int width, int row, int t0, int t1, AttendWork& w, Ahead ahead) {
+  constexpr int kC = value_vectors(kR);
   int i = 0;
-  if (ahead.p != nullptr && width >= 16 * kC) {
-    value_tile<L, kR, kC, true>(values, width, row, t0, t1, i, w, ahead);
-    i += 16 * kC;
-  }
   for (; i + 16 * kC <= width; i += 16 * kC) {
-    value_tile<L, kR, kC, false>(values, width, row, t0, t1, i, w, ahead);
+    value_tile<L, kR, kC, kAhead>(values, width, row, t0, t1, i, w, ahead);
+    ahead.step = 0;
   }
-  if constexpr (kC > 4) {
-    for (; i + 64 <= width; i += 64) value_tile<L, kR, 4, false>(values, width, row, t0, t1, i, w, ahead);
-  }
-  for (; i < width; i += 16) value_tile<L, kR, 1, false>(values, width, row, t0, t1, i, w, ahead);
+  for (; i < width; i += 16) value_tile<L, kR, 1, kAhead>(values, width, row, t0, t1, i, w, ahead);
+}
+
+// A part of what one row sees; the first part of a page rescales.
+template <class L>
+static void value_once(const L& values, int width, int row, int t0, int t1, AttendWork& w) {
+  value_columns<L, 1, false>(values, width, row, t0, t1, w, {});
+  w.rescale[row] = 1.0f;
 }
 
 // Rows that see different tokens of the page share a tile over the tokens all of them see; what some see before and
 // after is added row by row, which keeps every row's order.
-template <class L, int kR, int kC>
+template <class L, int kR, bool kAhead>
 static void value_group(const L& values, int width, int row, AttendWork& w, const Ahead& ahead) {
   int low = 0;
   int high = kPageTokens;
@@ -68,36 +71,27 @@ static void value_group(const L& values, int width, int row, AttendWork& w, cons
     high = w.t1[r] < high ? w.t1[r] : high;
   }
   high = high > low ? high : low;
-  constexpr int kFew = ValueTile::kFewVectors;
   for (int r = row; r < row + kR; ++r) {
     const int until = w.t1[r] < low ? w.t1[r] : low;
-    if (w.t0[r] < until) value_columns<L, 1, kFew>(values, width, r, w.t0[r], until, w, {});
+    if (w.t0[r] < until) value_once(values, width, r, w.t0[r], until, w);
   }
-  if (low < high) value_columns<L, kR, kC>(values, width, row, low, high, w, ahead);
+  if (low < high) {
+    value_columns<L, kR, kAhead>(values, width, row, low, high, w, ahead);
+    for (int r = row; r < row + kR; ++r) w.rescale[r] = 1.0f;
+  }
   for (int r = row; r < row + kR; ++r) {
     const int from = w.t0[r] > high ? w.t0[r] : high;
-    if (from < w.t1[r]) value_columns<L, 1, kFew>(values, width, r, from, w.t1[r], w, {});
+    if (from < w.t1[r]) value_once(values, width, r, from, w.t1[r], w);
   }
 }
 
 // Rows [r0, r1); memory ahead is fetched with the first group.
-template <class L>
+template <class L, bool kAhead>
 static void value_rows(const L& values, int width, int r0, int r1, AttendWork& w, Ahead ahead) {
-  using T = ValueTile;
-  int r = r0;
-  for (; r + T::kRows <= r1; r += T::kRows) {
-    value_group<L, T::kRows, T::kVectors>(values, width, r, w, ahead);
-    ahead = {};
+  for (int r = r0; r < r1; r += kValueRows) {
+    with_rows<kValueRows>(r1 - r, [&](auto n) { value_group<L, n(), kAhead>(values, width, r, w, ahead); });
+    ahead.step = 0;
   }
-  for (; r + 4 <= r1; r += 4) {
-    value_group<L, 4, T::kVectors>(values, width, r, w, ahead);
-    ahead = {};
-  }
-  for (; r + 2 <= r1; r += 2) {
-    value_group<L, 2, T::kFewVectors>(values, width, r, w, ahead);
-    ahead = {};
-  }
-  if (r < r1) value_group<L, 1, T::kFewVectors>(values, width, r, w, ahead);
 }
 
 }  // namespace kedge::KEDGE_ISA

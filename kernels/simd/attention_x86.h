@@ -8,24 +8,22 @@
 
 namespace kedge::KEDGE_ISA {
 
-// A tile is kRows rows by kVectors 16-lane vectors. Wide tiles keep both fma ports busy when many rows share a page;
-// the narrow ones are for decode, where a page is read once, in the order of its bytes.
+// Most rows of a register tile, and how many 16-lane vectors it is wide. Tiles of many rows keep both fma ports busy;
+// tiles of few rows are wider, so that there are enough independent chains.
 #if defined(__AVX512VNNI__)
-struct ScoreTile {
-  static constexpr int kRows = 8, kVectors = 2, kFewVectors = 2;
-};
-struct ValueTile {
-  static constexpr int kRows = 6, kVectors = 4, kFewVectors = 8;
-};
+inline constexpr int kScoreRows = 8;
+inline constexpr int kValueRows = 6;
+inline constexpr int kIntRows = 4;
 inline constexpr int kIntVectors = 2;  // registers of tokens in a tile of integer dots
+constexpr int score_vectors(int) { return 2; }
+constexpr int value_vectors(int rows) { return rows > 2 ? 4 : 8; }
 #else
-struct ScoreTile {
-  static constexpr int kRows = 6, kVectors = 1, kFewVectors = 2;
-};
-struct ValueTile {
-  static constexpr int kRows = 6, kVectors = 1, kFewVectors = 2;
-};
+inline constexpr int kScoreRows = 6;
+inline constexpr int kValueRows = 6;
+inline constexpr int kIntRows = 4;
 inline constexpr int kIntVectors = 1;
+constexpr int score_vectors(int rows) { return rows > 2 ? 1 : 2; }
+constexpr int value_vectors(int rows) { return rows > 2 ? 1 : 2; }
 #endif
 
 struct Fold {
