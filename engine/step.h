@@ -45,8 +45,11 @@ struct StepBuffers {
   AlignedArray<float> act_d;
   AlignedArray<int16_t> act_s16;
   AlignedArray<int16_t> act_s32;
-  AlignedArray<float> logits;         // [logit_rows()][n_vocab]
-  std::vector<AlignedBytes> scratch;  // per thread, for the kernels
+  AlignedArray<float> logits;                // [logit_rows()][n_vocab]
+  std::vector<AlignedBytes> scratch;         // per thread, for the kernels
+  std::vector<AlignedBytes> attend_scratch;  // per thread
+  AlignedArray<float> attend_parts;          // [n_kv_heads][chunks][attend_part_rows * group][attend_part_floats()]
+  int attend_part_rows = 0;  // most rows of a step that is spread by chunks; 0: kv-heads occupy the team
   // Mixture of experts (empty for dense models).
   AlignedArray<float> gate_probs;      // [n][n_experts]
   AlignedArray<float> expert_mid;      // [n * n_used][2 * d_ff_expert]
@@ -57,7 +60,8 @@ struct StepBuffers {
   AlignedArray<int32_t> expert_start;  // [n_experts + 1]
   AlignedArray<int32_t> expert_order;  // [n_experts], those with tokens, the busiest first
 
-  static Result<StepBuffers> make(const ModelConfig& config, size_t floats_per_row, int max_rows, int n_threads);
+  static Result<StepBuffers> make(const ModelConfig& config, size_t floats_per_row, int max_rows, int n_ctx,
+                                  int n_threads);
   size_t bytes() const;
 };
 
@@ -105,7 +109,9 @@ class Step {
   ActRows own_acts() const;
   // `count` values at x to the codes from value `at` of the activation buffers on.
   void quantise_at(const float* x, size_t at, int count, QuantFamily family);
-  void attend_tile(int layer, int kv_head, int first_row, int n_rows, const float* q, float* out);
+  AttendRows attend_rows(int layer, int kv_head, int first_row, int n_rows, const float* q, float* out, int thread);
+  // Few rows over a long context: chunks of the context are the units, not only kv-heads. The bits are the same.
+  void attend_by_chunks(int layer, int n_chunks, const float* q, float* out);
   void route(const ExpertLayer& layer, const float* x);
   void group_by_expert(const ExpertLayer& layer);
   ActRows gather_slots(const float* x, int k, QuantFamily family, int n_used);

@@ -5,12 +5,18 @@
 
 namespace kedge {
 
+namespace {
+// Steps of more rows have enough (kv-head, tile of rows) units to occupy a team without cutting the context.
+constexpr int kChunkedRows = 4;
+}  // namespace
+
 int logit_rows(int n_vocab) {
   constexpr int kBytes = 4 << 20;
   return std::clamp(kBytes / 4 / n_vocab, 6, 32);
 }
 
-Result<StepBuffers> StepBuffers::make(const ModelConfig& c, size_t floats_per_row, int max_rows, int n_threads) {
+Result<StepBuffers> StepBuffers::make(const ModelConfig& c, size_t floats_per_row, int max_rows, int n_ctx,
+                                      int n_threads) {
   StepBuffers b;
   const auto n = static_cast<size_t>(max_rows);
   auto size = [](int x) { return static_cast<size_t>(x); };
@@ -38,6 +44,16 @@ Result<StepBuffers> StepBuffers::make(const ModelConfig& c, size_t floats_per_ro
     auto scratch = AlignedBytes::make(matmul_scratch_bytes(static_cast<int>(k)), "kernel scratch");
     if (!scratch.ok()) return std::move(scratch).error();
     b.scratch.push_back(std::move(scratch).value());
+    auto attend = AlignedBytes::make(kAttendScratchBytes, "attention scratch");
+    if (!attend.ok()) return std::move(attend).error();
+    b.attend_scratch.push_back(std::move(attend).value());
+  }
+  const int group = c.n_heads / c.n_kv_heads;
+  if (n_threads > 1 && c.n_kv_heads < 2 * n_threads) {
+    b.attend_part_rows = std::min({kChunkedRows, max_rows, kMaxAttendRows / group});
+    const size_t chunks = (size(n_ctx) + kChunkTokens - 1) / kChunkTokens;
+    KEDGE_TRY(fill(b.attend_parts,
+                   size(c.n_kv_heads) * chunks * size(b.attend_part_rows * group) * attend_part_floats(c.head_dim_v)));
   }
   if (c.n_experts > 0) {
     KEDGE_TRY(fill(b.gate_probs, n * size(c.n_experts)));
@@ -58,7 +74,9 @@ size_t StepBuffers::bytes() const {
                  sizeof(float);
   total += act_q.size() + (act_s16.size() + act_s32.size()) * sizeof(int16_t);
   total += (token_slot.size() + chosen.size() + expert_start.size() + expert_order.size()) * sizeof(int32_t);
+  total += attend_parts.size() * sizeof(float);
   for (const AlignedBytes& s : scratch) total += s.size();
+  for (const AlignedBytes& s : attend_scratch) total += s.size();
   return total;
 }
 

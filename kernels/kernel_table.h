@@ -39,20 +39,37 @@ using PackFn = void (*)(const std::byte* rows, size_t row_bytes, int n_rows, int
 // y[i * ldy + r] = dot(weight row r, activation row i). `scratch` holds matmul_scratch_bytes() bytes, 64-byte aligned.
 using MatmulFn = void (*)(const WeightRows& w, const ActRows& x, float* y, size_t ldy, std::byte* scratch) noexcept;
 
-// Attention of a few query rows that share one kv-head, over that head's pages.
-inline constexpr int kMaxAttendRows = 32;
+// Attention of query rows that share one kv-head, over that head's pages. A row sees the slots [begin, end).
+// Slots are cut into chunks of kChunkTokens by their absolute number, never by rows or threads: each chunk is an online
+// softmax of its own, and the chunks of a row are merged in ascending order (kernels/reference/attention.cc defines
+// how).
+inline constexpr int kMaxAttendRows = 64;  // enough that widening a page to float32 once per call costs little
 inline constexpr int kMaxHeadDim = 512;
+inline constexpr int kChunkTokens = 512;
+inline constexpr int kChunkPages = kChunkTokens / kPageTokens;
+// Scratch of one attention call, in bytes; an upper bound over shapes and instruction sets.
+inline constexpr size_t kAttendScratchBytes = size_t{448} << 10;
+
 struct AttendRows {
   int n = 0;                                // rows, at most kMaxAttendRows
   const float* q[kMaxAttendRows];           // head_dim_k floats each, rotary positions applied
   float* out[kMaxAttendRows];               // head_dim_v floats each
   int begin[kMaxAttendRows];                // first visible slot
   int end[kMaxAttendRows];                  // one past the last visible slot, > begin
-  const std::byte* const* pages = nullptr;  // page p holds slots [32p, 32p + 32)
+  const std::byte* const* pages = nullptr;  // page p holds slots [32p, 32p + 32); pages no row sees are not touched
   KvLayout layout;
-  float scale = 1.0f;    // multiplies the scores
-  float softcap = 0.0f;  // 0 = none; otherwise softcap * tanh(score / softcap)
+  float scale = 1.0f;            // multiplies the scores
+  float softcap = 0.0f;          // 0 = none; otherwise softcap * tanh(score / softcap)
+  std::byte* scratch = nullptr;  // kAttendScratchBytes, 64-byte aligned, one per thread
+  // Optional: the share of row i's softmax that went to page p, at page_mass[i * page_mass_stride + p], for the pages
+  // the row sees; other entries are left alone. A row's shares sum to 1.
+  float* page_mass = nullptr;
+  size_t page_mass_stride = 0;
 };
+
+// One row's state over one chunk: [0] the largest score, [1] the sum of exp(score - largest), from [16] on the values
+// weighted by exp(score - largest), head_dim_v of them. In floats; whole cache lines, so that threads do not share any.
+constexpr size_t attend_part_floats(int head_dim_v) { return 16 + (static_cast<size_t>(head_dim_v) + 15) / 16 * 16; }
 
 struct KernelTable {
   const char* name = nullptr;  // "reference", "avx2", "avx512vnni", ...
@@ -79,7 +96,14 @@ struct KernelTable {
   // Writes the key (rotary applied) and value of one token into `slot` (0..31) of a page.
   void (*kv_store)(const KvLayout& layout, std::byte* page, int slot, const float* k,
                    const float* v) noexcept = nullptr;
+  // All of it: out[i] of every row.
   void (*attend)(const AttendRows& rows) noexcept = nullptr;
+  // The same in two steps, for engines that spread one long context over threads. attend_chunk() handles the slots of
+  // one chunk: row i's state goes to parts[i * attend_part_floats()] (left alone if the row sees none of the chunk),
+  // and page_mass of the chunk's pages is prepared. attend_merge() then makes out and page_mass of all chunks' parts,
+  // [chunk - first_chunk][rows.n][attend_part_floats()]; chunks no row sees need no parts, only their place.
+  void (*attend_chunk)(const AttendRows& rows, int chunk, float* parts) noexcept = nullptr;
+  void (*attend_merge)(const AttendRows& rows, const float* parts, int first_chunk) noexcept = nullptr;
 };
 
 // Scratch a matmul over rows of k values may use, in bytes; an upper bound over formats and instruction sets.

@@ -1,4 +1,4 @@
-// Attention over pages in ascending order: online softmax, one rescale per page.
+// Attention over pages in ascending order: an online softmax per chunk, one rescale per page, chunks merged in order.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -59,47 +59,113 @@ void accumulate_value(const KvLayout& l, const std::byte* page, int t, float p, 
   const std::byte* v = page + l.v_offset();
   for (int i = 0; i < l.head_dim_v; ++i) {
     const auto at = static_cast<size_t>(t * l.head_dim_v + i);
+    float value;
     if (l.format != KvFormat::kQ8_0) {
-      acc[i] = std::fma(p, element(l.format, v, at), acc[i]);
-    } else {
-      const float d = f16_to_f32(load<uint16_t>(page + l.v_scales(), at / 32));
-      acc[i] = std::fma(p * d, static_cast<float>(load<int8_t>(v, at)), acc[i]);
+      value = element(l.format, v, at);
+    } else {  // exact: 8 bits times 11
+      value = static_cast<float>(load<int8_t>(v, at)) * f16_to_f32(load<uint16_t>(page + l.v_scales(), at / 32));
     }
+    acc[i] = std::fma(p, value, acc[i]);
   }
 }
 
-void attend_row(const AttendRows& a, int row) {
+// What a row has seen: the largest score, sum and values weighted by exp(score - max).
+struct State {
+  float max = -std::numeric_limits<float>::infinity();
+  float sum = 0.0f;
+  float acc[kMaxHeadDim] = {};
+};
+
+// Pages of `chunk` that the row sees.
+struct PageRange {
+  int first;
+  int last;
+};
+PageRange pages_of(const AttendRows& a, int row, int chunk) {
+  return {std::max(a.begin[row] / kPageTokens, chunk * kChunkPages),
+          std::min((a.end[row] + kPageTokens - 1) / kPageTokens, (chunk + 1) * kChunkPages)};
+}
+
+void add_page(const AttendRows& a, int row, int p, const int8_t* q8, const float* dq, State& st, float* page_sum) {
   const KvLayout& l = a.layout;
+  const int t0 = std::max(a.begin[row] - p * kPageTokens, 0);
+  const int t1 = std::min(a.end[row] - p * kPageTokens, kPageTokens);
+  float s[kPageTokens];
+  float page_max = st.max;
+  for (int t = t0; t < t1; ++t) {
+    s[t] = score(l, a.pages[p], t, a.q[row], q8, dq) * a.scale;
+    if (a.softcap > 0) s[t] = a.softcap * tanh(s[t] / a.softcap);
+    page_max = s[t] > page_max ? s[t] : page_max;
+  }
+  float lanes[16] = {};
+  for (int t = 0; t < kPageTokens; ++t) {
+    s[t] = t >= t0 && t < t1 ? exp(s[t] - page_max) : 0.0f;
+    lanes[t % 16] += s[t];
+  }
+  const float rescale = exp(st.max - page_max);
+  *page_sum = tree16(lanes);
+  st.sum = std::fma(st.sum, rescale, *page_sum);
+  for (int i = 0; i < l.head_dim_v; ++i) st.acc[i] *= rescale;
+  for (int t = t0; t < t1; ++t) accumulate_value(l, a.pages[p], t, s[t], st.acc);
+  st.max = page_max;
+}
+
+// The row's state over one chunk; page_mass of its pages becomes their sums, relative to the chunk's largest score.
+State chunk_state(const AttendRows& a, int row, int chunk) {
   int8_t q8[kMaxHeadDim];
   float dq[kMaxHeadDim / 32];
   int16_t sums[kMaxHeadDim / 32];
-  if (l.format == KvFormat::kQ8_0) quantise_block32(a.q[row], l.head_dim_k, q8, dq, sums);
-  float acc[kMaxHeadDim] = {};
-  float max = -std::numeric_limits<float>::infinity();
-  float sum = 0.0f;
-  for (int p = a.begin[row] / kPageTokens; p * kPageTokens < a.end[row]; ++p) {
-    const int t0 = std::max(a.begin[row] - p * kPageTokens, 0);
-    const int t1 = std::min(a.end[row] - p * kPageTokens, kPageTokens);
-    float s[kPageTokens];
-    float page_max = max;
-    for (int t = t0; t < t1; ++t) {
-      s[t] = score(l, a.pages[p], t, a.q[row], q8, dq) * a.scale;
-      if (a.softcap > 0) s[t] = a.softcap * tanh(s[t] / a.softcap);
-      page_max = s[t] > page_max ? s[t] : page_max;
-    }
-    float lanes[16] = {};
-    for (int t = 0; t < kPageTokens; ++t) {
-      s[t] = t >= t0 && t < t1 ? exp(s[t] - page_max) : 0.0f;
-      lanes[t % 16] += s[t];
-    }
-    const float rescale = exp(max - page_max);
-    sum = std::fma(sum, rescale, tree16(lanes));
-    for (int i = 0; i < l.head_dim_v; ++i) acc[i] *= rescale;
-    for (int t = t0; t < t1; ++t) accumulate_value(l, a.pages[p], t, s[t], acc);
-    max = page_max;
+  if (a.layout.format == KvFormat::kQ8_0) quantise_block32(a.q[row], a.layout.head_dim_k, q8, dq, sums);
+  State st;
+  float page_sum[kChunkPages];
+  float page_max[kChunkPages];
+  const PageRange pages = pages_of(a, row, chunk);
+  for (int p = pages.first; p < pages.last; ++p) {
+    const int i = p % kChunkPages;
+    add_page(a, row, p, q8, dq, st, &page_sum[i]);
+    page_max[i] = st.max;
   }
-  const float inverse = 1.0f / sum;
-  for (int i = 0; i < l.head_dim_v; ++i) a.out[row][i] = acc[i] * inverse;
+  if (a.page_mass != nullptr) {
+    float* mass = a.page_mass + static_cast<size_t>(row) * a.page_mass_stride;
+    for (int p = pages.first; p < pages.last; ++p) {
+      const int i = p % kChunkPages;
+      mass[p] = page_sum[i] * exp(page_max[i] - st.max);
+    }
+  }
+  return st;
+}
+
+// Adds a later chunk to what the row has seen before it.
+void merge(const AttendRows& a, int row, int chunk, const State& add, State& st) {
+  const float max = add.max > st.max ? add.max : st.max;
+  const float before = exp(st.max - max);
+  const float now = exp(add.max - max);
+  st.max = max;
+  st.sum = std::fma(st.sum, before, add.sum * now);
+  for (int i = 0; i < a.layout.head_dim_v; ++i) st.acc[i] = std::fma(st.acc[i], before, add.acc[i] * now);
+  if (a.page_mass != nullptr) {
+    float* mass = a.page_mass + static_cast<size_t>(row) * a.page_mass_stride;
+    const PageRange pages = pages_of(a, row, chunk);
+    for (int p = a.begin[row] / kPageTokens; p < pages.first; ++p) mass[p] *= before;
+    for (int p = pages.first; p < pages.last; ++p) mass[p] *= now;
+  }
+}
+
+void finish(const AttendRows& a, int row, const State& st) {
+  const float inverse = 1.0f / st.sum;
+  for (int i = 0; i < a.layout.head_dim_v; ++i) a.out[row][i] = st.acc[i] * inverse;
+  if (a.page_mass == nullptr) return;
+  float* mass = a.page_mass + static_cast<size_t>(row) * a.page_mass_stride;
+  for (int p = a.begin[row] / kPageTokens; p * kPageTokens < a.end[row]; ++p) mass[p] *= inverse;
+}
+
+// Chunks [first, last) hold what the row sees; `state` gives the state of one of them.
+template <class F>
+void attend_row(const AttendRows& a, int row, F&& state) {
+  const int first = a.begin[row] / kChunkTokens;
+  State st = state(first);
+  for (int c = first + 1; c * kChunkTokens < a.end[row]; ++c) merge(a, row, c, state(c), st);
+  finish(a, row, st);
 }
 
 }  // namespace
@@ -135,7 +201,34 @@ void kv_store(const KvLayout& l, std::byte* page, int slot, const float* k, cons
 }
 
 void attend(const AttendRows& rows) noexcept {
-  for (int i = 0; i < rows.n; ++i) attend_row(rows, i);
+  for (int i = 0; i < rows.n; ++i) {
+    attend_row(rows, i, [&](int chunk) { return chunk_state(rows, i, chunk); });
+  }
+}
+
+void attend_chunk(const AttendRows& rows, int chunk, float* parts) noexcept {
+  for (int i = 0; i < rows.n; ++i) {
+    if (rows.begin[i] >= (chunk + 1) * kChunkTokens || rows.end[i] <= chunk * kChunkTokens) continue;
+    const State st = chunk_state(rows, i, chunk);
+    float* part = parts + static_cast<size_t>(i) * attend_part_floats(rows.layout.head_dim_v);
+    part[0] = st.max;
+    part[1] = st.sum;
+    std::memcpy(part + 16, st.acc, static_cast<size_t>(rows.layout.head_dim_v) * sizeof(float));
+  }
+}
+
+void attend_merge(const AttendRows& rows, const float* parts, int first_chunk) noexcept {
+  for (int i = 0; i < rows.n; ++i) {
+    attend_row(rows, i, [&](int chunk) {
+      const auto at = static_cast<size_t>((chunk - first_chunk) * rows.n + i);
+      const float* part = parts + at * attend_part_floats(rows.layout.head_dim_v);
+      State st;
+      st.max = part[0];
+      st.sum = part[1];
+      std::memcpy(st.acc, part + 16, static_cast<size_t>(rows.layout.head_dim_v) * sizeof(float));
+      return st;
+    });
+  }
 }
 
 }  // namespace kedge::reference

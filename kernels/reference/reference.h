@@ -22,5 +22,7 @@ void quantise_super256(const float* x, int k, int8_t* q, float* d, int16_t* sums
 MatmulFn matmul(int format_index);
 void kv_store(const KvLayout& layout, std::byte* page, int slot, const float* k, const float* v) noexcept;
 void attend(const AttendRows& rows) noexcept;
+void attend_chunk(const AttendRows& rows, int chunk, float* parts) noexcept;
+void attend_merge(const AttendRows& rows, const float* parts, int first_chunk) noexcept;
 
 }  // namespace kedge::reference

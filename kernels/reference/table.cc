@@ -19,6 +19,8 @@ KernelTable make_table() {
   for (const QuantFormat& f : quant_formats()) t.matmul[f.index] = reference::matmul(f.index);
   t.kv_store = reference::kv_store;
   t.attend = reference::attend;
+  t.attend_chunk = reference::attend_chunk;
+  t.attend_merge = reference::attend_merge;
   return t;
 }
 

@@ -1,330 +1,195 @@
-// Attention over pages, a tile of query rows at a time. Scores: lanes are the 32 tokens of a page (keys are stored
-// transposed). Values: lanes are the dimensions. Same order of operations per row as reference/attention.cc.
-// Included by simd/table.cc only.
+// Attention of a tile of query rows, page by page: scores, softmax, values, each for all rows that see the page. The
+// order of operations per row is reference/attention.cc's. Included by simd/table.cc only.
 #pragma once
 
 #include <cstring>
 
 #include "kernels/kernel_table.h"
+#include "kernels/simd/attention_scores.h"
+#include "kernels/simd/attention_softmax.h"
+#include "kernels/simd/attention_store.h"
+#include "kernels/simd/attention_values.h"
+#include "kernels/simd/attention_work.h"
 
 namespace kedge::KEDGE_ISA {
 
-// Query rows whose scores share one pass over a page's keys.
-inline constexpr int kScoreRows = kVnni ? 8 : 2;
-// Rows and 16-lane vectors of the value product's register tile.
-inline constexpr int kValueRows = kVnni ? 4 : 2;
-inline constexpr int kValueVectors = kVnni ? 4 : 2;
+// From this many rows on a page is widened to float32 once instead of by every tile. Fewer rows are decode: there
+// memory is the limit, and the next page is fetched ahead.
+inline constexpr int kWidenRows = 9;
 
-struct LoadF32 {
-  static constexpr size_t kBytes = 4;
-  KEDGE_INLINE static V load(const std::byte* p, size_t i) { return V::load(reinterpret_cast<const float*>(p) + i); }
-};
-struct LoadF16 {
-  static constexpr size_t kBytes = 2;
-  KEDGE_INLINE static V load(const std::byte* p, size_t i) {
-    return S::f16_to_f32x16(reinterpret_cast<const uint16_t*>(p) + i);
-  }
-};
+KEDGE_INLINE AttendWork& work(const AttendRows& a) { return *reinterpret_cast<AttendWork*>(a.scratch); }
 
-// State of the online softmax of all rows.
-struct AttendState {
-  alignas(64) float scores[kMaxAttendRows][kPageTokens];
-  float max[kMaxAttendRows];
-  float sum[kMaxAttendRows];
-  alignas(64) int8_t q8[kMaxAttendRows][kMaxHeadDim];
-  float dq[kMaxAttendRows][kMaxHeadDim / 32];
-  int16_t q_sums[kMaxAttendRows][kMaxHeadDim / 32];
-};
-
-template <class L, int kR>
-KEDGE_INLINE void score_rows(const AttendRows& a, const std::byte* page, const int* rows, AttendState& st) {
-  V acc[kR][2];
-#pragma GCC unroll 16
-  for (int r = 0; r < kR; ++r) acc[r][0] = acc[r][1] = V::zero();
-  for (int i = 0; i < a.layout.head_dim_k; ++i) {
-    const V k0 = L::load(page, static_cast<size_t>(i) * kPageTokens);
-    const V k1 = L::load(page, static_cast<size_t>(i) * kPageTokens + 16);
-#pragma GCC unroll 16
-    for (int r = 0; r < kR; ++r) {
-      const V q = V::set1(a.q[rows[r]][i]);
-      acc[r][0] = fma(q, k0, acc[r][0]);
-      acc[r][1] = fma(q, k1, acc[r][1]);
-    }
-  }
-#pragma GCC unroll 16
-  for (int r = 0; r < kR; ++r) {
-    acc[r][0].store(st.scores[rows[r]]);
-    acc[r][1].store(st.scores[rows[r]] + 16);
-  }
-}
-
-// Q8_0 keys: integer dots per 32 dimensions, lanes are tokens.
-KEDGE_INLINE void score_row_q8(const AttendRows& a, const std::byte* page, int row, AttendState& st) {
-  constexpr int kVectors = kPageTokens / S::kRows;
-  S::Floats acc[kVectors];
-#pragma GCC unroll 16
-  for (int v = 0; v < kVectors; ++v) acc[v] = S::set_float(0.0f);
-  const auto* codes = reinterpret_cast<const uint8_t*>(page);
-  const auto* scales = reinterpret_cast<const uint16_t*>(page + a.layout.k_scales());
-  for (int b = 0; b < a.layout.head_dim_k / 32; ++b) {
-    alignas(64) float dk[kPageTokens];
-    S::f16_to_f32x16(scales + b * kPageTokens).store(dk);
-    S::f16_to_f32x16(scales + b * kPageTokens + 16).store(dk + 16);
-    const S::Floats dq = S::set_float(st.dq[row][b]);
-#pragma GCC unroll 16
-    for (int v = 0; v < kVectors; ++v) {
-      S::Ints dot = S::set_int(kVnni ? -128 * st.q_sums[row][b] : 0);
-#pragma GCC unroll 16
-      for (int i = 0; i < 8; ++i) {
-        S::Codes k = S::load_codes(codes + ((b * 8 + i) * kPageTokens + v * S::kRows) * 4);
-#if !defined(__AVX512VNNI__)
-        k = S::flip_sign(k);
-#endif
-        dot = S::dot4<true>(dot, k, four_codes(st.q8[row] + b * 32 + i * 4));
-      }
-      acc[v] = S::fma(S::to_float(dot), S::mul(dq, S::load_floats(dk + v * S::kRows)), acc[v]);
-    }
-  }
-#pragma GCC unroll 16
-  for (int v = 0; v < kVectors; ++v) S::store_floats(st.scores[row] + v * S::kRows, acc[v]);
-}
-
-KEDGE_INLINE V tanh(const V& x) {
-  const V e = exp(V::set1(-2.0f) * abs(x));
-  const V t = (V::set1(1.0f) - e) / (V::set1(1.0f) + e);
-  return V::make([&](int i) { return xsimd::copysign(t.v[i], x.v[i]); });
-}
-
-// Scores of one page to weights; rescales the row's output. [t0, t1) is what the row sees of the page.
-KEDGE_INLINE void softmax_page(const AttendRows& a, int row, int t0, int t1, AttendState& st) {
-  float* s = st.scores[row];
-  const V scale = V::set1(a.scale);
-  V x[2];
-#pragma GCC unroll 16
-  for (int h = 0; h < 2; ++h) {
-    x[h] = V::load(s + 16 * h) * scale;
-    if (a.softcap > 0) {
-      const V cap = V::set1(a.softcap);
-      x[h] = cap * tanh(x[h] / cap);
-    }
-    if (t0 > 0 || t1 < kPageTokens) {
-      float t[16];
-      x[h].store(t);
-      for (int i = 0; i < 16; ++i) t[i] = 16 * h + i >= t0 && 16 * h + i < t1 ? t[i] : -__builtin_inff();
-      x[h] = V::load(t);
-    }
-  }
-  const float old_max = st.max[row];
-  const float page_max = max(x[0], x[1]).max_lane();
-  const float new_max = page_max > old_max ? page_max : old_max;
-  const V top = V::set1(new_max);
-  V p[2];
-#pragma GCC unroll 16
-  for (int h = 0; h < 2; ++h) {
-    p[h] = exp(x[h] - top);
-    p[h].store(s + 16 * h);
-  }
-  float lane[16];
-  exp(V::set1(old_max) - top).store(lane);
-  const float rescale = lane[0];
-  st.sum[row] = __builtin_fmaf(st.sum[row], rescale, (p[0] + p[1]).tree_sum());
-  st.max[row] = new_max;
-  if (rescale != 1.0f) {  // x * 1 is x
-    const V factor = V::set1(rescale);
-    for (int i = 0; i < a.layout.head_dim_v; i += 16) {
-      const int n = a.layout.head_dim_v - i;
-      (V::load_part(a.out[row] + i, n, 0.0f) * factor).store_part(a.out[row] + i, n);
-    }
-  }
-}
-
-// out[rows][.] += weights x values of tokens [t0, t1), token by token, kC vectors of dimensions from `first`.
-template <class L, int kR, int kC>
-KEDGE_INLINE void value_tile(const AttendRows& a, const std::byte* values, const int* rows, int t0, int t1, int first,
-                             const AttendState& st) {
-  V acc[kR][kC];
-#pragma GCC unroll 16
-  for (int r = 0; r < kR; ++r) {
-#pragma GCC unroll 16
-    for (int c = 0; c < kC; ++c) acc[r][c] = V::load(a.out[rows[r]] + first + 16 * c);
-  }
-  const auto d = static_cast<size_t>(a.layout.head_dim_v);
-  for (int t = t0; t < t1; ++t) {
-    V v[kC];
-#pragma GCC unroll 16
-    for (int c = 0; c < kC; ++c)
-      v[c] = L::load(values, static_cast<size_t>(t) * d + static_cast<size_t>(first + 16 * c));
-#pragma GCC unroll 16
-    for (int r = 0; r < kR; ++r) {
-      const V p = V::set1(st.scores[rows[r]][t]);
-#pragma GCC unroll 16
-      for (int c = 0; c < kC; ++c) acc[r][c] = fma(p, v[c], acc[r][c]);
-    }
-  }
-#pragma GCC unroll 16
-  for (int r = 0; r < kR; ++r) {
-#pragma GCC unroll 16
-    for (int c = 0; c < kC; ++c) acc[r][c].store(a.out[rows[r]] + first + 16 * c);
-  }
-}
-
-template <class L, int kR>
-KEDGE_INLINE void value_rows(const AttendRows& a, const std::byte* values, const int* rows, int t0, int t1,
-                             const AttendState& st) {
-  const int d = a.layout.head_dim_v;
-  int i = 0;
-  for (; i + 16 * kValueVectors <= d; i += 16 * kValueVectors) {
-    value_tile<L, kR, kValueVectors>(a, values, rows, t0, t1, i, st);
-  }
-  for (; i + 16 <= d; i += 16) value_tile<L, kR, 1>(a, values, rows, t0, t1, i, st);
-  for (; i < d; ++i) {  // widths that are no multiple of 16
-#pragma GCC unroll 16
-    for (int r = 0; r < kR; ++r) {
-      float acc = a.out[rows[r]][i];
-      for (int t = t0; t < t1; ++t) {
-        const auto at = static_cast<size_t>(t) * static_cast<size_t>(d) + static_cast<size_t>(i);
-        float v;
-        if constexpr (L::kBytes == 4) {
-          v = reinterpret_cast<const float*>(values)[at];
-        } else {
-          v = f16_to_f32(reinterpret_cast<const uint16_t*>(values)[at]);
-        }
-        acc = __builtin_fmaf(st.scores[rows[r]][t], v, acc);
-      }
-      a.out[rows[r]][i] = acc;
-    }
-  }
-}
-
-KEDGE_INLINE void value_row_q8(const AttendRows& a, const std::byte* page, int row, int t0, int t1,
-                               const AttendState& st) {
-  const int d = a.layout.head_dim_v;
-  const auto* codes = reinterpret_cast<const int8_t*>(page + a.layout.v_offset());
-  const auto* scales = reinterpret_cast<const uint16_t*>(page + a.layout.v_scales());
-  for (int b = 0; b < d / 32; ++b) {
-    float* out = a.out[row] + b * 32;
-    V acc[2] = {V::load(out), V::load(out + 16)};
-    for (int t = t0; t < t1; ++t) {
-      const V p = V::set1(st.scores[row][t] * f16_to_f32(scales[t * (d / 32) + b]));
-      acc[0] = fma(p, S::i8_to_f32x16(codes + t * d + b * 32), acc[0]);
-      acc[1] = fma(p, S::i8_to_f32x16(codes + t * d + b * 32 + 16), acc[1]);
-    }
-    acc[0].store(out);
-    acc[1].store(out + 16);
-  }
-}
-
-template <class L>
-KEDGE_INLINE void page_float(const AttendRows& a, const std::byte* page, const int* rows, int n, const int* t0,
-                             const int* t1, AttendState& st) {
-  int r = 0;
-  for (; r + kScoreRows <= n; r += kScoreRows) score_rows<L, kScoreRows>(a, page, rows + r, st);
-  for (; r + 2 <= n; r += 2) score_rows<L, 2>(a, page, rows + r, st);
-  if (r < n) score_rows<L, 1>(a, page, rows + r, st);
-  for (r = 0; r < n; ++r) softmax_page(a, rows[r], t0[r], t1[r], st);
-  const std::byte* values = page + a.layout.v_offset();
-  for (r = 0; r < n;) {
-    bool same = r + kValueRows <= n;
-    for (int j = 1; same && j < kValueRows; ++j) same = t0[r + j] == t0[r] && t1[r + j] == t1[r];
-    if (same) {
-      value_rows<L, kValueRows>(a, values, rows + r, t0[r], t1[r], st);
-      r += kValueRows;
+static void load_queries(const AttendRows& a, AttendWork& w) {
+  const int d = a.layout.head_dim_k;
+  for (int r = 0; r < a.n; ++r) {
+    if (a.layout.format == KvFormat::kQ8_0) {
+      quantise_block32(a.q[r], d, w.q8[r], w.dq[r], w.q_sums[r]);
     } else {
-      value_rows<L, 1>(a, values, rows + r, t0[r], t1[r], st);
-      ++r;
+      std::memcpy(w.q[r], a.q[r], static_cast<size_t>(d) * sizeof(float));
     }
   }
 }
 
-KEDGE_INLINE void page_q8(const AttendRows& a, const std::byte* page, const int* rows, int n, const int* t0,
-                          const int* t1, AttendState& st) {
-  for (int r = 0; r < n; ++r) {
-    score_row_q8(a, page, rows[r], st);
-    softmax_page(a, rows[r], t0[r], t1[r], st);
-    value_row_q8(a, page, rows[r], t0[r], t1[r], st);
+static void scale_row(const uint16_t* from, int n, float* to) {
+  for (int i = 0; i < n; i += 16) S::f16_to_f32x16(from + i).store(to + i);
+}
+
+// Few rows: the tiles read the page in its format and fetch memory ahead. Many: the page is widened first, if it is not
+// float32 already, and what is ahead is fetched meanwhile.
+static void page_scores(const AttendRows& a, const std::byte* page, int r0, int r1, AttendWork& w) {
+  const int d = a.layout.head_dim_k;
+  const bool few = r1 - r0 < kWidenRows;
+  // While the keys are read, the values of the same page are fetched.
+  const size_t v_bytes = KvLayout::matrix_bytes(a.layout.format, a.layout.head_dim_v);
+  Ahead ahead{page + a.layout.v_offset(), v_bytes / static_cast<size_t>(d)};
+  switch (a.layout.format) {
+    case KvFormat::kF32: {
+      const LoadF32 keys{reinterpret_cast<const float*>(page)};
+      if (few) return score_rows<LoadF32, true>(keys, d, r0, r1, w, ahead);
+      return score_rows<LoadF32, false>(keys, d, r0, r1, w, ahead);
+    }
+    case KvFormat::kF16: {
+      const LoadF16 keys{reinterpret_cast<const uint16_t*>(page)};
+      if (few) return score_rows<LoadF16, true>(keys, d, r0, r1, w, ahead);
+      widen(keys, d, kPageTokens, kPageTokens, w.wide, ahead);
+      return score_rows<LoadF32, false>(LoadF32{w.wide}, d, r0, r1, w, ahead);
+    }
+    case KvFormat::kQ8_0:
+      scale_row(reinterpret_cast<const uint16_t*>(page + a.layout.k_scales()), d, w.key_scales);
+      ahead.step *= 32;  // per block of dimensions
+      return score_rows_q8(reinterpret_cast<const uint8_t*>(page), d, r0, r1, w, ahead);
+  }
+}
+
+// `few`: rows that are worth widening for are many.
+template <class L>
+KEDGE_INLINE void format_values(const L& values, int d, int r0, int r1, AttendWork& w, const Ahead& ahead, bool few) {
+  const int padded = (d + 15) / 16 * 16;
+  if (few && padded == d) return value_rows<L, true>(values, d, r0, r1, w, ahead);
+  widen(values, kPageTokens, d, padded, w.wide, ahead);
+  value_rows<LoadF32, false>(LoadF32{w.wide}, padded, r0, r1, w, ahead);
+}
+
+static void page_values(const AttendRows& a, const std::byte* page, int r0, int r1, AttendWork& w,
+                        const std::byte* next) {
+  const int d = a.layout.head_dim_v;
+  const bool few = r1 - r0 < kWidenRows;
+  const std::byte* p = page + a.layout.v_offset();
+  // While the values are read, the keys of the next page are fetched.
+  Ahead ahead;
+  if (next != nullptr) ahead = {next, a.layout.v_offset() / kPageTokens};
+  switch (a.layout.format) {
+    case KvFormat::kF32: {
+      const LoadF32 values{reinterpret_cast<const float*>(p)};
+      if (d % 16 == 0 && !few) return value_rows<LoadF32, false>(values, d, r0, r1, w, ahead);
+      return format_values(values, d, r0, r1, w, ahead, few);
+    }
+    case KvFormat::kF16:
+      return format_values(LoadF16{reinterpret_cast<const uint16_t*>(p)}, d, r0, r1, w, ahead, few);
+    case KvFormat::kQ8_0:
+      scale_row(reinterpret_cast<const uint16_t*>(page + a.layout.v_scales()), d, w.value_scales);
+      return format_values(LoadQ8{reinterpret_cast<const int8_t*>(p), w.value_scales}, d, r0, r1, w, ahead, few);
+  }
+}
+
+// Consecutive rows that see page p, one run after the other.
+static void attend_page(const AttendRows& a, int p, const std::byte* next, AttendWork& w) {
+  for (int r = 0; r < a.n; ++r) {
+    const int from = a.begin[r] - p * kPageTokens;
+    const int to = a.end[r] - p * kPageTokens;
+    w.t0[r] = from > 0 ? from : 0;
+    w.t1[r] = to < kPageTokens ? to : kPageTokens;
+  }
+  const std::byte* page = a.pages[p];
+  for (int r0 = 0; r0 < a.n;) {
+    if (w.t0[r0] >= w.t1[r0]) {
+      ++r0;
+      continue;
+    }
+    int r1 = r0 + 1;
+    while (r1 < a.n && w.t0[r1] < w.t1[r1]) ++r1;
+    page_scores(a, page, r0, r1, w);
+    softmax_page(a, p, r0, r1, w);
+    page_values(a, page, r0, r1, w, next);
+    r0 = r1;
+  }
+}
+
+KEDGE_INLINE bool sees(const AttendRows& a, int row, int chunk) {
+  return a.begin[row] < (chunk + 1) * kChunkTokens && a.end[row] > chunk * kChunkTokens;
+}
+
+KEDGE_INLINE bool one_chunk(const AttendRows& a, int row) {
+  return a.begin[row] / kChunkTokens == (a.end[row] - 1) / kChunkTokens;
+}
+
+// The state of every row over one chunk, in w.
+static void run_chunk(const AttendRows& a, int chunk, AttendWork& w) {
+  const int padded = (a.layout.head_dim_v + 15) / 16 * 16;
+  int first = (chunk + 1) * kChunkPages;
+  int last = chunk * kChunkPages;
+  for (int r = 0; r < a.n; ++r) {
+    if (!sees(a, r, chunk)) continue;
+    w.max[r] = -__builtin_inff();
+    w.sum[r] = 0.0f;
+    std::memset(w.acc[r], 0, static_cast<size_t>(padded) * sizeof(float));
+    const PageRange pages = pages_of(a, r, chunk);
+    first = pages.first < first ? pages.first : first;
+    last = pages.last > last ? pages.last : last;
+  }
+  for (int p = first; p < last; ++p) attend_page(a, p, p + 1 < last ? a.pages[p + 1] : nullptr, w);
+  if (a.page_mass == nullptr) return;
+  for (int r = 0; r < a.n; ++r) {
+    if (sees(a, r, chunk)) chunk_mass(a, r, chunk, w);
   }
 }
 
 static void attend(const AttendRows& a) noexcept {
-  AttendState st;
+  AttendWork& w = work(a);
+  load_queries(a, w);
   int first = a.begin[0];
   int last = a.end[0];
-  for (int r = 0; r < a.n; ++r) {
-    st.max[r] = -__builtin_inff();
-    st.sum[r] = 0.0f;
-    std::memset(a.out[r], 0, static_cast<size_t>(a.layout.head_dim_v) * sizeof(float));
-    if (a.layout.format == KvFormat::kQ8_0) {
-      quantise_block32(a.q[r], a.layout.head_dim_k, st.q8[r], st.dq[r], st.q_sums[r]);
-    }
+  for (int r = 1; r < a.n; ++r) {
     first = a.begin[r] < first ? a.begin[r] : first;
     last = a.end[r] > last ? a.end[r] : last;
   }
-  for (int p = first / kPageTokens; p * kPageTokens < last; ++p) {
-    int rows[kMaxAttendRows];
-    int t0[kMaxAttendRows];
-    int t1[kMaxAttendRows];
-    int n = 0;
+  for (int c = first / kChunkTokens; c * kChunkTokens < last; ++c) {
+    run_chunk(a, c, w);
     for (int r = 0; r < a.n; ++r) {
-      const int from = a.begin[r] - p * kPageTokens;
-      const int to = a.end[r] - p * kPageTokens;
-      if (from >= kPageTokens || to <= 0) continue;  // the row sees nothing of this page
-      rows[n] = r;
-      t0[n] = from > 0 ? from : 0;
-      t1[n++] = to < kPageTokens ? to : kPageTokens;
-    }
-    const std::byte* page = a.pages[p];
-    switch (a.layout.format) {
-      case KvFormat::kF32:
-        page_float<LoadF32>(a, page, rows, n, t0, t1, st);
-        break;
-      case KvFormat::kF16:
-        page_float<LoadF16>(a, page, rows, n, t0, t1, st);
-        break;
-      case KvFormat::kQ8_0:
-        page_q8(a, page, rows, n, t0, t1, st);
-        break;
-    }
-  }
-  for (int r = 0; r < a.n; ++r) {
-    const V inverse = V::set1(1.0f / st.sum[r]);
-    for (int i = 0; i < a.layout.head_dim_v; i += 16) {
-      const int n = a.layout.head_dim_v - i;
-      (V::load_part(a.out[r] + i, n, 0.0f) * inverse).store_part(a.out[r] + i, n);
+      if (!sees(a, r, c)) continue;
+      if (one_chunk(a, r)) {
+        finish_row(a, r, w.acc[r], w.sum[r]);
+        continue;
+      }
+      merge_chunk(a, r, c, w.max[r], w.sum[r], w.acc[r], &w.total_max[r], &w.total_sum[r]);
+      if ((c + 1) * kChunkTokens >= a.end[r]) finish_row(a, r, a.out[r], w.total_sum[r]);
     }
   }
 }
 
-static void kv_store(const KvLayout& l, std::byte* page, int slot, const float* k, const float* v) noexcept {
-  const auto t = static_cast<size_t>(slot);
-  const auto nk = static_cast<size_t>(l.head_dim_k);
-  const auto nv = static_cast<size_t>(l.head_dim_v);
-  std::byte* values = page + l.v_offset();
-  if (l.format == KvFormat::kF32) {
-    auto* to = reinterpret_cast<float*>(page);
-    for (size_t i = 0; i < nk; ++i) to[i * kPageTokens + t] = k[i];
-    std::memcpy(values + t * nv * 4, v, nv * 4);
-  } else if (l.format == KvFormat::kF16) {
-    uint16_t half[kMaxHeadDim + 16];
-    auto* to = reinterpret_cast<uint16_t*>(page);
-    for (size_t i = 0; i < nk; i += 16)
-      S::store_f16(half + i, V::load_part(k + i, l.head_dim_k - static_cast<int>(i), 0.0f));
-    for (size_t i = 0; i < nk; ++i) to[i * kPageTokens + t] = half[i];
-    for (size_t i = 0; i < nv; i += 16)
-      S::store_f16(half + i, V::load_part(v + i, l.head_dim_v - static_cast<int>(i), 0.0f));
-    std::memcpy(values + t * nv * 2, half, nv * 2);
-  } else {
-    int8_t q[kMaxHeadDim];
-    float d[kMaxHeadDim / 32];
-    int16_t sums[kMaxHeadDim / 32];
-    quantise_block32(k, l.head_dim_k, q, d, sums);
-    auto* codes = reinterpret_cast<uint8_t*>(page);
-    for (size_t i = 0; i < nk; ++i) codes[(i / 4 * kPageTokens + t) * 4 + i % 4] = static_cast<uint8_t>(q[i] + 128);
-    auto* k_scale = reinterpret_cast<uint16_t*>(page + l.k_scales());
-    for (size_t b = 0; b < nk / 32; ++b) k_scale[b * kPageTokens + t] = f32_to_f16(d[b]);
-    quantise_block32(v, l.head_dim_v, q, d, sums);
-    std::memcpy(values + t * nv, q, nv);
-    auto* v_scale = reinterpret_cast<uint16_t*>(page + l.v_scales()) + t * (nv / 32);
-    for (size_t b = 0; b < nv / 32; ++b) v_scale[b] = f32_to_f16(d[b]);
+static void attend_chunk(const AttendRows& a, int chunk, float* parts) noexcept {
+  AttendWork& w = work(a);
+  load_queries(a, w);
+  run_chunk(a, chunk, w);
+  for (int r = 0; r < a.n; ++r) {
+    if (!sees(a, r, chunk)) continue;
+    float* part = parts + static_cast<size_t>(r) * attend_part_floats(a.layout.head_dim_v);
+    part[0] = w.max[r];
+    part[1] = w.sum[r];
+    std::memcpy(part + 16, w.acc[r], static_cast<size_t>(a.layout.head_dim_v) * sizeof(float));
+  }
+}
+
+static void attend_merge(const AttendRows& a, const float* parts, int first_chunk) noexcept {
+  for (int r = 0; r < a.n; ++r) {
+    float max = 0.0f;
+    float sum = 0.0f;
+    for (int c = a.begin[r] / kChunkTokens; c * kChunkTokens < a.end[r]; ++c) {
+      const auto at = static_cast<size_t>((c - first_chunk) * a.n + r);
+      const float* part = parts + at * attend_part_floats(a.layout.head_dim_v);
+      merge_chunk(a, r, c, part[0], part[1], part + 16, &max, &sum);
+    }
+    finish_row(a, r, a.out[r], sum);
   }
 }
 

@@ -58,6 +58,8 @@ constexpr KernelTable make_table() {
 #undef KEDGE_ENTRY
   t.kv_store = kv_store;
   t.attend = attend;
+  t.attend_chunk = attend_chunk;
+  t.attend_merge = attend_merge;
   return t;
 }
 

@@ -50,6 +50,34 @@ INSTANTIATE_TEST_SUITE_P(Models, Invariance,
                                          "quant-llama/model-Q4_K_M.gguf", "quant-llama/model-F16.gguf",
                                          "quant-qwen3moe/model-Q8_0.gguf", "quant-qwen3moe/model-Q6_K.gguf"));
 
+// Over several chunks of the context decode spreads attention by chunks when the team is large beside the kv-heads.
+TEST(Session, LongContextsDoNotDependOnThreads) {
+  for (const char* name : {"golden/quant-llama/model-Q4_0.gguf", "golden/qwen3moe/model.gguf"}) {
+    const auto model = load(data_path(name));
+    ASSERT_NE(nullptr, model);
+    std::vector<int32_t> tokens;
+    for (int i = 0; i < 1100; ++i) tokens.push_back((i * 131 + i / 7) % model->config().n_vocab);
+    std::vector<float> want;
+    for (const int threads : {1, 2, 8}) {
+      for (const int first : {1100, 1021, 1000}) {
+        SessionOptions options;
+        options.n_ctx = 1200;
+        options.n_threads = threads;
+        auto session = Session::create(model, options).value();
+        ASSERT_TRUE(session->eval(std::span(tokens).first(static_cast<size_t>(first))).ok());
+        for (size_t i = static_cast<size_t>(first); i < tokens.size();) {  // 1 to 5 tokens at a time
+          const size_t n = std::min(tokens.size() - i, 1 + i % 5);
+          ASSERT_TRUE(session->eval(std::span(tokens).subspan(i, n)).ok());
+          i += n;
+        }
+        const std::vector<float> got(session->logits().begin(), session->logits().end());
+        if (want.empty()) want = got;
+        expect_identical(want, got, std::string(name) + " threads " + std::to_string(threads));
+      }
+    }
+  }
+}
+
 TEST(Session, DecodeAfterTruncateEqualsFreshPrefill) {
   const auto model = load(data_path("golden/quant-llama/model-Q4_K.gguf"));
   const auto tokens = long_prompt("golden/quant-llama/");

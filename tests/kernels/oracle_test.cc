@@ -161,44 +161,5 @@ TEST(Oracle, MatmulOfEveryFormat) {
   }
 }
 
-TEST(Oracle, AttentionOfEveryCache) {
-  constexpr int kD = 64;
-  constexpr int kTokens = 77;
-  for (const KvFormat format : {KvFormat::kF32, KvFormat::kF16, KvFormat::kQ8_0}) {
-    const KvLayout layout{format, kD, kD};
-    std::vector<AlignedBytes> pages;
-    std::vector<const std::byte*> table;
-    Eigen::MatrixXd keys(kTokens, kD), values(kTokens, kD);
-    for (int t = 0; t < kTokens; ++t) {
-      if (t % kPageTokens == 0) {
-        pages.push_back(AlignedBytes::make(layout.page_bytes(), "page").value());
-        table.push_back(pages.back().data());
-      }
-      const auto k = normal(kD, static_cast<uint32_t>(t));
-      const auto v = normal(kD, static_cast<uint32_t>(t) + 1000);
-      reference::kv_store(layout, pages.back().data(), t % kPageTokens, k.data(), v.data());
-      keys.row(t) = to_double(k);
-      values.row(t) = to_double(v);
-    }
-    const auto q = normal(kD, 5000);
-    std::vector<float> out(kD);
-    AttendRows rows;
-    rows.n = 1;
-    rows.q[0] = q.data();
-    rows.out[0] = out.data();
-    rows.begin[0] = 3;
-    rows.end[0] = kTokens;
-    rows.pages = table.data();
-    rows.layout = layout;
-    rows.scale = 0.125f;
-    reference::attend(rows);
-    Eigen::VectorXd s = (keys * to_double(q) * 0.125).bottomRows(kTokens - 3);
-    s = (s.array() - s.maxCoeff()).exp();
-    const Eigen::VectorXd want = values.bottomRows(kTokens - 3).transpose() * (s / s.sum());
-    const double bound = format == KvFormat::kF32 ? 1e-6 : format == KvFormat::kF16 ? 1e-3 : 2e-2;
-    EXPECT_LT((to_double(out) - want).cwiseAbs().maxCoeff(), bound) << static_cast<int>(format);
-  }
-}
-
 }  // namespace
 }  // namespace kedge
