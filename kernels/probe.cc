@@ -133,8 +133,8 @@ void f32_neon(int trips) {
 #endif
 
 // Operations per second of `body` run by all threads at once; `per_trip` operations in a trip of one thread.
-double rate(int n_threads, double per_trip, void (*body)(int)) {
-  const ThreadTeam team(n_threads);
+double rate(const ThreadTeam& team, double per_trip, void (*body)(int)) {
+  const int n_threads = team.size();
   const auto run = [&] {
     const double start = now();
     team.split(static_cast<size_t>(n_threads), 1, [&](size_t begin, size_t end, int) {
@@ -156,9 +156,8 @@ struct ReadProbe::State {
 Result<ReadProbe> ReadProbe::make(size_t bytes, int max_threads) {
   KEDGE_ASSIGN(memory, AlignedBytes::make(bytes / kLine * kLine + kPrefetchAhead, "bandwidth probe"));
   // Fresh pages are all the same page of zeros until they are written.
-  ThreadTeam(max_threads).split(memory.size(), 1 << 20, [&](size_t begin, size_t end, int) {
-    std::memset(memory.data() + begin, 1, end - begin);
-  });
+  parallel_for_static(max_threads, memory.size(), 1 << 20,
+                      [&](size_t begin, size_t end, int) { std::memset(memory.data() + begin, 1, end - begin); });
   return ReadProbe(new State{std::move(memory)});
 }
 
@@ -171,8 +170,8 @@ ReadProbe::~ReadProbe() { delete state_; }
 
 size_t ReadProbe::bytes() const { return state_->memory.size() - kPrefetchAhead; }
 
-double ReadProbe::bytes_per_second(int n_threads, int passes) const {
-  const ThreadTeam team(n_threads);
+Result<double> ReadProbe::bytes_per_second(int n_threads, int passes) const {
+  KEDGE_ASSIGN(team, ThreadTeam::make(n_threads));
   auto* sum = &sum_words;
 #if defined(__x86_64__)
   if (__builtin_cpu_supports("avx2")) sum = &sum_words_avx2;
@@ -187,23 +186,21 @@ double ReadProbe::bytes_per_second(int n_threads, int passes) const {
   return middle(std::move(rates));
 }
 
-std::vector<PeakRates> probe_peaks(int n_threads) {
+Result<std::vector<PeakRates>> probe_peaks(int n_threads) {
+  KEDGE_ASSIGN(team, ThreadTeam::make(n_threads));
   std::vector<PeakRates> peaks;
 #if defined(__x86_64__)
   __builtin_cpu_init();
   if (__builtin_cpu_supports("avx512f")) {
-    PeakRates p{"avx512", rate(n_threads, 2.0 * 16 * kChains, f32_avx512), 0};
-    if (__builtin_cpu_supports("avx512vnni")) p.int8_ops = rate(n_threads, 2.0 * 64 * kChains, int8_avx512vnni);
+    PeakRates p{"avx512", rate(team, 2.0 * 16 * kChains, f32_avx512), 0};
+    if (__builtin_cpu_supports("avx512vnni")) p.int8_ops = rate(team, 2.0 * 64 * kChains, int8_avx512vnni);
     peaks.push_back(p);
   }
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
-    peaks.push_back(
-        {"avx2", rate(n_threads, 2.0 * 8 * kChains, f32_avx2), rate(n_threads, 2.0 * 32 * kChains, int8_avx2)});
+    peaks.push_back({"avx2", rate(team, 2.0 * 8 * kChains, f32_avx2), rate(team, 2.0 * 32 * kChains, int8_avx2)});
   }
 #elif defined(__aarch64__)
-  peaks.push_back({"neon", rate(n_threads, 2.0 * 4 * kChains, f32_neon), 0});
-#else
-  (void)n_threads;
+  peaks.push_back({"neon", rate(team, 2.0 * 4 * kChains, f32_neon), 0});
 #endif
   return peaks;
 }

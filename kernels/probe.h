@@ -17,7 +17,7 @@ class ReadProbe {
   ReadProbe(ReadProbe&&) noexcept;
   ReadProbe& operator=(ReadProbe&&) noexcept;
   ~ReadProbe();
-  double bytes_per_second(int n_threads, int passes) const;
+  Result<double> bytes_per_second(int n_threads, int passes) const;
   size_t bytes() const;
 
  private:
@@ -34,6 +34,6 @@ struct PeakRates {
 };
 
 // Of every instruction set this machine has, best first; takes some tenths of a second.
-std::vector<PeakRates> probe_peaks(int n_threads);
+Result<std::vector<PeakRates>> probe_peaks(int n_threads);
 
 }  // namespace kedge

@@ -27,12 +27,12 @@ Json measure(const Json& info) {
   const int threads = info.at("default_threads").get<int>();
   const ReadProbe probe = need(ReadProbe::make(probe_bytes(info), threads));
   Json read = {{"buffer_bytes", probe.bytes()}};
-  read["gbps_1_thread"] = probe.bytes_per_second(1, kProbePasses) / 1e9;
+  read["gbps_1_thread"] = need(probe.bytes_per_second(1, kProbePasses)) / 1e9;
   read["gbps"] =
-      threads == 1 ? read["gbps_1_thread"].get<double>() : probe.bytes_per_second(threads, kProbePasses) / 1e9;
+      threads == 1 ? read["gbps_1_thread"].get<double>() : need(probe.bytes_per_second(threads, kProbePasses)) / 1e9;
   read["n_threads"] = threads;
   Json peaks = Json::array();
-  for (const PeakRates& p : probe_peaks(threads)) {
+  for (const PeakRates& p : need(probe_peaks(threads))) {
     Json peak = {{"isa", p.isa}, {"f32_gflops", p.f32_flops / 1e9}};
     peak["int8_gops"] = p.int8_ops > 0 ? Json(p.int8_ops / 1e9) : Json();
     peak["n_threads"] = threads;
