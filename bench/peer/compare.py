@@ -181,7 +181,7 @@ def parse():
         usage = help_of(peer.path)
         peer.has_depth = "--n-depth" in usage
         peer.has_gp = " -gp " in usage
-        if args.depth > 0 and not peer.has_depth and args.prompt > 0:
+        if args.depth > 0 and args.prompt > 0 and peer.has_gp and not peer.has_depth:
             print("compare.py: %s has no -d: no prompt at a depth, generation by -gp" % peer.name, file=sys.stderr)
     return args
 
