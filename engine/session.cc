@@ -11,7 +11,7 @@ namespace kedge {
 struct Session::State {
   std::shared_ptr<const Model> model;
   const KernelTable* kernels = nullptr;
-  ThreadTeam team{1};
+  ThreadTeam team;
   int chunk = 0;
   std::unique_ptr<KvArena> arena;
   std::unique_ptr<KvSequence> kv;
@@ -64,7 +64,8 @@ Result<std::unique_ptr<Session>> Session::create(std::shared_ptr<const Model> mo
   const int n_threads = o.n_threads == 0 ? default_threads() : o.n_threads;
   s->model = std::move(model);
   s->kernels = kernels;
-  s->team = ThreadTeam(n_threads);
+  KEDGE_ASSIGN(team, ThreadTeam::make(n_threads, {.n_cpus = default_threads()}));
+  s->team = std::move(team);
   s->chunk = std::min(o.chunk, n_ctx);
   const KvLayout layout{format, c.head_dim_k, c.head_dim_v};
   KEDGE_ASSIGN(arena, KvArena::create(layout, KvSequence::pages_for(c.n_layers, c.n_kv_heads, n_ctx)));

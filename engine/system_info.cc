@@ -1,6 +1,5 @@
 #include "engine/system_info.h"
 
-#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +9,7 @@
 #include <set>
 #include <utility>
 
+#include "kernels/base/cpus.h"
 #include "kernels/isa.h"
 
 namespace kedge {
@@ -20,23 +20,6 @@ std::string first_line(const std::string& path) {
   std::string line;
   std::getline(file, line);
   return line;
-}
-
-// The CPUs of the process's affinity mask; grows the mask until the kernel is content.
-std::vector<int> allowed_cpus() {
-  for (size_t n = 1024; n <= (size_t{1} << 20); n *= 2) {
-    cpu_set_t* set = CPU_ALLOC(n);
-    if (set == nullptr) break;
-    const size_t bytes = CPU_ALLOC_SIZE(n);
-    std::vector<int> cpus;
-    const bool ok = sched_getaffinity(0, bytes, set) == 0;
-    for (size_t i = 0; ok && i < n; ++i) {
-      if (CPU_ISSET_S(i, bytes, set)) cpus.push_back(static_cast<int>(i));
-    }
-    CPU_FREE(set);
-    if (ok) return cpus;
-  }
-  return {0};
 }
 
 std::string cpu_directory(int cpu) { return "/sys/devices/system/cpu/cpu" + std::to_string(cpu); }

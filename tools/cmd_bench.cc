@@ -1,11 +1,9 @@
-// kedge bench: tokens per second of reading a prompt (pp) and of generating (tg), measured as llama-bench does: random
-// tokens, one warm-up of each, then r repetitions from the same depth.
-#include <cstdio>
-#include <random>
+// kedge bench: tokens per second of reading a prompt (pp) and of generating (tg).
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
 
-#include "tools/interrupt.h"
-#include "tools/model_flags.h"
-#include "tools/progress.h"
+#include "tools/bench_measure.h"
 
 namespace kedge::tools {
 
@@ -14,145 +12,144 @@ namespace {
 struct BenchFlags {
   ModelFlags model;
   SessionFlags session;
-  int n_prompt = 512;
-  int n_generate = 128;
-  int repetitions = 5;
-  int depth = 0;
+  BenchPlan plan;
+  std::string plot;
+  bool bandwidth = false;
   bool json = false;
 };
 
-class Bench {
- public:
-  Bench(api::Session& session, int32_t n_vocab, int depth) : session_(session), n_vocab_(n_vocab), depth_(depth) {}
-
-  // Fills the cache up to the depth; measurements start from there.
-  void prepare() {
-    if (depth_ > 0) need(session_.eval(random_tokens(depth_)));
-  }
-  double seconds_of_prompt(int n) {
-    need(session_.truncate(depth_));
-    const auto tokens = random_tokens(n);
-    const double start = seconds_now();
-    need(session_.eval(tokens));
-    return seconds_now() - start;
-  }
-  double seconds_of_generation(int n) {
-    need(session_.truncate(depth_));
-    const auto tokens = random_tokens(n);
-    const std::span<const int32_t> all(tokens);
-    const double start = seconds_now();
-    for (size_t i = 0; i < all.size(); ++i) need(session_.eval(all.subspan(i, 1)));
-    return seconds_now() - start;
-  }
-
- private:
-  std::vector<int32_t> random_tokens(int n) {
-    std::vector<int32_t> tokens(static_cast<size_t>(n));
-    for (int32_t& t : tokens) t = static_cast<int32_t>(random_() % static_cast<uint32_t>(n_vocab_));
-    return tokens;
-  }
-
-  api::Session& session_;
-  int32_t n_vocab_;
-  int depth_;
-  std::mt19937 random_{42};
-};
-
-std::vector<double> rates(int n, int repetitions, Progress& progress, const std::function<double()>& measure) {
-  std::vector<double> tps;
-  for (int i = 0; i < repetitions; ++i) {
-    tps.push_back(n / measure());
-    progress.update(static_cast<size_t>(i) + 1, static_cast<size_t>(repetitions));
-  }
-  return tps;
-}
-
 std::string active_isa() { return Json::parse(need(api::system_info())).at("isa").at("active").get<std::string>(); }
 
-std::string row(const char* name, const std::vector<double>& tps) {
-  const auto [low, high] = std::minmax_element(tps.begin(), tps.end());
-  return format("%-8s %10.2f %10.2f %10.2f\n", name, median(tps), *low, *high);
+Json run_json(const BenchReport& report, const BenchRun& run) {
+  Json json = {{"test", run.name()}, {"prompt", run.prompt}, {"n", run.n},     {"n_threads", run.threads},
+               {"depth", run.depth}, {"chunk", run.chunk},   {"tps", run.tps}, {"tps_median", median(run.tps)}};
+  if (!run.prompt) {
+    json["bytes_per_token"] = run.bytes_per_token;
+    json["read_gbps"] = run.read_bytes_per_second / 1e9;
+    if (!report.bandwidth.empty()) json["read_percent"] = report.percent(run);
+  }
+  return json;
 }
 
-void bench(const BenchFlags& flags) {
-  if (flags.n_prompt == 0 && flags.n_generate == 0) throw Failure("-p 0 and -n 0: nothing to measure", kExitUsage);
-  const api::Model model = flags.model.open();
-  api::SessionOptions options = flags.session.options();
-  options.n_ctx = flags.depth + std::max(flags.n_prompt, flags.n_generate);
-  auto session = need(api::Session::create(model, options));
-  const InterruptGuard guard(session);
-  const kedge_model_info info = model.info();
+// The first prompt and the first generation stand at the top level too, as they do when nothing else was asked for.
+void print_report_json(const BenchFlags& flags, const BenchReport& report) {
+  BenchRun pp;
+  BenchRun tg;
+  for (auto run = report.runs.rbegin(); run != report.runs.rend(); ++run) (run->prompt ? pp : tg) = *run;
+  const BenchRun& first = report.runs.front();
+  const double tg_median = median(tg.tps);
+  Json json = {{"model", flags.model.path()},
+               {"n_prompt", pp.n},
+               {"n_gen", tg.n},
+               {"depth", first.depth},
+               {"n_threads", first.threads},
+               {"isa", active_isa()},
+               {"kv_type", flags.session.kv_type},
+               {"pp_tps", pp.tps},
+               {"tg_tps", tg.tps},
+               {"pp_tps_median", median(pp.tps)},
+               {"tg_tps_median", tg_median},
+               {"bytes_per_token", report.info.bytes_per_token},
+               {"read_gbps", static_cast<double>(report.info.bytes_per_token) * tg_median / 1e9},
+               {"kv_bytes_per_token", report.kv_bytes_per_token},
+               {"n_parameters", report.info.n_parameters},
+               {"weight_bytes", report.info.weight_bytes},
+               {"kv_bytes", report.kv_bytes},
+               {"scratch_bytes", report.scratch_bytes}};
+  if (!report.bandwidth.empty()) {
+    Json bandwidth = Json::array();
+    for (const auto& [threads, rate] : report.bandwidth)
+      bandwidth.push_back({{"n_threads", threads}, {"gbps", rate / 1e9}});
+    json["read_bandwidth"] = std::move(bandwidth);
+    json["read_percent"] = tg.n > 0 ? Json(report.percent(tg)) : Json();
+  }
+  Json runs = Json::array();
+  for (const BenchRun& run : report.runs) runs.push_back(run_json(report, run));
+  json["runs"] = std::move(runs);
+  print_json(json);
+}
 
-  Bench b(session, info.n_vocab, flags.depth);
-  b.prepare();
-  std::vector<double> pp;
-  std::vector<double> tg;
-  if (flags.n_prompt > 0) {
-    Progress progress("prompt");
-    b.seconds_of_prompt(flags.n_prompt);
-    pp = rates(flags.n_prompt, flags.repetitions, progress, [&] { return b.seconds_of_prompt(flags.n_prompt); });
+std::string heading(const BenchFlags& flags) {
+  return format("%s, %s, cache %s", flags.model.path().c_str(), active_isa().c_str(), flags.session.kv_type.c_str());
+}
+
+void print_report(const BenchFlags& flags, const BenchReport& report) {
+  print(heading(flags) + format("; a token reads %s of weights and %s of cache per token before it\n",
+                                human_bytes(static_cast<double>(report.info.bytes_per_token)).c_str(),
+                                human_bytes(report.kv_bytes_per_token).c_str()));
+  for (const auto& [threads, rate] : report.bandwidth) {
+    print(format("read bandwidth with %d thread%s: %.1f GB/s\n", threads, threads == 1 ? "" : "s", rate / 1e9));
   }
-  if (flags.n_generate > 0) {
-    Progress progress("generation");
-    b.seconds_of_generation(1);
-    tg =
-        rates(flags.n_generate, flags.repetitions, progress, [&] { return b.seconds_of_generation(flags.n_generate); });
+  print(format("%-8s %7s %7s %6s %10s %10s %10s %8s%s\n", "test", "threads", "depth", "chunk", "tokens/s", "lowest",
+               "highest", "GB/s", report.bandwidth.empty() ? "" : "  % of bandwidth"));
+  for (const BenchRun& run : report.runs) {
+    const auto [low, high] = std::minmax_element(run.tps.begin(), run.tps.end());
+    std::string row = format("%-8s %7d %7d %6s %10.2f %10.2f %10.2f", run.name().c_str(), run.threads, run.depth,
+                             run.prompt ? std::to_string(run.chunk).c_str() : "", median(run.tps), *low, *high);
+    if (!run.prompt) row += format(" %8.2f", run.read_bytes_per_second / 1e9);
+    if (!run.prompt && !report.bandwidth.empty()) row += format(" %10.1f", report.percent(run));
+    print(row + "\n");
   }
-  const double read_gbps = static_cast<double>(info.bytes_per_token) * median(tg) / 1e9;
-  const int threads = session.info().n_threads;
-  const std::string isa = active_isa();
-  if (flags.json) {
-    print_json({{"model", flags.model.path()},
-                {"n_prompt", flags.n_prompt},
-                {"n_gen", flags.n_generate},
-                {"depth", flags.depth},
-                {"n_threads", threads},
-                {"isa", isa},
-                {"kv_type", flags.session.kv_type},
-                {"pp_tps", pp},
-                {"tg_tps", tg},
-                {"pp_tps_median", median(pp)},
-                {"tg_tps_median", median(tg)},
-                {"bytes_per_token", info.bytes_per_token},
-                {"read_gbps", read_gbps},
-                {"n_parameters", info.n_parameters},
-                {"weight_bytes", info.weight_bytes},
-                {"kv_bytes", session.info().kv_bytes},
-                {"scratch_bytes", session.info().scratch_bytes}});
-    return;
+}
+
+void write_plot(const BenchFlags& flags, const BenchReport& report) {
+  const std::string model = std::filesystem::path(flags.model.path()).filename().string();
+  const std::string cpu = Json::parse(need(api::system_info())).at("cpu").at("model").get<std::string>();
+  const std::string title = "kedge bench: " + model + ", " + active_isa() + ", cache " + flags.session.kv_type +
+                            (cpu.empty() ? "" : ", " + cpu);
+  std::ofstream out(flags.plot, std::ios::binary);
+  out << bench_plot(title, report);
+  out.close();
+  if (!out) throw Failure(flags.plot + ": cannot be written");
+}
+
+void bench(BenchFlags flags) {
+  BenchPlan& plan = flags.plan;
+  plan.bandwidth = flags.bandwidth || !flags.plot.empty();
+  if (plan.n_generate == 0 && *std::max_element(plan.prompts.begin(), plan.prompts.end()) == 0) {
+    throw Failure("-p 0 and -n 0: nothing to measure", kExitUsage);
   }
-  print(format("%s, %d threads, %s, cache %s, depth %d\n", flags.model.path().c_str(), threads, isa.c_str(),
-               flags.session.kv_type.c_str(), flags.depth));
-  print(format("%-8s %10s %10s %10s  tokens/s\n", "test", "median", "lowest", "highest"));
-  if (!pp.empty()) print(row(format("pp%d", flags.n_prompt).c_str(), pp));
-  if (!tg.empty()) {
-    print(row(format("tg%d", flags.n_generate).c_str(), tg));
-    print(format("%s of weights a token, read at %.2f GB/s\n",
-                 human_bytes(static_cast<double>(info.bytes_per_token)).c_str(), read_gbps));
-  }
+  const api::Model model = flags.model.open();
+  const BenchReport report = run_bench(model, flags.session, plan);
+  flags.json ? print_report_json(flags, report) : print_report(flags, report);
+  if (!flags.plot.empty()) write_plot(flags, report);
 }
 
 }  // namespace
 
 void add_bench(CLI::App& app) {
   auto flags = std::make_shared<BenchFlags>();
+  BenchPlan& plan = flags->plan;
   CLI::App* c = app.add_subcommand("bench", "Measure the speed of a model");
+  const auto list = [c](const char* name, std::vector<int>& values, const char* help, double low, double high) {
+    c->add_option(name, values, help)
+        ->delimiter(',')
+        ->type_name("INT,...")
+        ->check(in_range(low, high))
+        ->capture_default_str();
+  };
   flags->model.add_to(c);
-  c->add_option("-p,--n-prompt", flags->n_prompt, "Prompt tokens; 0: do not measure")
-      ->check(in_range(0, 1 << 30))
+  list("-p,--n-prompt", plan.prompts, "Prompt tokens; 0: do not measure", 0, 1 << 23);
+  c->add_option("-n,--n-gen", plan.n_generate, "Tokens to generate; 0: do not measure")
+      ->check(in_range(0, 1 << 23))
       ->capture_default_str();
-  c->add_option("-n,--n-gen", flags->n_generate, "Tokens to generate; 0: do not measure")
-      ->check(in_range(0, 1 << 30))
-      ->capture_default_str();
-  c->add_option("-r,--repetitions", flags->repetitions, "Measurements of each, after a warm-up")
+  c->add_option("-r,--repetitions", plan.repetitions, "Measurements of each, after a warm-up")
       ->check(in_range(1, 1 << 30))
       ->capture_default_str();
-  c->add_option("-d,--depth", flags->depth, "Tokens already in the context")
-      ->check(in_range(0, 1 << 30))
-      ->capture_default_str();
-  flags->session.add_to(c, false);
+  list("-d,--depth", plan.depths, "Tokens already in the context", 0, 1 << 23);
+  list("-t,--threads", plan.threads, "Threads; 0: the cores this process may use, cgroup quota included", 0, 1024);
+  list("--chunk", plan.chunks, "Prompt tokens computed at once; others than the largest at the smallest depth only", 1,
+       1 << 16);
+  flags->session.add_to(c, SessionFlags::kOnlyTypes);
+  c->add_flag("--bandwidth", flags->bandwidth, "Measure the read bandwidth too, and what part of it generating uses");
+  c->add_option("--plot", flags->plot,
+                "Write charts: time per token against depth, prompt speed against tokens per step")
+      ->type_name("FILE.svg");
   c->add_flag("--json", flags->json, "Print every sample as JSON");
-  c->footer("Example:\n  kedge bench -m model.gguf -p 512 -n 128 -t 2 -r 3");
+  c->footer(
+      "Lists are separated by commas; every combination is measured.\n"
+      "Examples:\n  kedge bench -m model.gguf -p 512 -n 128 -t 2 -r 3\n"
+      "  kedge bench -m model.gguf -t 1,2 --depth 0,4096,16384 --chunk 1,4,16,64,512 --plot speed.svg");
   c->callback([flags] { bench(*flags); });
 }
 

@@ -9,7 +9,7 @@ namespace kedge::tools {
 namespace {
 
 constexpr size_t kProbeBytes = size_t{2} << 30;  // far beyond any cache
-constexpr int kProbePasses = 3;
+constexpr int kProbePasses = 5;
 
 struct DoctorFlags {
   bool quick = false;
@@ -25,17 +25,23 @@ size_t probe_bytes(const Json& info) {
 
 Json measure(const Json& info) {
   const int threads = info.at("default_threads").get<int>();
-  const ReadProbe probe = need(ReadProbe::make(probe_bytes(info), threads));
-  Json read = {{"buffer_bytes", probe.bytes()}};
-  read["gbps_1_thread"] = probe.bytes_per_second(1, kProbePasses) / 1e9;
-  read["gbps"] =
-      threads == 1 ? read["gbps_1_thread"].get<double>() : probe.bytes_per_second(threads, kProbePasses) / 1e9;
-  read["n_threads"] = threads;
+  Json read = {{"n_threads", threads}};
+  // The names without a page size are those of huge pages: what weights live in, where the system grants them.
+  for (const auto& [pages, suffix] : {std::pair{PageSize::kHuge, ""}, std::pair{PageSize::kSmall, "_4k_pages"}}) {
+    const ReadProbe probe = need(ReadProbe::make(probe_bytes(info), threads, pages));
+    read["buffer_bytes"] = probe.bytes();
+    const double one = need(probe.bytes_per_second(1, kProbePasses)) / 1e9;
+    read[std::string("gbps_1_thread") + suffix] = one;
+    read[std::string("gbps") + suffix] = threads == 1 ? one : need(probe.bytes_per_second(threads, kProbePasses)) / 1e9;
+  }
   Json peaks = Json::array();
-  for (const PeakRates& p : probe_peaks(threads)) {
-    Json peak = {{"isa", p.isa}, {"f32_gflops", p.f32_flops / 1e9}};
-    peak["int8_gops"] = p.int8_ops > 0 ? Json(p.int8_ops / 1e9) : Json();
-    peak["n_threads"] = threads;
+  for (const PeakRates& p : need(probe_peaks(threads))) {
+    const auto or_null = [](double rate) { return rate > 0 ? Json(rate / 1e9) : Json(); };
+    Json peak = {{"isa", p.isa},
+                 {"f32_gflops", or_null(p.f32_flops)},
+                 {"int8_gops", or_null(p.int8_ops)},
+                 {"bf16_gflops", or_null(p.bf16_flops)},
+                 {"n_threads", threads}};
     peaks.push_back(std::move(peak));
   }
   return {{"read_bandwidth", std::move(read)}, {"peak", std::move(peaks)}};
@@ -82,11 +88,21 @@ void print_machine(const Json& info) {
 void print_measured(const Json& measured) {
   const Json& read = measured.at("read_bandwidth");
   const int threads = read.at("n_threads").get<int>();
-  line("read bandwidth", format("%.1f GB/s with 1 thread, %.1f GB/s with %d", read.at("gbps_1_thread").get<double>(),
-                                read.at("gbps").get<double>(), threads));
+  const auto bandwidth = [&](const char* what, const std::string& suffix) {
+    line(what, format("%.1f GB/s with 1 thread, %.1f GB/s with %d", read.at("gbps_1_thread" + suffix).get<double>(),
+                      read.at("gbps" + suffix).get<double>(), threads));
+  };
+  bandwidth("read, huge pages", "");
+  bandwidth("read, 4 KiB pages", "_4k_pages");
   for (const Json& peak : measured.at("peak")) {
-    std::string rates = format("%.0f GFLOPS float32", peak.at("f32_gflops").get<double>());
-    if (peak.at("int8_gops").is_number()) rates += format(", %.0f GOPS int8", peak.at("int8_gops").get<double>());
+    std::string rates;
+    const auto add = [&](const char* key, const char* unit) {
+      if (!peak.at(key).is_number()) return;
+      rates += (rates.empty() ? "" : ", ") + format("%.0f ", peak.at(key).get<double>()) + unit;
+    };
+    add("f32_gflops", "GFLOPS float32");
+    add("int8_gops", "GOPS int8");
+    add("bf16_gflops", "GFLOPS bfloat16");
     line(("peak " + peak.at("isa").get<std::string>()).c_str(), rates + format(" (%d threads)", threads));
   }
 }

@@ -152,7 +152,7 @@ void add_perplexity(CLI::App& app) {
       ->check(CLI::IsMember({"half", "every"}))
       ->capture_default_str();
   c->add_option("--chunks", flags->chunks, "Only the first N chunks; -1: all")->capture_default_str();
-  flags->session.add_to(c, false);
+  flags->session.add_to(c, SessionFlags::kWithoutContext);
   c->add_flag("--json", flags->json, "Print the figures as JSON");
   c->footer("Example:\n  kedge perplexity -m model.gguf -f test.txt --ctx 2048 --protocol every");
   c->callback([flags] { perplexity(*flags); });

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <utility>
 
+#include "kernels/base/parallel.h"
 #include "kernels/quants.h"
 #include "weights/gguf_writer.h"
 
@@ -41,11 +42,13 @@ class PieceBank {
 
   PieceBank(const QuantFormat& format, uint64_t seed) : piece_bytes_(format.row_bytes(kValues)) {
     bytes_.resize(kPieces * piece_bytes_);
-    float values[kValues];
-    for (size_t p = 0; p < kPieces; ++p) {
-      for (size_t i = 0; i < kValues; ++i) values[i] = kWeightDeviation * normal(mix(seed + mix(p * kValues + i)));
-      format.quantise(values, nullptr, bytes_.data() + p * piece_bytes_, kValues);
-    }
+    parallel_for_static(0, kPieces, 64, [&](size_t begin, size_t end, int) {
+      float values[kValues];
+      for (size_t p = begin; p < end; ++p) {
+        for (size_t i = 0; i < kValues; ++i) values[i] = kWeightDeviation * normal(mix(seed + mix(p * kValues + i)));
+        format.quantise(values, nullptr, bytes_.data() + p * piece_bytes_, kValues);
+      }
+    });
   }
   size_t piece_bytes() const { return piece_bytes_; }
   const std::byte* piece(uint64_t random) const { return bytes_.data() + (random % kPieces) * piece_bytes_; }

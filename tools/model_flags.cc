@@ -99,18 +99,20 @@ api::Model ModelFlags::open() const {
   return need(api::Model::open(path(), options));
 }
 
-void SessionFlags::add_to(CLI::App* command, bool with_ctx) {
-  if (with_ctx) {
+void SessionFlags::add_to(CLI::App* command, Which which) {
+  if (which == kAll) {
     command->add_option("-c,--ctx", ctx, "Tokens the context holds; 0: what the model was trained with")
         ->check(in_range(0, 1 << 30))
         ->capture_default_str();
   }
-  command->add_option("-t,--threads", threads, "Threads; 0: the cores this process may use, cgroup quota included")
-      ->check(in_range(0, 1024))
-      ->capture_default_str();
-  command->add_option("--chunk", chunk, "Prompt tokens computed at once; changes speed and memory, never a result")
-      ->check(in_range(1, 1 << 20))
-      ->capture_default_str();
+  if (which != kOnlyTypes) {
+    command->add_option("-t,--threads", threads, "Threads; 0: the cores this process may use, cgroup quota included")
+        ->check(in_range(0, 1024))
+        ->capture_default_str();
+    command->add_option("--chunk", chunk, "Prompt tokens computed at once; changes speed and memory, never a result")
+        ->check(in_range(1, 1 << 20))
+        ->capture_default_str();
+  }
   std::vector<std::string> names;
   for (const auto& [name, type] : kKvTypes) names.push_back(name);
   command->add_option("--kv-type", kv_type, "Type of the cached keys and values")

@@ -30,7 +30,9 @@ struct SessionFlags {
   int chunk = 512;
   std::string kv_type = "f16";
 
-  void add_to(CLI::App* command, bool with_ctx = true);
+  // What a command decides on by itself is left out: the context, or threads and chunks too.
+  enum Which { kAll, kWithoutContext, kOnlyTypes };
+  void add_to(CLI::App* command, Which which = kAll);
   api::SessionOptions options() const;
 };
 

@@ -55,8 +55,8 @@ Error refused(const TensorInfo& t, int64_t row, const std::string& why) {
 class Quantizer {
  public:
   Quantizer(const TensorStore& in, const QuantizeOptions& options, QuantizeReport* report)
-      : in_(in), options_(options), report_(*report), team_(options.threads) {
-    scratch_.resize(static_cast<size_t>(team_.size()));
+      : in_(in), options_(options), report_(*report) {
+    scratch_.resize(static_cast<size_t>(std::max(1, options.threads)));
     for (const TensorInfo& t : in.tensors()) progress_.values_total += static_cast<uint64_t>(t.n_values());
     progress_.n_tensors = in.tensors().size();
   }
@@ -134,7 +134,7 @@ class Quantizer {
       s.before.reserve(n);
       s.after.reserve(n);
     }
-    team_.each(count, [&](size_t i, int thread) {
+    parallel_for_dynamic(static_cast<int>(scratch_.size()), count, [&](size_t i, int thread) {
       results_[i] = convert_row(*t.type, data + (first + i) * in_bytes, to, piece_.data() + i * out_bytes, n,
                                 &scratch_[static_cast<size_t>(thread)]);
     });
@@ -149,7 +149,6 @@ class Quantizer {
   const TensorStore& in_;
   const QuantizeOptions& options_;
   QuantizeReport& report_;
-  ThreadTeam team_;
   GgufWriter writer_;
   QuantizeProgress progress_;
   std::vector<Scratch> scratch_;  // per thread

@@ -1,19 +1,18 @@
+// One-off loops on OpenMP: the only file that names it.
 #include "kernels/base/parallel.h"
 
 #include <omp.h>
 
 #include <algorithm>
-#include <atomic>
 
 namespace kedge {
 
-void ThreadTeam::run_split(size_t n, size_t grain, void (*call)(void*, size_t, size_t, int), void* f) const {
+int max_parallel_threads(int n_threads) { return n_threads > 0 ? n_threads : std::max(1, omp_get_max_threads()); }
+
+void run_parallel_static(int n_threads, size_t n, size_t grain, RangeCall call, void* f) {
   const size_t blocks = (n + grain - 1) / grain;
-  if (n_threads_ == 1 || blocks <= 1) {
-    if (n > 0) call(f, 0, n, 0);
-    return;
-  }
-#pragma omp parallel num_threads(n_threads_)
+  const int wanted = static_cast<int>(std::min<size_t>(blocks, static_cast<size_t>(max_parallel_threads(n_threads))));
+#pragma omp parallel num_threads(std::max(wanted, 1))
   {
     // The runtime may give fewer threads than asked for; the pieces follow what is really there.
     const auto t = static_cast<size_t>(omp_get_thread_num());
@@ -24,20 +23,10 @@ void ThreadTeam::run_split(size_t n, size_t grain, void (*call)(void*, size_t, s
   }
 }
 
-void ThreadTeam::run_each(size_t n, void (*call)(void*, size_t, int), void* f) const {
-  if (n_threads_ == 1 || n <= 1) {
-    for (size_t u = 0; u < n; ++u) call(f, u, 0);
-    return;
-  }
-  std::atomic<size_t> next{0};
-#pragma omp parallel num_threads(n_threads_)
-  {
-    const int t = omp_get_thread_num();
-    for (size_t u = next.fetch_add(1, std::memory_order_relaxed); u < n;
-         u = next.fetch_add(1, std::memory_order_relaxed)) {
-      call(f, u, t);
-    }
-  }
+void run_parallel_dynamic(int n_threads, size_t n, UnitCall call, void* f) {
+  const int wanted = static_cast<int>(std::min<size_t>(n, static_cast<size_t>(max_parallel_threads(n_threads))));
+#pragma omp parallel for schedule(dynamic, 1) num_threads(std::max(wanted, 1))
+  for (size_t u = 0; u < n; ++u) call(f, u, omp_get_thread_num());
 }
 
 }  // namespace kedge

@@ -1,14 +1,12 @@
-// The base layer: results, aligned memory, 16-bit floats, the thread team.
+// The base layer: results, aligned memory, 16-bit floats.
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <cmath>
 #include <memory>
 #include <vector>
 
 #include "kernels/base/aligned.h"
 #include "kernels/base/float16.h"
-#include "kernels/base/parallel.h"
 #include "kernels/base/result.h"
 
 namespace kedge {
@@ -72,24 +70,6 @@ TEST(Float16, RoundsToNearestEven) {
   EXPECT_EQ(0x0001, f32_to_f16(0x1p-24f));
   EXPECT_EQ(0x0000, f32_to_f16(0x1p-25f));
   EXPECT_EQ(0x8000, f32_to_f16(-0.0f));
-}
-
-TEST(ThreadTeam, CoversEveryUnitOnce) {
-  for (const int threads : {1, 2, 3, 7}) {
-    const ThreadTeam team(threads);
-    for (const size_t n : {size_t{0}, size_t{1}, size_t{5}, size_t{64}, size_t{1001}}) {
-      for (const size_t grain : {size_t{1}, size_t{8}}) {
-        std::vector<std::atomic<int>> hits(n);
-        team.split(n, grain, [&](size_t b, size_t e, int t) {
-          EXPECT_LT(t, threads);
-          EXPECT_EQ(0u, b % grain);
-          for (size_t i = b; i < e; ++i) ++hits[i];
-        });
-        team.each(n, [&](size_t i, int) { ++hits[i]; });
-        for (const auto& h : hits) EXPECT_EQ(2, h.load());
-      }
-    }
-  }
 }
 
 }  // namespace

@@ -34,14 +34,15 @@ const std::map<std::string, std::set<std::string>> kMayInclude = {
     {"tools", {"include/kedge"}},
 };
 
-// The commands that work on files rather than through an open model see the weights room and the quant formats; doctor
-// sees the probe.
+// The commands that work on files rather than through an open model see the weights room and the quant formats; doctor and
+// bench see the probe.
 bool is_tools_exception(const std::string& file, const std::string& header) {
   static const std::regex kFileCommands("tools/(cmd_)?(inspect|quantize|generate|gguf).*");
   if (std::regex_match(file, kFileCommands)) {
     return room_of(header) == "weights" || header == "kernels/quants.h" || room_of(header) == "kernels/base";
   }
-  return file == "tools/cmd_doctor.cc" && header == "kernels/probe.h";
+  static const std::regex kMeasuring("tools/(cmd_doctor|bench_.*)\\.cc");
+  return std::regex_match(file, kMeasuring) && header == "kernels/probe.h";
 }
 
 // Libraries that only some rooms may name (a prefix of what stands between the angle brackets).

@@ -3,6 +3,8 @@
 
 #include <cmath>
 #include <cstring>
+#include <fstream>
+#include <iterator>
 
 #include "tests/tools/run_command.h"
 
@@ -153,6 +155,32 @@ TEST(Commands, Bench) {
   EXPECT_GT(json.at("tg_tps").at(0).get<double>(), 0.0);
   const double expected = json.at("bytes_per_token").get<double>() * json.at("tg_tps_median").get<double>() / 1e9;
   EXPECT_NEAR(json.at("read_gbps").get<double>(), expected, 1e-9 + expected * 1e-6);
+}
+
+TEST(Commands, BenchOfSeveral) {
+  const std::string plot = write_scratch("bench.svg", "");
+  const Json json = run_json({"bench", "-m", tiny_model(), "-p", "24,8", "-n", "4", "-r", "1", "-t", "1,2", "--depth",
+                              "32,0", "--chunk", "4,16", "--bandwidth", "--plot", plot, "--json"});
+  // For each number of threads: 2 prompts and a generation at 2 depths, the prompts again with the other chunk.
+  ASSERT_EQ(json.at("runs").size(), 2u * (2 * 3 + 2));
+  for (const Json& run : json.at("runs")) {
+    expect_keys(run, {"test", "n_threads", "depth", "chunk", "tps", "tps_median"});
+    EXPECT_EQ(run.at("chunk") == 4 && run.at("depth") != 0, false);
+    if (!run.at("prompt").get<bool>()) {
+      EXPECT_GT(run.at("bytes_per_token").get<double>(), json.at("bytes_per_token").get<double>());
+      EXPECT_GT(run.at("read_percent").get<double>(), 0.0);
+    }
+  }
+  EXPECT_EQ(json.at("read_bandwidth").size(), 2u);
+  EXPECT_EQ(json.at("depth"), 0);
+  std::ifstream file(plot);
+  const std::string svg((std::istreambuf_iterator<char>(file)), {});
+  EXPECT_EQ(svg.rfind("<svg ", 0), 0u);
+  EXPECT_NE(svg.find("Time per generated token"), std::string::npos);
+  EXPECT_NE(svg.find("Reading a prompt of 24 tokens"), std::string::npos);
+  EXPECT_NE(svg.find("memory bound at"), std::string::npos);
+  EXPECT_EQ(svg.find("nan"), std::string::npos);
+  EXPECT_EQ(svg.find("inf"), std::string::npos);
 }
 
 TEST(Commands, PerplexityProtocols) {

@@ -29,6 +29,8 @@ TEST(WrongUse, BadFlag) {
 
 TEST(WrongUse, BadNumber) {
   expect_refused(run_command({"bench", "-n", "many"}), kUsage, {"many"});
+  expect_refused(run_command({"bench", "--depth", "0,many"}), kUsage, {"many"});
+  expect_refused(run_command({"bench", "--chunk", "16,0"}), kUsage, {"--chunk"});
   expect_refused(run_command({"bench", "-r", "0"}), kUsage, {"--repetitions"});
   expect_refused(run_command({"run", "-p", "x", "-t", "-1"}), kUsage, {"--threads"});
   expect_refused(run_command({"run", "-p", "x", "--temp", "-3"}), kUsage, {"--temp"});

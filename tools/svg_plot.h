@@ -1,0 +1,28 @@
+// Line charts as one self-contained SVG document: what `kedge bench --plot` writes.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace kedge::tools {
+
+struct PlotSeries {
+  std::string name;  // in the legend
+  std::vector<std::pair<double, double>> points;
+  int colour = 0;       // an index; series of one colour belong together
+  bool dashed = false;  // a bound rather than a measurement: no markers
+};
+
+struct PlotChart {
+  std::string title;
+  std::string x_label;  // with the unit
+  std::string y_label;
+  bool x_log2 = false;  // all x > 0
+  std::vector<PlotSeries> series;
+};
+
+// The charts below each other, 900 pixels wide; y axes begin at 0. Charts without points are left out.
+std::string svg_document(const std::string& heading, const std::vector<PlotChart>& charts);
+
+}  // namespace kedge::tools
