@@ -7,7 +7,6 @@
 #include <string_view>
 
 #include "engine/config.h"
-#include "engine/system_info.h"
 #include "kernels/base/result.h"
 #include "kernels/kernel_table.h"
 #include "weights/packed_store.h"
@@ -48,8 +47,7 @@ class ModelLoader {
       : store_(&store),
         arch_(std::move(arch)),
         packed_(&packed),
-        progress_(std::move(progress)),
-        team_(default_threads()) {}
+        progress_(std::move(progress)) {}
 
   const GgufMetadata& metadata() const { return store_->metadata(); }
   const TensorStore& store() const { return *store_; }
@@ -89,7 +87,6 @@ class ModelLoader {
   PackedStore* packed_;
   LoadProgress progress_;
   uint64_t done_ = 0;
-  ThreadTeam team_;
 };
 
 }  // namespace kedge

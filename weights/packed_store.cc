@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kernels/base/parallel.h"
 #include "kernels/pack.h"
 
 namespace kedge {
@@ -25,7 +26,7 @@ Result<std::byte*> PackedStore::take(size_t bytes) {
 }
 
 Result<LaidMatrix> PackedStore::lay_out(const TensorStore& store, const TensorRef& tensor, int n_matrices, int n_rows,
-                                        int k, bool keep_source, const ThreadTeam& team) {
+                                        int k, bool keep_source, int n_threads) {
   const QuantFormat& format = *tensor.info->type;
   LaidMatrix m;
   m.stride = layout_stride(*table_, format, k);
@@ -41,7 +42,7 @@ Result<LaidMatrix> PackedStore::lay_out(const TensorStore& store, const TensorRe
   const int n_groups = group_count(n_rows);
   constexpr int kGroupsAtOnce = 8;
   const int pieces = (n_groups + kGroupsAtOnce - 1) / kGroupsAtOnce;
-  team.each(static_cast<size_t>(n_matrices) * static_cast<size_t>(pieces), [&](size_t unit, int) {
+  parallel_for_dynamic(n_threads, static_cast<size_t>(n_matrices) * static_cast<size_t>(pieces), [&](size_t unit, int) {
     const size_t matrix = unit / static_cast<size_t>(pieces);
     const int first = static_cast<int>(unit % static_cast<size_t>(pieces)) * kGroupsAtOnce;
     pack_groups(*table_, format, tensor.data + matrix * source_bytes, n_rows, k, first,
