@@ -16,7 +16,10 @@ KernelTable make_table() {
   t.rope_interleaved = reference::rope_interleaved;
   t.quantise_block32 = reference::quantise_block32;
   t.quantise_super256 = reference::quantise_super256;
-  for (const QuantFormat& f : quant_formats()) t.matmul[f.index] = reference::matmul(f.index);
+  for (const QuantFormat& f : quant_formats()) {
+    t.matmul[f.index] = reference::matmul(f.index);
+    t.fast[f.index] = reference::matmul_fast(f.index);
+  }
   t.kv_store = reference::kv_store;
   t.attend = reference::attend;
   t.attend_chunk = reference::attend_chunk;

@@ -370,34 +370,60 @@ KEDGE_INLINE void block32_pass(const std::byte* const* group, const ActRows& x, 
   }
 }
 
-template <class F, int kGroups>
-KEDGE_INLINE void amx_rows(const std::byte* const* group, const ActRows& x, int n_rows, float* y, size_t ldy,
-                           const AmxScratch& m) {
+template <class F>
+struct ExactPass {
+  template <int kGroups>
+  KEDGE_INLINE static void run(const std::byte* const* group, const ActRows& x, const TokenTiles& tiles,
+                               const AmxScratch& m) {
+    if constexpr (PackedBlock<F>::kSuper) {
+      super_pass<F, kGroups>(group, x, tiles, m);
+    } else {
+      block32_pass<F, kGroups>(group, x, tiles, m);
+    }
+  }
+};
+
+// kGroups groups of rows against the tokens of a pass.
+template <class Pass, int kGroups>
+KEDGE_INLINE void group_pass(const std::byte* first_group, size_t stride, const ActRows& x, const TokenTiles& tiles,
+                             int n_rows, float* y, size_t ldy, const AmxScratch& m) {
+  const std::byte* group[2] = {first_group, first_group + stride};
+  for (int g = 0; g < kGroups; ++g) {
+    __builtin_memset(m.acc + g * kPassTokens * 16, 0, static_cast<size_t>(tiles.count()) * 16 * 64);
+  }
+  Pass::template run<kGroups>(group, x, tiles, m);
+  for (int t = 0; t < x.n; ++t) {
+    for (int g = 0; g < kGroups; ++g) {
+      const int rows = n_rows - g * 16 < 16 ? n_rows - g * 16 : 16;
+      const auto mask = static_cast<__mmask16>((1u << rows) - 1);
+      _mm512_mask_storeu_ps(y + static_cast<size_t>(t) * ldy + g * 16, mask,
+                            _mm512_load_ps(m.acc + (g * kPassTokens + t) * 16));
+    }
+  }
+}
+
+// All rows against all tokens, kPassTokens at a time. Activations have one scale per `act_block` values.
+template <class Pass>
+KEDGE_INLINE void matmul_passes(const WeightRows& w, const ActRows& x, int act_block, float* y, size_t ldy,
+                                std::byte* scratch) {
+  const AmxScratch m = AmxScratch::place(scratch);
+  const auto k = static_cast<size_t>(x.k);
   for (int t0 = 0; t0 < x.n; t0 += kPassTokens) {
     ActRows part = x;
-    const auto k = static_cast<size_t>(x.k);
     const auto first = static_cast<size_t>(t0);
     part.n = x.n - t0 < kPassTokens ? x.n - t0 : kPassTokens;
     part.q += first * k;
-    part.d += first * (k / PackedBlock<F>::kValues);
+    part.d += first * (k / static_cast<size_t>(act_block));
     part.sums16 += first * (k / 16);
     part.sums32 += first * (k / 32);
-    // The tail is the same for every group of rows; copying it again costs little beside the products.
     const TokenTiles tiles = TokenTiles::make(part.q, part.n, x.k, m.tail);
-    for (int g = 0; g < kGroups; ++g) {
-      __builtin_memset(m.acc + g * kPassTokens * 16, 0, static_cast<size_t>(tiles.count()) * 16 * 64);
-    }
-    if constexpr (PackedBlock<F>::kSuper) {
-      super_pass<F, kGroups>(group, part, tiles, m);
-    } else {
-      block32_pass<F, kGroups>(group, part, tiles, m);
-    }
-    for (int t = 0; t < part.n; ++t) {
-      for (int g = 0; g < kGroups; ++g) {
-        const int rows = n_rows - g * 16 < 16 ? n_rows - g * 16 : 16;
-        const auto mask = static_cast<__mmask16>((1u << rows) - 1);
-        _mm512_mask_storeu_ps(y + (first + static_cast<size_t>(t)) * ldy + g * 16, mask,
-                              _mm512_load_ps(m.acc + (g * kPassTokens + t) * 16));
+    for (int row = 0; row < w.n_rows; row += 32) {
+      const std::byte* group = w.data + static_cast<size_t>(row / 16) * w.stride;
+      float* out = y + first * ldy + row;
+      if (w.n_rows - row > 16) {
+        group_pass<Pass, 2>(group, w.stride, part, tiles, w.n_rows - row, out, ldy, m);
+      } else {
+        group_pass<Pass, 1>(group, w.stride, part, tiles, w.n_rows - row, out, ldy, m);
       }
     }
   }
@@ -405,18 +431,8 @@ KEDGE_INLINE void amx_rows(const std::byte* const* group, const ActRows& x, int 
 
 template <class F>
 static void matmul_tiles(const WeightRows& w, const ActRows& x, float* y, size_t ldy, std::byte* scratch) noexcept {
-  const AmxScratch m = AmxScratch::place(scratch);
   configure_tiles(PackedBlock<F>::kSuper ? 64 : 32);
-  for (int row = 0; row < w.n_rows; row += 32) {
-    const std::byte* group[2];
-    group[0] = w.data + static_cast<size_t>(row / 16) * w.stride;
-    group[1] = group[0] + w.stride;
-    if (w.n_rows - row > 16) {
-      amx_rows<F, 2>(group, x, w.n_rows - row, y + row, ldy, m);
-    } else {
-      amx_rows<F, 1>(group, x, w.n_rows - row, y + row, ldy, m);
-    }
-  }
+  matmul_passes<ExactPass<F>>(w, x, PackedBlock<F>::kValues, y, ldy, scratch);
   _tile_release();
 }
 

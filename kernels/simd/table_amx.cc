@@ -5,6 +5,7 @@
 #include "kernels/quant_contract.h"
 #include "kernels/simd/packed_codes.h"
 #include "kernels/simd/matmul_amx.h"
+#include "kernels/simd/matmul_amx_fast.h"
 #include "registry/quants_headers.inc"
 // clang-format on
 
@@ -38,6 +39,21 @@ constexpr MatmulFn kMatmul[] = {
 #undef KEDGE_ENTRY
 };
 
+template <class F>
+constexpr MatmulFn fast() {
+  if constexpr (F::kFamily == QuantFamily::kFloat) {
+    return nullptr;
+  } else {
+    return &matmul_fast<F>;
+  }
+}
+
+constexpr MatmulFn kFast[] = {
+#define KEDGE_ENTRY(name) fast<quants::name::Format>(),
+#include "registry/quants.inc"
+#undef KEDGE_ENTRY
+};
+
 }  // namespace
 
 void make_table(KernelTable* table) {
@@ -45,6 +61,8 @@ void make_table(KernelTable* table) {
   table->name = "amx";
   int i = 0;
   for (const MatmulFn f : kMatmul) table->matmul[i++] = f;
+  i = 0;
+  for (const MatmulFn f : kFast) table->fast[i++] = f;
 }
 
 }  // namespace KEDGE_ISA

@@ -153,6 +153,40 @@ TEST_P(MatmulEquality, AllSizesAndTokens) {
 INSTANTIATE_TEST_SUITE_P(AllFormats, MatmulEquality, testing::Range(0, static_cast<int>(quant_formats().size())),
                          [](const auto& i) { return std::string(quant_formats()[static_cast<size_t>(i.param)].name); });
 
+class FastEquality : public testing::TestWithParam<int> {};
+
+TEST_P(FastEquality, AllSizesAndTokens) {
+  const QuantFormat& f = quant_formats()[static_cast<size_t>(GetParam())];
+  if (reference().fast[f.index] == nullptr) GTEST_SKIP() << f.name << " has no fast arithmetic";
+  auto scratch = AlignedBytes::make(matmul_scratch_bytes(1024), "scratch").value();
+  const QuantFamily family = f.family == QuantFamily::kFloat ? QuantFamily::kFloat : QuantFamily::kSuper256;
+  for (const int k : {256, 768}) {
+    for (const int n_rows : {1, 16, 45}) {
+      for (const uint32_t seed : {2u, 3u}) {
+        const auto w = random_weights(f, n_rows, k, seed);
+        const WeightRows rows{w.data(), f.row_bytes(static_cast<size_t>(k)), n_rows};
+        for (const int n : {1, 7, 16, 17, 33, 70}) {
+          const Acts acts(reference(), family, n, k, seed + 100);
+          std::vector<float> want(static_cast<size_t>(n * n_rows));
+          reference().fast[f.index](rows, acts.rows, want.data(), static_cast<size_t>(n_rows), scratch.data());
+          for (const KernelTable* t : simd_tables()) {
+            if (t->fast[f.index] == nullptr) continue;
+            std::vector<float> got(want.size(), -1.0f);
+            const Laid laid(*t, f, w, n_rows, k);
+            t->fast[f.index](laid.rows, acts.rows, got.data(), static_cast<size_t>(n_rows), scratch.data());
+            expect_same_bits(want, got,
+                             std::string(t->name) + " fast " + f.name + " k=" + std::to_string(k) +
+                                 " rows=" + std::to_string(n_rows) + " tokens=" + std::to_string(n));
+          }
+        }
+      }
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(AllFormats, FastEquality, testing::Range(0, static_cast<int>(quant_formats().size())),
+                         [](const auto& i) { return std::string(quant_formats()[static_cast<size_t>(i.param)].name); });
+
 // Every instruction set packs to the same bytes, and packing loses nothing: a product with unit vectors gives each
 // value back (checked by AllSizesAndTokens through the products).
 TEST(KernelEquality, PackedBytes) {
