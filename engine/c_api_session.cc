@@ -8,7 +8,8 @@ constexpr kedge_session_options kSessionDefaults = {.struct_size = sizeof(kedge_
                                                     .n_ctx = 0,
                                                     .n_threads = 0,
                                                     .chunk = SessionOptions().chunk,
-                                                    .kv_type = KEDGE_KV_F16};
+                                                    .kv_type = KEDGE_KV_F16,
+                                                    .numerics = KEDGE_NUMERICS_EXACT};
 constexpr kedge_eval_options kEvalDefaults = {
     .struct_size = sizeof(kedge_eval_options), .on_row = nullptr, .on_progress = nullptr, .user = nullptr};
 
@@ -18,6 +19,10 @@ Result<SessionOptions> session_options(const kedge_session_options* given, const
   kedge_session_options o = kSessionDefaults;
   KEDGE_TRY(read_options(given, name, o));
   SessionOptions options{.n_ctx = o.n_ctx, .n_threads = o.n_threads, .chunk = o.chunk, .kv_type = KvType::kF16};
+  if (o.numerics != KEDGE_NUMERICS_EXACT && o.numerics != KEDGE_NUMERICS_FAST) {
+    return invalid("numerics = " + std::to_string(o.numerics) + " is none of kedge_numerics");
+  }
+  if (o.numerics == KEDGE_NUMERICS_FAST) options.numerics = Numerics::kFast;
   switch (o.kv_type) {
     case KEDGE_KV_F32:
       options.kv_type = KvType::kF32;

@@ -13,6 +13,7 @@ struct Session::State {
   const KernelTable* kernels = nullptr;
   ThreadTeam team;
   int chunk = 0;
+  bool fast = false;  // Numerics::kFast
   std::unique_ptr<KvArena> arena;
   std::unique_ptr<KvSequence> kv;
   StepBuffers buffers;
@@ -34,6 +35,10 @@ Result<KvFormat> kv_format(KvType type, const ModelConfig& c) {
                                               std::to_string(c.head_dim_k) + " and " + std::to_string(c.head_dim_v)};
   }
   return KvFormat::kQ8_0;
+}
+
+bool has_fast_kernels(const KernelTable& table) {
+  return std::any_of(std::begin(table.fast), std::end(table.fast), [](MatmulFn f) { return f != nullptr; });
 }
 
 }  // namespace
@@ -60,10 +65,16 @@ Result<std::unique_ptr<Session>> Session::create(std::shared_ptr<const Model> mo
   auto s = std::make_unique<State>();
   KEDGE_ASSIGN(kernels, active_kernels());
   KEDGE_ASSIGN(format, kv_format(o.kv_type, c));
+  const bool fast = o.numerics == Numerics::kFast;
+  if (fast && !has_fast_kernels(*kernels)) {
+    return Error{ErrorCode::kUnsupported,
+                 std::string("numerics 'fast' needs the instruction set amx; in use is ") + kernels->name};
+  }
   const int n_ctx = o.n_ctx == 0 ? c.n_ctx_train : o.n_ctx;
   const int n_threads = o.n_threads == 0 ? default_threads() : o.n_threads;
   s->model = std::move(model);
   s->kernels = kernels;
+  s->fast = fast;
   KEDGE_ASSIGN(team, ThreadTeam::make(n_threads, {.n_cpus = default_threads()}));
   s->team = std::move(team);
   s->chunk = std::min(o.chunk, n_ctx);
@@ -113,7 +124,7 @@ Status Session::State::evaluate(std::span<const int32_t> added, bool all, const 
     const bool last = done + n == added.size();
     // Without a use for them not even one row of logits is computed.
     const int first_row = all ? 0 : static_cast<int>(last ? n - 1 : n);
-    Step step(model->config(), *kernels, team, buffers, *kv, part, first_row, sink, hooks.cancel);
+    Step step(model->config(), *kernels, fast, team, buffers, *kv, part, first_row, sink, hooks.cancel);
     model->network().forward(step);
     if (step.stopped()) return std::move(step.status());
     kv->commit(static_cast<int>(n));

@@ -20,11 +20,12 @@ size_t to_size(int x) { return static_cast<size_t>(x); }
 
 }  // namespace
 
-Step::Step(const ModelConfig& config, const KernelTable& kernels, const ThreadTeam& team, StepBuffers& buffers,
-           KvSequence& kv, std::span<const int32_t> tokens, int first_logit_row, const LogitSink& sink,
+Step::Step(const ModelConfig& config, const KernelTable& kernels, bool fast, const ThreadTeam& team,
+           StepBuffers& buffers, KvSequence& kv, std::span<const int32_t> tokens, int first_logit_row, const LogitSink& sink,
            const std::atomic<bool>* cancel)
     : config_(config),
       k_(kernels),
+      fast_(fast),
       team_(team),
       b_(buffers),
       kv_(kv),
@@ -107,13 +108,21 @@ ActRows Step::prepare(const float* x, int n, int k, QuantFamily family) {
   return rows;
 }
 
+Step::Kernel Step::kernel_of(const Weight& w) const {
+  const QuantFormat& f = *w.format;
+  if (fast_ && k_.fast[f.index] != nullptr && w.k % 256 == 0) {
+    return {k_.fast[f.index], f.family == QuantFamily::kFloat ? QuantFamily::kFloat : QuantFamily::kSuper256};
+  }
+  return {k_.matmul[f.index], f.family};
+}
+
 void Step::multiply(const float* x, int width, std::initializer_list<Product> products) {
   if (n_ == 0) return;
   // Formats of different families want the input in different forms: one round per family.
   for (const QuantFamily family : {QuantFamily::kFloat, QuantFamily::kBlock32, QuantFamily::kSuper256}) {
     size_t total = 0;
     for (const Product& p : products) {
-      if (p.w.format->family == family) total += (to_size(p.w.rows) + kUnitRows - 1) / kUnitRows * kUnitRows;
+      if (kernel_of(p.w).family == family) total += (to_size(p.w.rows) + kUnitRows - 1) / kUnitRows * kUnitRows;
     }
     if (total == 0) continue;
     const ActRows acts = prepare(x, n_, width, family);
@@ -121,13 +130,14 @@ void Step::multiply(const float* x, int width, std::initializer_list<Product> pr
     auto run = [&](size_t begin, size_t end, int thread) {
       size_t base = 0;
       for (const Product& p : products) {
-        if (p.w.format->family != family) continue;
+        const Kernel kernel = kernel_of(p.w);
+        if (kernel.family != family) continue;
         const size_t rows = to_size(p.w.rows);
         const size_t first = begin > base ? begin - base : 0;
         const size_t last = end > base ? std::min(end - base, rows) : 0;
         if (first < last) {
           const WeightRows w = p.w.slice(static_cast<int>(first), static_cast<int>(last - first));
-          k_.matmul[p.w.format->index](w, acts, p.y + first, rows, b_.scratch[to_size(thread)].data());
+          kernel.multiply(w, acts, p.y + first, rows, b_.scratch[to_size(thread)].data());
         }
         base += (rows + kUnitRows - 1) / kUnitRows * kUnitRows;
       }

@@ -73,7 +73,8 @@ using LogitSink = std::function<Status(int row, std::span<const float> logits)>;
 
 class Step {
  public:
-  Step(const ModelConfig& config, const KernelTable& kernels, const ThreadTeam& team, StepBuffers& buffers,
+  // `fast`: kernels/fast_numerics.h where the table has it.
+  Step(const ModelConfig& config, const KernelTable& kernels, bool fast, const ThreadTeam& team, StepBuffers& buffers,
        KvSequence& kv, std::span<const int32_t> tokens, int first_logit_row, const LogitSink& sink,
        const std::atomic<bool>* cancel);
 
@@ -105,6 +106,12 @@ class Step {
   void logits(const Weight& output, const float* x);
 
  private:
+  // The kernel a weight is multiplied by, and the form of activations that reads.
+  struct Kernel {
+    MatmulFn multiply;
+    QuantFamily family;
+  };
+  Kernel kernel_of(const Weight& w) const;
   ActRows prepare(const float* x, int n, int k, QuantFamily family);
   ActRows own_acts() const;
   // `count` values at x to the codes from value `at` of the activation buffers on.
@@ -123,6 +130,7 @@ class Step {
 
   const ModelConfig& config_;
   const KernelTable& k_;
+  bool fast_;
   const ThreadTeam& team_;
   StepBuffers& b_;
   KvSequence& kv_;

@@ -149,14 +149,15 @@ void Step::expert_gate_up(const ExpertLayer& layer, const float* x) {
   const size_t ff = to_size(d_ff);
   float* gate_out = b_.expert_mid.data();
   float* up_out = gate_out + to_size(n_) * to_size(layer.n_used) * ff;
-  const QuantFamily gate_family = layer.gate.format->family;
-  const QuantFamily up_family = layer.up.format->family;
-  const QuantFamily down_family = layer.down.format->family;
+  const QuantFamily gate_family = kernel_of(layer.gate).family;
+  const QuantFamily up_family = kernel_of(layer.up).family;
+  const QuantFamily down_family = kernel_of(layer.down).family;
   const int block = down_family == QuantFamily::kSuper256 ? 256 : 64;
   auto product = [&](const Weight& w, const ActRows& rows, float* out, int e, int first, int count, int thread) {
     const size_t at = to_size(b_.expert_start[to_size(e)]) * ff + to_size(first);
-    k_.matmul[w.format->index](w.slice(first, count, e), expert_rows(rows, e, w.format->family), out + at, ff,
-                               b_.scratch[to_size(thread)].data());
+    const Kernel kernel = kernel_of(w);
+    kernel.multiply(w.slice(first, count, e), expert_rows(rows, e, kernel.family), out + at, ff,
+                    b_.scratch[to_size(thread)].data());
   };
   auto activate = [&](int e, int first, int count) {
     for (int s = b_.expert_start[to_size(e)]; s < b_.expert_start[to_size(e) + 1]; ++s) {
@@ -186,14 +187,14 @@ void Step::expert_gate_up(const ExpertLayer& layer, const float* x) {
 
 void Step::expert_down(const ExpertLayer& layer) {
   const int d_model = layer.down.rows;
+  const Kernel kernel = kernel_of(layer.down);
   ActRows rows = own_acts();
   rows.k = layer.gate.rows;
   rows.x = b_.expert_mid.data();
   each_expert_block(d_model, kUnitRows, [&](int e, int first, int count, int thread) {
     float* out = b_.expert_out.data() + to_size(b_.expert_start[to_size(e)]) * to_size(d_model) + first;
-    k_.matmul[layer.down.format->index](layer.down.slice(first, count, e),
-                                        expert_rows(rows, e, layer.down.format->family), out, to_size(d_model),
-                                        b_.scratch[to_size(thread)].data());
+    kernel.multiply(layer.down.slice(first, count, e), expert_rows(rows, e, kernel.family), out, to_size(d_model),
+                    b_.scratch[to_size(thread)].data());
   });
 }
 

@@ -118,10 +118,19 @@ void SessionFlags::add_to(CLI::App* command, Which which) {
   command->add_option("--kv-type", kv_type, "Type of the cached keys and values")
       ->check(CLI::IsMember(names))
       ->capture_default_str();
+  command
+      ->add_option("--numerics", numerics,
+                   "exact: the bits of the scalar reference; fast: weights rounded to bytes per 256 values (needs AMX)")
+      ->check(CLI::IsMember({"exact", "fast"}))
+      ->capture_default_str();
 }
 
 api::SessionOptions SessionFlags::options() const {
-  return {.n_ctx = ctx, .n_threads = threads, .chunk = chunk, .kv_type = kKvTypes.at(kv_type)};
+  return {.n_ctx = ctx,
+          .n_threads = threads,
+          .chunk = chunk,
+          .kv_type = kKvTypes.at(kv_type),
+          .numerics = numerics == "fast" ? KEDGE_NUMERICS_FAST : KEDGE_NUMERICS_EXACT};
 }
 
 void SamplerFlags::add_to(CLI::App* command) {

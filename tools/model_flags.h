@@ -29,6 +29,7 @@ struct SessionFlags {
   int threads = 0;
   int chunk = 512;
   std::string kv_type = "f16";
+  std::string numerics = "exact";
 
   // What a command decides on by itself is left out: the context, or threads and chunks too.
   enum Which { kAll, kWithoutContext, kOnlyTypes };

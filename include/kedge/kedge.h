@@ -89,9 +89,13 @@ typedef struct kedge_session_options {
   int32_t n_threads; /* default 0 = kedge_default_threads() */
   int32_t chunk;     /* prefill goes in steps of at most this many tokens; default 512; never changes a logit */
   int32_t kv_type;   /* kedge_kv_type; default KEDGE_KV_F16 */
+  int32_t numerics;  /* kedge_numerics; default KEDGE_NUMERICS_EXACT */
 } kedge_session_options;
 
 typedef enum kedge_kv_type { KEDGE_KV_F32 = 0, KEDGE_KV_F16 = 1, KEDGE_KV_Q8_0 = 2 } kedge_kv_type;
+/* EXACT: the bits of the scalar reference. FAST: weights rounded once more, to bytes with a scale per 256 values; other
+ * numbers, just as independent of batch and threads; KEDGE_UNSUPPORTED where the processor has no AMX. */
+typedef enum kedge_numerics { KEDGE_NUMERICS_EXACT = 0, KEDGE_NUMERICS_FAST = 1 } kedge_numerics;
 
 typedef struct kedge_model_info {
   size_t struct_size; /* set by the caller */

@@ -106,6 +106,7 @@ struct SessionOptions {
   int n_threads = 0;  // 0 = default_threads()
   int chunk = 512;
   kedge_kv_type kv_type = KEDGE_KV_F16;
+  kedge_numerics numerics = KEDGE_NUMERICS_EXACT;
 
   kedge_session_options c() const {
     kedge_session_options o;
@@ -114,6 +115,7 @@ struct SessionOptions {
     o.n_threads = n_threads;
     o.chunk = chunk;
     o.kv_type = kv_type;
+    o.numerics = numerics;
     return o;
   }
 };
