@@ -14,7 +14,11 @@ Result<std::shared_ptr<const Model>> Model::load(const std::string& path, const 
   auto model = std::shared_ptr<Model>(new Model());
   LoadOptions load;
   load.use_mmap = options.use_mmap;
-  load.progress = options.progress;
+  // Two parts of the same length: the file, then its tensors as they are packed.
+  const uint64_t parts = options.vocab_only ? 1 : 2;
+  if (options.progress) {
+    load.progress = [&](uint64_t done, uint64_t total) { return options.progress(done, parts * total); };
+  }
   KEDGE_ASSIGN(store, TensorStore::open(path, load));
   model->store_ = std::make_unique<TensorStore>(std::move(store));
   const GgufMetadata& metadata = model->store_->metadata();
@@ -49,7 +53,14 @@ Status Model::load_network(const ModelOptions& options) {
   }
   KEDGE_ASSIGN(kernels, active_kernels());
   packed_ = std::make_unique<PackedStore>(*kernels);
-  ModelLoader loader(*store_, std::string(arch), *packed_, options.progress);
+  LoadProgress progress;
+  if (options.progress) {
+    progress = [&](uint64_t done, uint64_t total) {
+      const uint64_t file = store_->file_bytes();
+      return options.progress(done == total ? 2 * file : file + done, 2 * file);
+    };
+  }
+  ModelLoader loader(*store_, std::string(arch), *packed_, progress);
   KEDGE_ASSIGN(network, architecture->load(loader));
   network_ = std::move(network);
   config_ = loader.config();

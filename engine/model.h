@@ -20,8 +20,8 @@ namespace kedge {
 
 struct ModelOptions {
   bool use_mmap = true;  // false: read the file into memory
-  // Called during the load with bytes done and total (the file's, then, once they are mapped or read, those of its
-  // tensors as they are packed); returning false cancels (kCancelled).
+  // Called during the load with bytes done and total (twice the file's: it is mapped or read, then its tensors are
+  // packed); returning false cancels (kCancelled).
   std::function<bool(size_t done, size_t total)> progress;
   // Only the tokenizer and the chat template, of any architecture, with or without weights: no session can be made.
   bool vocab_only = false;

@@ -45,6 +45,7 @@ void print_report_json(const BenchFlags& flags, const BenchReport& report) {
                {"n_threads", first.threads},
                {"isa", active_isa()},
                {"kv_type", flags.session.kv_type},
+               {"numerics", flags.session.numerics},
                {"pp_tps", pp.tps},
                {"tg_tps", tg.tps},
                {"pp_tps_median", median(pp.tps)},
@@ -70,7 +71,8 @@ void print_report_json(const BenchFlags& flags, const BenchReport& report) {
 }
 
 std::string heading(const BenchFlags& flags) {
-  return format("%s, %s, cache %s", flags.model.path().c_str(), active_isa().c_str(), flags.session.kv_type.c_str());
+  return format("%s, %s, %s numerics, cache %s", flags.model.path().c_str(), active_isa().c_str(),
+                flags.session.numerics.c_str(), flags.session.kv_type.c_str());
 }
 
 void print_report(const BenchFlags& flags, const BenchReport& report) {
@@ -95,7 +97,7 @@ void print_report(const BenchFlags& flags, const BenchReport& report) {
 void write_plot(const BenchFlags& flags, const BenchReport& report) {
   const std::string model = std::filesystem::path(flags.model.path()).filename().string();
   const std::string cpu = Json::parse(need(api::system_info())).at("cpu").at("model").get<std::string>();
-  const std::string title = "kedge bench: " + model + ", " + active_isa() + ", cache " + flags.session.kv_type +
+  const std::string title = "kedge bench: " + model + ", " + active_isa() + ", " + flags.session.numerics + " numerics, cache " + flags.session.kv_type +
                             (cpu.empty() ? "" : ", " + cpu);
   std::ofstream out(flags.plot, std::ios::binary);
   out << bench_plot(title, report);

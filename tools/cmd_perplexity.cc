@@ -8,8 +8,10 @@
 //          follows its last token.
 //
 // Both leave out the last, incomplete chunk. (Text protocols: tools/perplexity of llama.cpp; Kedge's training script.)
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <optional>
 
 #include "tools/interrupt.h"
 #include "tools/log_softmax.h"
@@ -73,17 +75,61 @@ Chunk make_chunk(std::span<const int32_t> text, bool every, int32_t bos, bool ad
   return chunk;
 }
 
-void score_chunk(api::Session& session, const Chunk& chunk, const api::Progress& progress, Score& score) {
-  need(session.truncate(0));
+// Predictions of another session compared with those of the one that is scored, row by row.
+struct Divergence {
+  double sum = 0;
+  double largest = 0;
+  size_t same_top = 0;
+  size_t n = 0;
+
+  // Kullback-Leibler divergence from `q` to `p`, in nats.
+  void add(std::span<const float> p, std::span<const float> q) {
+    // The logarithm of the sum of exponentials.
+    const double p_norm = negative_log_probability(p, 0) + static_cast<double>(p[0]);
+    const double q_norm = negative_log_probability(q, 0) + static_cast<double>(q[0]);
+    double kl = 0;
+    for (size_t i = 0; i < p.size(); ++i) {
+      const double log_p = static_cast<double>(p[i]) - p_norm;
+      kl += std::exp(log_p) * (log_p - (static_cast<double>(q[i]) - q_norm));
+    }
+    sum += kl;
+    largest = std::max(largest, kl);
+    const auto top = [](std::span<const float> x) { return std::max_element(x.begin(), x.end()) - x.begin(); };
+    if (top(p) == top(q)) ++same_top;
+    ++n;
+  }
+  double mean() const { return n == 0 ? 0 : sum / static_cast<double>(n); }
+  double same_top_share() const { return n == 0 ? 0 : static_cast<double>(same_top) / static_cast<double>(n); }
+};
+
+// Scores a chunk. With `exact`, its predictions are computed too, some rows ahead, and compared.
+void score_chunk(api::Session& session, api::Session* exact, const Chunk& chunk, const api::Progress& progress,
+                 Score& score, Divergence& divergence) {
   const std::span<const int32_t> input(chunk.input);
-  if (chunk.first_scored > 0) need(session.eval(input.first(chunk.first_scored), progress));
-  const auto on_row = [&](int position, std::span<const float> logits) {
-    const auto row = static_cast<size_t>(position);
-    if (row < chunk.targets.size()) score.add(negative_log_probability(logits, chunk.targets[row]));
-    return true;
-  };
-  const auto shifted = [&](size_t done, size_t total) { return progress(done + chunk.first_scored, total); };
-  need(session.eval_all(input.subspan(chunk.first_scored), on_row, shifted));
+  for (api::Session* s : {&session, exact}) {
+    if (s == nullptr) continue;
+    need(s->truncate(0));
+    if (chunk.first_scored > 0) need(s->eval(input.first(chunk.first_scored), s == exact ? api::Progress() : progress));
+  }
+  constexpr size_t kRows = 32;  // of exact logits kept at once
+  const size_t step = exact == nullptr ? input.size() : kRows;
+  std::vector<std::vector<float>> kept;
+  for (size_t at = chunk.first_scored; at < input.size(); at += step) {
+    const auto piece = input.subspan(at, std::min(step, input.size() - at));
+    kept.clear();
+    const auto keep = [&](int, std::span<const float> logits) {
+      kept.emplace_back(logits.begin(), logits.end());
+      return true;
+    };
+    if (exact != nullptr) need(exact->eval_all(piece, keep));
+    const auto on_row = [&](int position, std::span<const float> logits) {
+      const auto row = static_cast<size_t>(position);
+      if (row < chunk.targets.size()) score.add(negative_log_probability(logits, chunk.targets[row]));
+      if (exact != nullptr) divergence.add(kept[row - at], logits);
+      return true;
+    };
+    need(session.eval_all(piece, on_row, [&](size_t done, size_t total) { return progress(done + at, total); }));
+  }
 }
 
 void perplexity(const PerplexityFlags& flags) {
@@ -105,6 +151,13 @@ void perplexity(const PerplexityFlags& flags) {
   options.n_ctx = flags.ctx;
   auto session = need(api::Session::create(model, options));
   const InterruptGuard guard(session);
+  // Fast numbers are shown beside what they cost: how far their predictions are from the exact ones.
+  std::optional<api::Session> exact;
+  if (options.numerics == KEDGE_NUMERICS_FAST) {
+    options.numerics = KEDGE_NUMERICS_EXACT;
+    exact.emplace(need(api::Session::create(model, options)));
+  }
+  Divergence divergence;
   Progress progress("scoring");
   Score score;
   const double start = seconds_now();
@@ -114,13 +167,14 @@ void perplexity(const PerplexityFlags& flags) {
       return true;
     };
     const auto piece = std::span<const int32_t>(ids).subspan(i * n, n);
-    score_chunk(session, make_chunk(piece, every, info.bos_token, info.add_bos != 0), on_progress, score);
+    score_chunk(session, exact ? &*exact : nullptr, make_chunk(piece, every, info.bos_token, info.add_bos != 0),
+                on_progress, score, divergence);
   }
   const double seconds = seconds_now() - start;
   progress.finish();
   if (score.n == 0) throw Failure(format("--ctx %d leaves no token to score", flags.ctx));
   if (flags.json) {
-    print_json({{"ppl", score.perplexity()},
+    Json json({{"ppl", score.perplexity()},
                 {"uncertainty", score.uncertainty()},
                 {"nll", score.mean()},
                 {"n_scored", score.n},
@@ -131,11 +185,23 @@ void perplexity(const PerplexityFlags& flags) {
                 {"seconds", seconds},
                 {"kv_type", flags.session.kv_type},
                 {"n_threads", session.info().n_threads},
+                {"numerics", flags.session.numerics},
                 {"model", flags.model.path()}});
+    if (exact) {
+      json["kl_mean"] = divergence.mean();
+      json["kl_max"] = divergence.largest;
+      json["same_top"] = divergence.same_top_share();
+    }
+    print_json(json);
     return;
   }
-  print(format("perplexity %.4f +/- %.4f (%zu tokens scored in %zu chunks of %d, protocol %s, %.1f s)\n",
-               score.perplexity(), score.uncertainty(), score.n, n_chunks, flags.ctx, flags.protocol.c_str(), seconds));
+  print(format("perplexity %.4f +/- %.4f (%zu tokens scored in %zu chunks of %d, protocol %s, numerics %s, %.1f s)\n",
+               score.perplexity(), score.uncertainty(), score.n, n_chunks, flags.ctx, flags.protocol.c_str(),
+               flags.session.numerics.c_str(), seconds));
+  if (exact) {
+    print(format("against exact numerics: KL divergence mean %.6f, largest %.4f nats; same first choice %.2f %%\n",
+                 divergence.mean(), divergence.largest, 100 * divergence.same_top_share()));
+  }
 }
 
 }  // namespace
