@@ -1,67 +1,133 @@
-// Google Benchmark over the kernel registry: every weight format on every instruction set this machine runs, for one
-// token (decode) and for many (prefill). GB/s counts weight bytes, GMAC/s multiply-adds.
+// Google Benchmark over the kernel registry, one thread: every weight format on every instruction set this machine
+// runs, for one token (decode, weights from memory) and for many (prefill); attention and the small operations are in
+// ops_bench.cc. GB/s counts bytes of weights as they lie in memory, GOP/s a multiply and an add as two; %bandwidth and
+// %peak compare with what kernels/probe.h measures on one thread (the "/s" behind them is Google Benchmark's).
 //   kedge_bench --benchmark_filter=avx512vnni/Q4_0
 #include <benchmark/benchmark.h>
 
+#include <cstring>
 #include <random>
 #include <string>
 #include <vector>
 
+#include "bench/limits.h"
 #include "kernels/base/aligned.h"
 #include "kernels/isa.h"
 #include "kernels/pack.h"
 
-namespace kedge {
+namespace kedge::bench {
+
+void register_ops(const KernelTable* table);
+
 namespace {
 
 constexpr int kK = 2048;
+constexpr int kDrawnRows = 64;  // quantised; more rows are copies of these, a whole number of groups
+constexpr int kDecodeRows = 4096;
+constexpr int kPrefillRows = 256;
+constexpr int kPrefillTokens = 256;
 
-void matmul(benchmark::State& state, const KernelTable* table, const QuantFormat* f, int n_rows, int n_tokens) {
-  const auto k = static_cast<size_t>(kK);
-  const auto n = static_cast<size_t>(n_tokens);
-  const size_t weight_bytes = f->row_bytes(k) * static_cast<size_t>(n_rows);
-  auto weights = AlignedBytes::make(weight_bytes, "weights").value();
-  std::mt19937 rng(1);
-  std::normal_distribution<float> normal(0.0f, 0.05f);
-  std::vector<float> row(k);
-  for (int r = 0; r < n_rows; ++r) {
-    for (float& v : row) v = normal(rng);
-    f->quantise(row.data(), nullptr, weights.data() + f->row_bytes(k) * static_cast<size_t>(r), k);
-  }
-  std::vector<float> x(n * k), d(n * k / 32), y(n * static_cast<size_t>(n_rows));
-  std::vector<int8_t> q(n * k);
-  std::vector<int16_t> s16(n * k / 16), s32(n * k / 32);
-  for (float& v : x) v = normal(rng);
-  for (size_t i = 0; i < n; ++i) {
-    if (f->family == QuantFamily::kBlock32) {
-      table->quantise_block32(&x[i * k], kK, &q[i * k], &d[i * (k / 32)], &s32[i * (k / 32)]);
-    } else {
-      table->quantise_super256(&x[i * k], kK, &q[i * k], &d[i * (k / 256)], &s16[i * (k / 16)], &s32[i * (k / 32)]);
+size_t to_size(int x) { return static_cast<size_t>(x); }
+
+// Random rows as the table's matmul wants them. All that knows how weights are laid out.
+struct LaidRows {
+  AlignedBytes bytes;
+  size_t stride = 0;
+
+  static LaidRows draw(const KernelTable& table, const QuantFormat& f) {
+    const size_t row_bytes = f.row_bytes(kK);
+    auto rows = AlignedBytes::make(row_bytes * kDrawnRows, "weights").value();
+    std::mt19937 rng(1);
+    std::normal_distribution<float> normal(0.0f, 0.05f);
+    std::vector<float> row(kK);
+    for (size_t r = 0; r < kDrawnRows; ++r) {
+      for (float& v : row) v = normal(rng);
+      f.quantise(row.data(), nullptr, rows.data() + row_bytes * r, kK);
     }
+    LaidRows laid;
+    laid.stride = layout_stride(table, f, kK);
+    if (table.pack[f.index] == nullptr) {
+      laid.bytes = std::move(rows);
+    } else {
+      laid.bytes = AlignedBytes::make(layout_bytes(table, f, kDrawnRows, kK), "packed weights").value();
+      pack_groups(table, f, rows.data(), kDrawnRows, kK, 0, group_count(kDrawnRows), laid.bytes.data());
+    }
+    return laid;
   }
-  ActRows acts;
-  acts.n = n_tokens;
-  acts.k = kK;
-  acts.x = x.data();
-  acts.q = q.data();
-  acts.d = d.data();
-  acts.sums16 = s16.data();
-  acts.sums32 = s32.data();
+  size_t bytes_of(int n_rows) const { return bytes.size() * to_size(n_rows / kDrawnRows); }
+};
+
+// Rows of activations in every form.
+class Activations {
+ public:
+  Activations(const KernelTable& table, QuantFamily family, int n)
+      : x_(to_size(n) * kK), d_(x_.size() / 32), q_(x_.size()), s16_(x_.size() / 16), s32_(x_.size() / 32) {
+    std::mt19937 rng(2);
+    std::normal_distribution<float> normal(0.0f, 1.0f);
+    for (float& v : x_) v = normal(rng);
+    constexpr size_t k = kK;
+    for (size_t i = 0; i < to_size(n); ++i) {
+      if (family == QuantFamily::kBlock32) {
+        table.quantise_block32(&x_[i * k], kK, &q_[i * k], &d_[i * (k / 32)], &s32_[i * (k / 32)]);
+      } else if (family == QuantFamily::kSuper256) {
+        table.quantise_super256(&x_[i * k], kK, &q_[i * k], &d_[i * (k / 256)], &s16_[i * (k / 16)],
+                                &s32_[i * (k / 32)]);
+      }
+    }
+    rows.n = n;
+    rows.k = kK;
+    rows.x = x_.data();
+    rows.q = q_.data();
+    rows.d = d_.data();
+    rows.sums16 = s16_.data();
+    rows.sums32 = s32_.data();
+  }
+  ActRows rows;
+
+ private:
+  std::vector<float> x_, d_;
+  std::vector<int8_t> q_;
+  std::vector<int16_t> s16_, s32_;
+};
+
+// A token after the other through memory that is larger than the caches.
+void decode(benchmark::State& state, const KernelTable* table, const QuantFormat* f) {
+  const LaidRows drawn = LaidRows::draw(*table, *f);
+  const auto memory = stream_memory();
+  const size_t size = drawn.bytes.size();
+  for (size_t at = 0; at + size <= memory.size(); at += size) std::memcpy(&memory[at], drawn.bytes.data(), size);
+  const size_t slab = drawn.bytes_of(kDecodeRows);
+  const Activations acts(*table, f->family, 1);
   auto scratch = AlignedBytes::make(matmul_scratch_bytes(kK), "scratch").value();
-  auto laid = AlignedBytes::make(layout_bytes(*table, *f, n_rows, kK), "laid weights").value();
-  if (table->pack[f->index] != nullptr) {
-    pack_groups(*table, *f, weights.data(), n_rows, kK, 0, group_count(n_rows), laid.data());
-  } else {
-    laid = std::move(weights);
-  }
-  const WeightRows w{laid.data(), layout_stride(*table, *f, kK), n_rows};
+  std::vector<float> y(kDecodeRows);
+  size_t at = 0;
   for (auto _ : state) {
-    table->matmul[f->index](w, acts, y.data(), static_cast<size_t>(n_rows), scratch.data());
+    const WeightRows w{&memory[at], drawn.stride, kDecodeRows};
+    table->matmul[f->index](w, acts.rows, y.data(), kDecodeRows, scratch.data());
+    benchmark::DoNotOptimize(y.data());
+    at += slab;
+    if (at + slab > memory.size()) at = 0;
+  }
+  count_bytes(state, static_cast<double>(slab));
+}
+
+// Many tokens times a matrix that the second-level cache holds.
+void prefill(benchmark::State& state, const KernelTable* table, const QuantFormat* f) {
+  const LaidRows drawn = LaidRows::draw(*table, *f);
+  auto weights = AlignedBytes::make(drawn.bytes_of(kPrefillRows), "weights").value();
+  for (size_t at = 0; at < weights.size(); at += drawn.bytes.size()) {
+    std::memcpy(weights.data() + at, drawn.bytes.data(), drawn.bytes.size());
+  }
+  const Activations acts(*table, f->family, kPrefillTokens);
+  auto scratch = AlignedBytes::make(matmul_scratch_bytes(kK), "scratch").value();
+  std::vector<float> y(to_size(kPrefillRows) * kPrefillTokens);
+  const WeightRows w{weights.data(), drawn.stride, kPrefillRows};
+  for (auto _ : state) {
+    table->matmul[f->index](w, acts.rows, y.data(), kPrefillRows, scratch.data());
     benchmark::DoNotOptimize(y.data());
   }
-  using benchmark::Counter;
-  state.counters["GB/s"] = Counter(static_cast<double>(weight_bytes) * 1e-9, Counter::kIsIterationInvariantRate);
-  state.counters["GMAC/s"] = Counter(static_cast<double>(n * k) * n_rows * 1e-9, Counter::kIsIterationInvariantRate);
+  const double peak = f->family == QuantFamily::kFloat ? peak_f32(table->name) : peak_int8(table->name);
+  count_operations(state, 2.0 * kPrefillRows * kPrefillTokens * kK, peak);
 }
 
 void register_all() {
@@ -69,18 +135,18 @@ void register_all() {
     for (const QuantFormat& f : quant_formats()) {
       if (f.quantise == nullptr) continue;
       const std::string base = std::string(table->name) + "/" + f.name;
-      // Decode streams weights larger than the second-level cache; prefill reuses a small matrix.
-      benchmark::RegisterBenchmark((base + "/decode").c_str(), matmul, table, &f, 4096, 1);
-      benchmark::RegisterBenchmark((base + "/prefill128").c_str(), matmul, table, &f, 256, 128);
+      benchmark::RegisterBenchmark((base + "/decode").c_str(), decode, table, &f);
+      benchmark::RegisterBenchmark((base + "/prefill").c_str(), prefill, table, &f);
     }
+    register_ops(table);
   }
 }
 
 }  // namespace
-}  // namespace kedge
+}  // namespace kedge::bench
 
 int main(int argc, char** argv) {
-  kedge::register_all();
+  kedge::bench::register_all();
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
   benchmark::RunSpecifiedBenchmarks();

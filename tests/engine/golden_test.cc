@@ -68,7 +68,7 @@ TEST_P(GoldenLogits, WithinTolerance) {
 
 INSTANTIATE_TEST_SUITE_P(Architectures, GoldenLogits,
                          testing::Values("llama", "llama3-rope", "mixtral", "qwen2", "qwen2-yarn", "qwen3", "qwen3moe",
-                                         "quant-llama", "quant-qwen3moe"));
+                                         "olmoe", "quant-llama", "quant-qwen3moe"));
 
 // Quantised files: the golden logits come from float32 activations; rounding those to 8 bits costs about `peer_rms`.
 class QuantisedGolden : public testing::TestWithParam<const char*> {};

@@ -46,9 +46,10 @@ TEST_P(Invariance, ChunksAndThreads) {
 
 INSTANTIATE_TEST_SUITE_P(Models, Invariance,
                          testing::Values("llama/model.gguf", "mixtral/model.gguf", "qwen2/model.gguf",
-                                         "qwen3/model.gguf", "qwen3moe/model.gguf", "quant-llama/model-Q4_0.gguf",
-                                         "quant-llama/model-Q4_K_M.gguf", "quant-llama/model-F16.gguf",
-                                         "quant-qwen3moe/model-Q8_0.gguf", "quant-qwen3moe/model-Q6_K.gguf"));
+                                         "qwen3/model.gguf", "qwen3moe/model.gguf", "olmoe/model.gguf",
+                                         "quant-llama/model-Q4_0.gguf", "quant-llama/model-Q4_K_M.gguf",
+                                         "quant-llama/model-F16.gguf", "quant-qwen3moe/model-Q8_0.gguf",
+                                         "quant-qwen3moe/model-Q6_K.gguf"));
 
 // Over several chunks of the context decode spreads attention by chunks when the team is large beside the kv-heads.
 TEST(Session, LongContextsDoNotDependOnThreads) {
