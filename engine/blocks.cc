@@ -7,8 +7,8 @@ namespace kedge {
 Result<Ends> load_ends(ModelLoader& l) {
   const ModelConfig& c = l.config();
   const bool tied = !l.has("output.weight");
-  KEDGE_ASSIGN(embedding, l.matrix("token_embd.weight", c.n_vocab, c.d_model,
-                                   tied ? MatrixUse::kBoth : MatrixUse::kLookup));
+  KEDGE_ASSIGN(embedding,
+               l.matrix("token_embd.weight", c.n_vocab, c.d_model, tied ? MatrixUse::kBoth : MatrixUse::kLookup));
   Ends ends{embedding, embedding, nullptr};
   if (!tied) {
     KEDGE_ASSIGN(output, l.matrix("output.weight", c.n_vocab, c.d_model));

@@ -44,10 +44,7 @@ class ModelLoader {
   // The matrices go to `packed`, which must outlive the network. `progress` (may be empty) gets the bytes of tensors
   // done and in total; returning false cancels.
   ModelLoader(const TensorStore& store, std::string arch, PackedStore& packed, LoadProgress progress)
-      : store_(&store),
-        arch_(std::move(arch)),
-        packed_(&packed),
-        progress_(std::move(progress)) {}
+      : store_(&store), arch_(std::move(arch)), packed_(&packed), progress_(std::move(progress)) {}
 
   const GgufMetadata& metadata() const { return store_->metadata(); }
   const TensorStore& store() const { return *store_; }

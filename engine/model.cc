@@ -53,15 +53,16 @@ Status Model::load_network(const ModelOptions& options) {
   }
   KEDGE_ASSIGN(kernels, active_kernels());
   packed_ = std::make_unique<PackedStore>(*kernels);
+  const uint64_t file = store_->file_bytes();
   LoadProgress progress;
   if (options.progress) {
-    progress = [&](uint64_t done, uint64_t total) {
-      const uint64_t file = store_->file_bytes();
-      return options.progress(done == total ? 2 * file : file + done, 2 * file);
-    };
+    progress = [&](uint64_t done, uint64_t) { return options.progress(file + done, 2 * file); };
   }
   ModelLoader loader(*store_, std::string(arch), *packed_, progress);
   KEDGE_ASSIGN(network, architecture->load(loader));
+  if (options.progress && !options.progress(2 * file, 2 * file)) {
+    return Error{ErrorCode::kCancelled, metadata.file() + ": cancelled while loading"};
+  }
   network_ = std::move(network);
   config_ = loader.config();
   bytes_per_token_ = loader.bytes_per_token();

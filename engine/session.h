@@ -15,8 +15,8 @@
 namespace kedge {
 
 enum class KvType { kF32, kF16, kQ8_0 };
-// kExact: the canonical arithmetic. kFast: kernels/fast_numerics.h; other numbers, just as independent of batch, threads
-// and chunking. An error at Session::create when the instruction set has no such kernels.
+// kExact: the canonical arithmetic. kFast: kernels/fast_numerics.h; other numbers, just as independent of batch,
+// threads and chunking. An error at Session::create when the instruction set has no such kernels.
 enum class Numerics { kExact, kFast };
 
 struct SessionOptions {

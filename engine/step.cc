@@ -21,8 +21,8 @@ size_t to_size(int x) { return static_cast<size_t>(x); }
 }  // namespace
 
 Step::Step(const ModelConfig& config, const KernelTable& kernels, bool fast, const ThreadTeam& team,
-           StepBuffers& buffers, KvSequence& kv, std::span<const int32_t> tokens, int first_logit_row, const LogitSink& sink,
-           const std::atomic<bool>* cancel)
+           StepBuffers& buffers, KvSequence& kv, std::span<const int32_t> tokens, int first_logit_row,
+           const LogitSink& sink, const std::atomic<bool>* cancel)
     : config_(config),
       k_(kernels),
       fast_(fast),

@@ -71,8 +71,8 @@ void Step::group_by_expert(const ExpertLayer& layer) {
                    [&](int a, int b) { return start[a + 1] - start[a] > start[b + 1] - start[b]; });
 }
 
-// The rows of `x` in the form `family` reads, one per (token, expert) slot, grouped by expert. They lie in the memory of
-// expert_out, which nothing else uses before the down products.
+// The rows of `x` in the form `family` reads, one per (token, expert) slot, grouped by expert. They lie in the memory
+// of expert_out, which nothing else uses before the down products.
 ActRows Step::gather_slots(const float* x, int k, QuantFamily family, int n_used) {
   const size_t uk = to_size(k);
   const size_t slots = to_size(n_) * to_size(n_used);
@@ -130,8 +130,8 @@ ActRows Step::expert_rows(const ActRows& all, int expert, QuantFamily family) co
   return a;
 }
 
-// Calls unit(expert, first row, rows, thread) for blocks of `block` of the experts' n_rows weight rows: the experts with
-// tokens only, those with most of them first, all in one pool.
+// Calls unit(expert, first row, rows, thread) for blocks of `block` of the experts' n_rows weight rows: the experts
+// with tokens only, those with most of them first, all in one pool.
 template <class Unit>
 void Step::each_expert_block(int n_rows, int block, Unit&& unit) {
   const int blocks = (n_rows + block - 1) / block;

@@ -92,8 +92,8 @@ struct KernelTable {
   // By QuantFormat::index. pack is null where matmul reads the file's layout.
   MatmulFn matmul[kMaxQuantFormats] = {};
   PackFn pack[kMaxQuantFormats] = {};
-  // The same with the arithmetic of kernels/fast_numerics.h, for k a multiple of 256: quantised formats read activations
-  // of kSuper256, float formats floats. All null where the instruction set gains nothing by it.
+  // The same with the arithmetic of kernels/fast_numerics.h, for k a multiple of 256: quantised formats read
+  // activations of kSuper256, float formats floats. All null where the instruction set gains nothing by it.
   MatmulFn fast[kMaxQuantFormats] = {};
 
   // Writes the key (rotary applied) and value of one token into `slot` (0..31) of a page.

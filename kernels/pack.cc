@@ -24,8 +24,8 @@ void pack_groups(const KernelTable& table, const QuantFormat& format, const std:
   const size_t stride = layout_stride(table, format, k);
   for (int g = first; g < last; ++g) {
     const int row = g * kGroupRows;
-    table.pack[format.index](rows + static_cast<size_t>(row) * row_bytes, row_bytes,
-                             std::min(kGroupRows, n_rows - row), k, out + static_cast<size_t>(g) * stride);
+    table.pack[format.index](rows + static_cast<size_t>(row) * row_bytes, row_bytes, std::min(kGroupRows, n_rows - row),
+                             k, out + static_cast<size_t>(g) * stride);
   }
 }
 

@@ -32,16 +32,16 @@ struct PackedBlock {
   static constexpr int kGroups = kValues / 32;
   // Formats with a table store the index into it.
   static constexpr bool kTable = requires { F::kTable[0]; };
-  static constexpr int kBits = kTable               ? 4
-                               : F::kMaxCode <= 3   ? 2
-                               : F::kMaxCode <= 7   ? 3
-                               : F::kMaxCode <= 15  ? 4
-                               : F::kMaxCode <= 31  ? 5
-                               : F::kMaxCode <= 63  ? 6
-                                                    : 8;
+  static constexpr int kBits = kTable              ? 4
+                               : F::kMaxCode <= 3  ? 2
+                               : F::kMaxCode <= 7  ? 3
+                               : F::kMaxCode <= 15 ? 4
+                               : F::kMaxCode <= 31 ? 5
+                               : F::kMaxCode <= 63 ? 6
+                                                   : 8;
   static constexpr int kLowBits = kBits == 8 ? 8 : kBits >= 4 ? 4 : 2;
   static constexpr int kHighBits = kBits - kLowBits;
-  static constexpr int kLowPlanes = kLowBits;   // 8 quads * kLowBits / 8
+  static constexpr int kLowPlanes = kLowBits;     // 8 quads * kLowBits / 8
   static constexpr int kGroupBytes = 64 * kBits;  // 32 codes of sixteen rows
 
   static constexpr int sub_size() {

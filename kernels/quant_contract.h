@@ -35,7 +35,9 @@ constexpr int kBlockValues = F::kFamily == QuantFamily::kFloat     ? 1
                                                                    : 256;
 
 template <class F>
-constexpr bool kBf16Scale = requires { F::kScaleBf16; };
+constexpr bool kBf16Scale = requires {
+  F::kScaleBf16;
+};
 
 // The scale and the minimum (kSuper256: the scale of the sub-minimums) of a block.
 template <class F>

@@ -22,7 +22,7 @@ struct QuantFormat {
   int block_values;  // values per block: a row must be a multiple of it
   int block_bytes;
   QuantFamily family;
-  int index;  // position in quant_formats(), the index of kernel tables
+  int index;               // position in quant_formats(), the index of kernel tables
   int packed_block_bytes;  // a block of sixteen rows in the packed layout (kernels/packed.h); 0: never packed
   // `n` values (a multiple of block_values) to floats. No error is possible.
   void (*dequantise)(const void* blocks, float* out, size_t n);

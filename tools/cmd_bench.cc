@@ -97,8 +97,8 @@ void print_report(const BenchFlags& flags, const BenchReport& report) {
 void write_plot(const BenchFlags& flags, const BenchReport& report) {
   const std::string model = std::filesystem::path(flags.model.path()).filename().string();
   const std::string cpu = Json::parse(need(api::system_info())).at("cpu").at("model").get<std::string>();
-  const std::string title = "kedge bench: " + model + ", " + active_isa() + ", " + flags.session.numerics + " numerics, cache " + flags.session.kv_type +
-                            (cpu.empty() ? "" : ", " + cpu);
+  const std::string title = "kedge bench: " + model + ", " + active_isa() + ", " + flags.session.numerics +
+                            " numerics, cache " + flags.session.kv_type + (cpu.empty() ? "" : ", " + cpu);
   std::ofstream out(flags.plot, std::ios::binary);
   out << bench_plot(title, report);
   out.close();

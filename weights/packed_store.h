@@ -1,6 +1,6 @@
-// The weights as the kernels read them: matrices whose format the kernel table packs are copied, interleaved, into large
-// blocks of memory on huge pages; others stay where the file is mapped. The source of what was packed is let go, so
-// that no weight is resident twice.
+// The weights as the kernels read them: matrices whose format the kernel table packs are copied, interleaved, into
+// large blocks of memory on huge pages; others stay where the file is mapped. The source of what was packed is let go,
+// so that no weight is resident twice.
 #pragma once
 
 #include <cstddef>

@@ -61,7 +61,8 @@ struct TokenTiles {
   KEDGE_INLINE int count() const { return (n + 15) / 16; }
   KEDGE_INLINE TokenTile at(int i) const {
     const int first = i * 16;
-    return first + 16 <= n ? TokenTile{q + static_cast<size_t>(first) * k, first, 16} : TokenTile{tail, first, n - first};
+    return first + 16 <= n ? TokenTile{q + static_cast<size_t>(first) * k, first, 16}
+                           : TokenTile{tail, first, n - first};
   }
 };
 

@@ -1,9 +1,9 @@
 // Matmul of packed weights for many tokens with AMX-int8, exact: the integers and the fma chains are the reference's.
 //
-// A scale per 32 values allows 32 of the 64 values a tile instruction can add up, and one scaling of every 16 x 16 sums.
-// In K-quants the sub-scales are integers: sub-scale * code is an integer of up to 14 bits, split here into two digits
-// of base 128, so that two products over the whole super-block give the exact sum, hi * 128 + lo.
-// Included by simd/table_amx.cc only.
+// A scale per 32 values allows 32 of the 64 values a tile instruction can add up, and one scaling of every 16 x 16
+// sums. In K-quants the sub-scales are integers: sub-scale * code is an integer of up to 14 bits, split here into two
+// digits of base 128, so that two products over the whole super-block give the exact sum, hi * 128 + lo. Included by
+// simd/table_amx.cc only.
 #pragma once
 
 #include "kernels/kernel_table.h"
@@ -94,7 +94,8 @@ KEDGE_INLINE void unpack_digits(const std::byte* block, int8_t* lo) {
           _mm512_store_si512(lo + at, low);
         } else {
           _mm512_store_si512(lo + at, _mm512_and_si512(low, low_digits));
-          _mm512_store_si512(hi + at, _mm512_mask_blend_epi8(odd_bytes, _mm512_srai_epi16(e, 7), _mm512_slli_epi16(o, 1)));
+          _mm512_store_si512(hi + at,
+                             _mm512_mask_blend_epi8(odd_bytes, _mm512_srai_epi16(e, 7), _mm512_slli_epi16(o, 1)));
         }
       });
     });
@@ -167,7 +168,8 @@ KEDGE_INLINE void finish_super(const Pending& p, const SuperScales<F>& s, size_t
   const int16_t* act = p.act_sums + first * act_stride;
   if (p.n - begin >= 8) {
 #pragma GCC unroll 8
-    for (size_t i = 0; i < 8; ++i) finish_super_row<F>(sums + i * 16, to + i * 16, d + i * blocks, act + i * act_stride, s);
+    for (size_t i = 0; i < 8; ++i)
+      finish_super_row<F>(sums + i * 16, to + i * 16, d + i * blocks, act + i * act_stride, s);
   } else {
     for (size_t i = 0; static_cast<int>(i) < p.n - begin; ++i) {
       finish_super_row<F>(sums + i * 16, to + i * 16, d + i * blocks, act + i * act_stride, s);
@@ -210,7 +212,8 @@ KEDGE_INLINE void super_tiles(const int8_t* lo, const int8_t* a0, const int8_t* 
 
 // kGroups groups of rows against all tokens of a pass, one super-block after the other.
 template <class F, int kGroups>
-KEDGE_INLINE void super_pass(const std::byte* const* group, const ActRows& x, const TokenTiles& tiles, const AmxScratch& m) {
+KEDGE_INLINE void super_pass(const std::byte* const* group, const ActRows& x, const TokenTiles& tiles,
+                             const AmxScratch& m) {
   using P = PackedBlock<F>;
   const auto blocks = static_cast<size_t>(x.k / 256);
   const int16_t* act_sums = F::kSub == 16 ? x.sums16 : x.sums32;
@@ -338,7 +341,8 @@ KEDGE_INLINE void block32_items(const Block32Item& next, const Block32Item& pend
 }
 
 template <class F, int kGroups>
-KEDGE_INLINE void block32_pass(const std::byte* const* group, const ActRows& x, const TokenTiles& tiles, const AmxScratch& m) {
+KEDGE_INLINE void block32_pass(const std::byte* const* group, const ActRows& x, const TokenTiles& tiles,
+                               const AmxScratch& m) {
   using P = PackedBlock<F>;
   const int blocks = x.k / 32;
   for (int b = 0; b < blocks; b += 8) {

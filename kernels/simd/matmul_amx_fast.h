@@ -1,6 +1,6 @@
 // Products of `--numerics fast` (kernels/fast_numerics.h) with AMX-int8: packed weights are rounded to bytes with one
-// scale per 256 values as they are read, and tiles run at full depth. Any number of tokens takes this path, so a token's
-// numbers do not depend on how many there are. Included by simd/table_amx.cc only.
+// scale per 256 values as they are read, and tiles run at full depth. Any number of tokens takes this path, so a
+// token's numbers do not depend on how many there are. Included by simd/table_amx.cc only.
 #pragma once
 
 #include "kernels/fast_numerics.h"
@@ -47,7 +47,8 @@ KEDGE_INLINE __m512 requantise(const std::byte* block, int8_t* out) {
 #pragma GCC unroll 16
   for (int j = 0; j < N::kSubs; ++j) {
     const __m512 low = _mm512_fmadd_ps(scale[j], _mm512_set1_ps(static_cast<float>(-F::kZero)), offset[j]);
-    const __m512 high = _mm512_fmadd_ps(scale[j], _mm512_set1_ps(static_cast<float>(F::kMaxCode - F::kZero)), offset[j]);
+    const __m512 high =
+        _mm512_fmadd_ps(scale[j], _mm512_set1_ps(static_cast<float>(F::kMaxCode - F::kZero)), offset[j]);
     bound = _mm512_max_ps(bound, _mm512_max_ps(_mm512_abs_ps(low), _mm512_abs_ps(high)));
   }
   const __mmask16 used = _mm512_cmp_ps_mask(bound, _mm512_set1_ps(kFastSmallest), _CMP_GE_OQ);
@@ -60,7 +61,8 @@ KEDGE_INLINE __m512 requantise(const std::byte* block, int8_t* out) {
   };
 #pragma GCC unroll 16
   for (int j = 0; j < N::kSubs; ++j) {
-    const __m512 a = _mm512_mul_ps(_mm512_mul_ps(scale[j], inverse), _mm512_set1_ps(static_cast<float>(1 << (15 - N::kShift))));
+    const __m512 a =
+        _mm512_mul_ps(_mm512_mul_ps(scale[j], inverse), _mm512_set1_ps(static_cast<float>(1 << (15 - N::kShift))));
     factor[j] = both_halves(_mm512_min_epi32(_mm512_cvtps_epi32(a), _mm512_set1_epi32(32767)));
     if (F::kHasMin) shift[j] = both_halves(_mm512_cvtps_epi32(_mm512_mul_ps(offset[j], inverse)));
   }
@@ -168,7 +170,8 @@ struct FastPass {
         if (t + 1 < n_tiles) {
           const TokenTile second = tiles.at(t + 1);
           n += second.n;
-          fast_tiles<kGroups, true>(m.weights, first.q + b * 256, second.q + b * 256, tiles.k, sums, pending, scale, blocks);
+          fast_tiles<kGroups, true>(m.weights, first.q + b * 256, second.q + b * 256, tiles.k, sums, pending, scale,
+                                    blocks);
         } else {
           fast_tiles<kGroups, false>(m.weights, first.q + b * 256, nullptr, tiles.k, sums, pending, scale, blocks);
         }

@@ -51,7 +51,8 @@ KEDGE_INLINE void dot_quads(const TileInput<kP, kT>& in, size_t codes_at, int k_
     for (int t = 0; t < kT; ++t) {
       const S::Ints a = four_codes(in.q[t] + k_at + q * 4);
 #pragma GCC unroll 16
-      for (int p = 0; p < kP; ++p) sum[p][t] = (q - kFrom) % kRun == 0 ? Dot::first(w[p], a) : Dot::next(sum[p][t], w[p], a);
+      for (int p = 0; p < kP; ++p)
+        sum[p][t] = (q - kFrom) % kRun == 0 ? Dot::first(w[p], a) : Dot::next(sum[p][t], w[p], a);
     }
     if constexpr ((q - kFrom) % kRun == kRun - 1 || q == kTo - 1) {
 #pragma GCC unroll 16
@@ -68,11 +69,12 @@ KEDGE_INLINE void block32_step(const TileInput<kP, kT>& in, int b, S::Floats (&a
   using P = PackedBlock<F>;
   using Dot = DotOf<F>;
   S::Ints dot[kP][kT];
-  dot_quads<F, Source, 0, 8>(in, static_cast<size_t>(b) * Source::kBlockStride, b * 32,
-                             [&](int p, int t, S::Ints sum, bool first) __attribute__((always_inline)) {
-                               const S::Ints s = Dot::finish(sum);
-                               dot[p][t] = first ? s : S::add(dot[p][t], s);
-                             });
+  dot_quads<F, Source, 0, 8>(
+      in, static_cast<size_t>(b) * Source::kBlockStride,
+      b * 32, [&](int p, int t, S::Ints sum, bool first) __attribute__((always_inline)) {
+        const S::Ints s = Dot::finish(sum);
+        dot[p][t] = first ? s : S::add(dot[p][t], s);
+      });
 #pragma GCC unroll 16
   for (int p = 0; p < kP; ++p) {
     const std::byte* block = in.block[p] + static_cast<size_t>(b) * P::kBytes - in.half_lane[p];
@@ -145,7 +147,8 @@ KEDGE_INLINE void super256_step(const TileInput<kP, kT>& in, int b, S::Floats (&
     for (int t = 0; t < kT; ++t) {
       const S::Floats dx = S::set_float(in.d[t][b]);
       S::Ints isum = total[p][t];
-      if constexpr (kZeroLeft<F> != 0) isum = S::sub(isum, S::template times_power<__builtin_ctz(kZeroLeft<F>)>(zeros[p][t]));
+      if constexpr (kZeroLeft<F> != 0)
+        isum = S::sub(isum, S::template times_power<__builtin_ctz(kZeroLeft<F>)>(zeros[p][t]));
       acc[p][t] = S::fma(S::to_float(isum), S::mul(dw, dx), acc[p][t]);
       if constexpr (F::kHasMin) {
         acc[p][t] = S::fnma(S::to_float(mins[p][t]), S::mul(S::load_f16(block + P::kMins), dx), acc[p][t]);
@@ -169,7 +172,8 @@ KEDGE_INLINE void tile(const WeightRows& w, int group, int part, const std::byte
     const auto lanes = static_cast<size_t>((part + p) % kPartsOfGroup * S::kRows);
     in.block[p] = w.data + static_cast<size_t>(g) * w.stride + lanes * 4;
     in.half_lane[p] = lanes * 2;
-    in.codes[p] = panel == nullptr ? in.block[p] : panel + static_cast<size_t>(g - group) * static_cast<size_t>(x.k) * 16 + lanes * 4;
+    in.codes[p] = panel == nullptr ? in.block[p]
+                                   : panel + static_cast<size_t>(g - group) * static_cast<size_t>(x.k) * 16 + lanes * 4;
   }
 #pragma GCC unroll 16
   for (int t = 0; t < kT; ++t) {
@@ -263,12 +267,14 @@ static void matmul_many(const WeightRows& w, const ActRows& x, float* y, size_t 
   for (int g = 0; g < n_groups; g += kGroups) {
     const bool whole = g + kGroups <= n_groups;
     for (int i = 0; i < kGroups && g + i < n_groups; ++i) {
-      unpack_group<F>(w.data + static_cast<size_t>(g + i) * w.stride, x.k, scratch + static_cast<size_t>(i) * static_cast<size_t>(x.k) * 16);
+      unpack_group<F>(w.data + static_cast<size_t>(g + i) * w.stride, x.k,
+                      scratch + static_cast<size_t>(i) * static_cast<size_t>(x.k) * 16);
     }
     if (kGroups > 1 && whole) {
       sweep<F, FromPanel<F>, kTileParts, kTileTokens>(w, g, 0, scratch, x, y, ldy);
     } else {
-      for (int part = 0; part < kPartsOfGroup; ++part) sweep<F, FromPanel<F>, 1, kTileTokens>(w, g, part, scratch, x, y, ldy);
+      for (int part = 0; part < kPartsOfGroup; ++part)
+        sweep<F, FromPanel<F>, 1, kTileTokens>(w, g, part, scratch, x, y, ldy);
     }
   }
 }

@@ -243,7 +243,8 @@ struct S {
     template <int kHalf>
     KEDGE_INLINE static SubScale sub_scale(Codes pair) {
       const __m256i low = _mm256_set1_epi32(0x01000100);
-      const __m256i lane = _mm256_setr_epi32(0, 0x04040404, 0x08080808, 0x0c0c0c0c, 0, 0x04040404, 0x08080808, 0x0c0c0c0c);
+      const __m256i lane =
+          _mm256_setr_epi32(0, 0x04040404, 0x08080808, 0x0c0c0c0c, 0, 0x04040404, 0x08080808, 0x0c0c0c0c);
       const __m256i half = _mm256_set1_epi32(kHalf * 0x02020202);
       return _mm256_shuffle_epi8(pair, _mm256_add_epi8(_mm256_add_epi8(low, lane), half));
     }
