@@ -3,13 +3,23 @@
 #pragma once
 
 #include "kernels/kernel_table.h"
-#include "kernels/quants/f32.h"
 
 namespace kedge::KEDGE_ISA {
 
 // Register tile: kFloatRows x kFloatTokens accumulators of 16 lanes.
 inline constexpr int kFloatRows = kVnni ? 4 : 2;
 inline constexpr int kFloatTokens = kVnni ? 6 : 3;
+
+// The tree sums of kR accumulators to out[0 .. kR); four at a time where the instruction set has a way.
+template <int kR>
+KEDGE_INLINE void store_tree_sums(const V* acc, float* out) {
+  if constexpr (kR == 4 && requires { S::store_tree_sums4(acc, out); }) {
+    S::store_tree_sums4(acc, out);
+  } else {
+#pragma GCC unroll 16
+    for (int r = 0; r < kR; ++r) out[r] = acc[r].tree_sum();
+  }
+}
 
 // One tile. w[r] points at row r's values, x[t] at token t's; out[t][r] gets the sum.
 template <class F, int kR, int kT>
@@ -50,8 +60,10 @@ KEDGE_INLINE void float_tile(const typename F::Block* const* w, const float* con
   }
 #pragma GCC unroll 16
   for (int t = 0; t < kT; ++t) {
+    V column[kR];
 #pragma GCC unroll 16
-    for (int r = 0; r < kR; ++r) out[t][r] = acc[r][t].tree_sum();
+    for (int r = 0; r < kR; ++r) column[r] = acc[r][t];
+    store_tree_sums<kR>(column, out[t]);
   }
 }
 
@@ -93,31 +105,84 @@ KEDGE_INLINE void float_row_tile(const typename F::Block* const* w, const ActRow
   }
 }
 
+// Many tokens: a block of tokens stays in the second-level cache for all rows, and a chunk of k of the weights, widened
+// to float32, in the first for the block's tokens; the accumulators of the block wait in memory between chunks.
+inline constexpr int kFloatChunk = 512;
+inline constexpr int kFloatBlock = 8 * kFloatTokens;
+
+template <int kT>
+KEDGE_INLINE void float_chunk(const float* w, const float* const* x, int len, V* saved, bool first) {
+  V acc[kFloatRows][kT];
+#pragma GCC unroll 16
+  for (int r = 0; r < kFloatRows; ++r) {
+#pragma GCC unroll 16
+    for (int t = 0; t < kT; ++t) acc[r][t] = first ? V::zero() : saved[t * kFloatRows + r];
+  }
+  for (int i = 0; i < len; i += 16) {
+    V a[kFloatRows];
+#pragma GCC unroll 16
+    for (int r = 0; r < kFloatRows; ++r) a[r] = V::load(w + r * kFloatChunk + i);
+#pragma GCC unroll 16
+    for (int t = 0; t < kT; ++t) {
+      const V b = V::load(x[t] + i);
+#pragma GCC unroll 16
+      for (int r = 0; r < kFloatRows; ++r) acc[r][t] = fma(a[r], b, acc[r][t]);
+    }
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < kFloatRows; ++r) {
+#pragma GCC unroll 16
+    for (int t = 0; t < kT; ++t) saved[t * kFloatRows + r] = acc[r][t];
+  }
+}
+
+// kFloatRows rows against tokens [t0, t1) of a block. k is a multiple of 16.
+template <class F>
+KEDGE_INLINE void float_block(const typename F::Block* const* rows, const ActRows& x, int t0, int t1, float* y,
+                              size_t ldy, float* wide, V* saved) {
+  for (int k0 = 0; k0 < x.k; k0 += kFloatChunk) {
+    const int len = x.k - k0 < kFloatChunk ? x.k - k0 : kFloatChunk;
+    for (int r = 0; r < kFloatRows; ++r) {
+      for (int i = 0; i < len; i += 16) F::template load16<S>(rows[r] + k0 + i).store(wide + r * kFloatChunk + i);
+    }
+    for (int t = t0; t < t1;) {
+      const float* in[kFloatTokens];
+      const int n = t1 - t < kFloatTokens ? 1 : kFloatTokens;
+      for (int j = 0; j < n; ++j) in[j] = x.x + static_cast<size_t>(t + j) * static_cast<size_t>(x.k) + k0;
+      V* acc = saved + (t - t0) * kFloatRows;
+      n == 1 ? float_chunk<1>(wide, in, len, acc, k0 == 0) : float_chunk<kFloatTokens>(wide, in, len, acc, k0 == 0);
+      t += n;
+    }
+  }
+  for (int t = t0; t < t1; ++t) {
+    store_tree_sums<kFloatRows>(saved + (t - t0) * kFloatRows, y + static_cast<size_t>(t) * ldy);
+  }
+}
+
 template <class F>
 static void matmul_float(const WeightRows& w, const ActRows& x, float* y, size_t ldy, std::byte* scratch) noexcept {
-  // With many tokens 16-bit weights are widened once per row tile instead of once per token tile.
-  const bool widen = sizeof(typename F::Block) == 2 && x.n > 2 * kFloatTokens;
-  auto* wide = reinterpret_cast<float*>(scratch);
-  for (int r = 0; r < w.n_rows;) {
-    const int nr = w.n_rows - r < kFloatRows ? 1 : kFloatRows;
+  auto row = [&](int r) {
+    return reinterpret_cast<const typename F::Block*>(w.data + static_cast<size_t>(r) * w.stride);
+  };
+  int done = 0;
+  if (x.n > 2 * kFloatTokens && x.k % 16 == 0) {
+    done = w.n_rows / kFloatRows * kFloatRows;
+    auto* wide = reinterpret_cast<float*>(scratch);
+    auto* saved = reinterpret_cast<V*>(wide + kFloatRows * kFloatChunk);
+    for (int t = 0; t < x.n; t += kFloatBlock) {
+      for (int r = 0; r < done; r += kFloatRows) {
+        const typename F::Block* rows[kFloatRows];
+        for (int j = 0; j < kFloatRows; ++j) rows[j] = row(r + j);
+        float_block<F>(rows, x, t, x.n - t < kFloatBlock ? x.n : t + kFloatBlock, y + r, ldy, wide, saved);
+      }
+    }
+  }
+  for (int r = done; r < w.n_rows;) {
+    const int n = w.n_rows - r < kFloatRows ? 1 : kFloatRows;
     const typename F::Block* rows[kFloatRows];
-    const float* wide_rows[kFloatRows];
-    for (int j = 0; j < nr; ++j) {
-      rows[j] = reinterpret_cast<const typename F::Block*>(w.data + static_cast<size_t>(r + j) * w.stride);
-      wide_rows[j] = wide + static_cast<size_t>(j) * static_cast<size_t>(x.k);
-      if (!widen) continue;
-      auto* to = wide + static_cast<size_t>(j) * static_cast<size_t>(x.k);
-      int i = 0;
-      for (; i + 16 <= x.k; i += 16) F::template load16<S>(rows[j] + i).store(to + i);
-      for (; i < x.k; ++i) to[i] = F::to_float(rows[j][i]);
-    }
-    if (widen) {
-      nr == 1 ? float_row_tile<quants::f32::Format, 1>(wide_rows, x, y + r, ldy)
-              : float_row_tile<quants::f32::Format, kFloatRows>(wide_rows, x, y + r, ldy);
-    } else {
-      nr == 1 ? float_row_tile<F, 1>(rows, x, y + r, ldy) : float_row_tile<F, kFloatRows>(rows, x, y + r, ldy);
-    }
-    r += nr;
+    for (int j = 0; j < n; ++j) rows[j] = row(r + j);
+    n == 1 ? float_row_tile<F, 1>(rows, x, y + r, ldy) : float_row_tile<F, kFloatRows>(rows, x, y + r, ldy);
+    r += n;
   }
 }
 

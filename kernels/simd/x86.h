@@ -97,6 +97,25 @@ struct S {
     return r;
   }
 
+  // The tree sums (Vec16::tree_sum) of four accumulators to out[0 .. 4).
+  KEDGE_INLINE static void store_tree_sums4(const F32x16* acc, float* out) {
+    __m128 q[4];
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+#if defined(__AVX512VNNI__)
+      const __m512 v = acc[i].v[0];
+      const __m256 half = _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
+#else
+      const __m256 half = _mm256_add_ps(acc[i].v[0], acc[i].v[1]);
+#endif
+      q[i] = _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
+    }
+    // Lanes 0 + 2 and 1 + 3 of each, then their sum.
+    const __m128 a = _mm_add_ps(_mm_movelh_ps(q[0], q[1]), _mm_movehl_ps(q[1], q[0]));
+    const __m128 b = _mm_add_ps(_mm_movelh_ps(q[2], q[3]), _mm_movehl_ps(q[3], q[2]));
+    _mm_storeu_ps(out, _mm_hadd_ps(a, b));
+  }
+
   // ---- lanes of rows: one register holds four consecutive codes, or one number, of kRows rows
 #if defined(__AVX512VNNI__)
   static constexpr int kRows = 16;
