@@ -82,7 +82,7 @@ Result<std::unique_ptr<Session>> Session::create(std::shared_ptr<const Model> mo
   KEDGE_ASSIGN(arena, KvArena::create(layout, KvSequence::pages_for(c.n_layers, c.n_kv_heads, n_ctx)));
   s->arena = std::move(arena);
   s->kv = std::make_unique<KvSequence>(*s->arena, c.n_layers, c.n_kv_heads, n_ctx);
-  KEDGE_ASSIGN(buffers, StepBuffers::make(c, s->model->network().floats_per_row(), s->chunk, n_ctx, n_threads));
+  KEDGE_ASSIGN(buffers, StepBuffers::make(c, s->model->network().floats_per_row(), s->chunk, n_ctx, n_threads, fast));
   s->buffers = std::move(buffers);
   s->tokens.reserve(static_cast<size_t>(n_ctx));
   s->last_logits.resize(static_cast<size_t>(c.n_vocab));

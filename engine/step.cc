@@ -74,64 +74,73 @@ void Step::norm_heads(float* x, const float* weight, int n_heads, int head_dim) 
   n_ < kFewRows ? body(0, to_size(n_), 0) : team_.split(to_size(n_), 1, body);
 }
 
-void Step::quantise_at(const float* x, size_t at, int count, QuantFamily family) {
-  if (family == QuantFamily::kBlock32) {
-    k_.quantise_block32(x, count, b_.act_q.data() + at, b_.act_d.data() + at / 32, b_.act_s32.data() + at / 32);
-  } else if (family == QuantFamily::kSuper256) {
-    k_.quantise_super256(x, count, b_.act_q.data() + at, b_.act_d.data() + at / 256, b_.act_s16.data() + at / 16,
-                         b_.act_s32.data() + at / 32);
+void Step::store_act(const float* x, size_t row, int k, int first, int count, ActForm form) {
+  const size_t at = row * to_size(k) + to_size(first);  // of scales and sums
+  const size_t code = row * to_size(act_pitch(k, form)) + to_size(first);
+  switch (form) {
+    case ActForm::kFloat32:
+      return;
+    case ActForm::kBlock32:
+      return k_.quantise_block32(x, count, b_.act_q.data() + code, b_.act_d.data() + at / 32,
+                                 b_.act_s32.data() + at / 32);
+    case ActForm::kSuper256:
+      return k_.quantise_super256(x, count, b_.act_q.data() + code, b_.act_d.data() + at / 256,
+                                  b_.act_s16.data() + at / 16, b_.act_s32.data() + at / 32);
+    case ActForm::kBfloat16:
+      return k_.to_bf16(x, reinterpret_cast<uint16_t*>(b_.act_q.data()) + code, count);
   }
 }
 
-// The activation buffers as rows; n, k and x are the caller's.
-ActRows Step::own_acts() const {
+// The activation buffers as rows of k values.
+ActRows Step::own_acts(const float* x, int n, int k, ActForm form) const {
   ActRows rows;
+  rows.n = n;
+  rows.k = k;
+  rows.pitch = act_pitch(k, form);
+  rows.x = x;
   rows.q = b_.act_q.data();
+  rows.b16 = reinterpret_cast<const uint16_t*>(b_.act_q.data());
   rows.d = b_.act_d.data();
   rows.sums16 = b_.act_s16.data();
   rows.sums32 = b_.act_s32.data();
   return rows;
 }
 
-// Rows of x in the form the formats of one family read. Valid until the next call.
-ActRows Step::prepare(const float* x, int n, int k, QuantFamily family) {
-  ActRows rows = own_acts();
-  rows.n = n;
-  rows.k = k;
-  rows.x = x;
-  if (family != QuantFamily::kFloat) {
+// Rows of x in one form. Valid until the next call.
+ActRows Step::prepare(const float* x, int n, int k, ActForm form) {
+  if (form != ActForm::kFloat32) {
     auto body = [&](size_t begin, size_t end, int) {
-      for (size_t i = begin; i < end; ++i) quantise_at(x + i * to_size(k), i * to_size(k), k, family);
+      for (size_t i = begin; i < end; ++i) store_act(x + i * to_size(k), i, k, 0, k, form);
     };
     n < kFewRows ? body(0, to_size(n), 0) : team_.split(to_size(n), 1, body);
   }
-  return rows;
+  return own_acts(x, n, k, form);
 }
 
 Step::Kernel Step::kernel_of(const Weight& w) const {
   const QuantFormat& f = *w.format;
   if (fast_ && k_.fast[f.index] != nullptr && w.k % 256 == 0) {
-    return {k_.fast[f.index], f.family == QuantFamily::kFloat ? QuantFamily::kFloat : QuantFamily::kSuper256};
+    return {k_.fast[f.index], f.family == QuantFamily::kFloat ? ActForm::kBfloat16 : ActForm::kSuper256};
   }
-  return {k_.matmul[f.index], f.family};
+  return {k_.matmul[f.index], form_of(f.family)};
 }
 
 void Step::multiply(const float* x, int width, std::initializer_list<Product> products) {
   if (n_ == 0) return;
-  // Formats of different families want the input in different forms: one round per family.
-  for (const QuantFamily family : {QuantFamily::kFloat, QuantFamily::kBlock32, QuantFamily::kSuper256}) {
+  // Formats of different families want the input in different forms: one round per form.
+  for (const ActForm form : {ActForm::kFloat32, ActForm::kBlock32, ActForm::kSuper256, ActForm::kBfloat16}) {
     size_t total = 0;
     for (const Product& p : products) {
-      if (kernel_of(p.w).family == family) total += (to_size(p.w.rows) + kUnitRows - 1) / kUnitRows * kUnitRows;
+      if (kernel_of(p.w).form == form) total += (to_size(p.w.rows) + kUnitRows - 1) / kUnitRows * kUnitRows;
     }
     if (total == 0) continue;
-    const ActRows acts = prepare(x, n_, width, family);
-    // Rows [begin, end) of all products of the family laid end to end, each padded to whole units.
+    const ActRows acts = prepare(x, n_, width, form);
+    // Rows [begin, end) of all products of the form laid end to end, each padded to whole units.
     auto run = [&](size_t begin, size_t end, int thread) {
       size_t base = 0;
       for (const Product& p : products) {
         const Kernel kernel = kernel_of(p.w);
-        if (kernel.family != family) continue;
+        if (kernel.form != form) continue;
         const size_t rows = to_size(p.w.rows);
         const size_t first = begin > base ? begin - base : 0;
         const size_t last = end > base ? std::min(end - base, rows) : 0;

@@ -10,6 +10,7 @@
 #include <span>
 #include <vector>
 
+#include "engine/act_form.h"
 #include "engine/config.h"
 #include "engine/loader.h"
 #include "engine/rope.h"
@@ -41,7 +42,7 @@ struct ExpertLayer {
 struct StepBuffers {
   AlignedArray<float> rows;    // bump-allocated by Step::buffer()
   AlignedArray<float> rope;    // [n][n_rot/2][2]
-  AlignedArray<int8_t> act_q;  // quantised input of the current product group
+  AlignedArray<int8_t> act_q;  // input of the current product group as codes (or, twice as long, bfloat16)
   AlignedArray<float> act_d;
   AlignedArray<int16_t> act_s16;
   AlignedArray<int16_t> act_s32;
@@ -61,7 +62,7 @@ struct StepBuffers {
   AlignedArray<int32_t> expert_order;  // [n_experts], those with tokens, the busiest first
 
   static Result<StepBuffers> make(const ModelConfig& config, size_t floats_per_row, int max_rows, int n_ctx,
-                                  int n_threads);
+                                  int n_threads, bool fast);
   size_t bytes() const;
 };
 
@@ -109,20 +110,20 @@ class Step {
   // The kernel a weight is multiplied by, and the form of activations that reads.
   struct Kernel {
     MatmulFn multiply;
-    QuantFamily family;
+    ActForm form;
   };
   Kernel kernel_of(const Weight& w) const;
-  ActRows prepare(const float* x, int n, int k, QuantFamily family);
-  ActRows own_acts() const;
-  // `count` values at x to the codes from value `at` of the activation buffers on.
-  void quantise_at(const float* x, size_t at, int count, QuantFamily family);
+  ActRows prepare(const float* x, int n, int k, ActForm form);
+  ActRows own_acts(const float* x, int n, int k, ActForm form) const;
+  // `count` values at x, from value `first` on of row `row` of k, to the activation buffers.
+  void store_act(const float* x, size_t row, int k, int first, int count, ActForm form);
   AttendRows attend_rows(int layer, int kv_head, int first_row, int n_rows, const float* q, float* out, int thread);
   // Few rows over a long context: chunks of the context are the units, not only kv-heads. The bits are the same.
   void attend_by_chunks(int layer, int n_chunks, const float* q, float* out);
   void route(const ExpertLayer& layer, const float* x);
   void group_by_expert(const ExpertLayer& layer);
-  ActRows gather_slots(const float* x, int k, QuantFamily family, int n_used);
-  ActRows expert_rows(const ActRows& all, int expert, QuantFamily family) const;
+  ActRows gather_slots(const float* x, int k, ActForm form, int n_used);
+  ActRows expert_rows(const ActRows& all, int expert, ActForm form) const;
   template <class Unit>
   void each_expert_block(int n_rows, int block, Unit&& unit);
   void expert_gate_up(const ExpertLayer& layer, const float* x);

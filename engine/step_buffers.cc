@@ -16,7 +16,7 @@ int logit_rows(int n_vocab) {
 }
 
 Result<StepBuffers> StepBuffers::make(const ModelConfig& c, size_t floats_per_row, int max_rows, int n_ctx,
-                                      int n_threads) {
+                                      int n_threads, bool fast) {
   StepBuffers b;
   const auto n = static_cast<size_t>(max_rows);
   auto size = [](int x) { return static_cast<size_t>(x); };
@@ -24,6 +24,7 @@ Result<StepBuffers> StepBuffers::make(const ModelConfig& c, size_t floats_per_ro
   // The widest input of a product, per row of the step; expert inputs have n_used rows of d_ff_expert each.
   const size_t heads = size(c.n_heads) * size(c.head_dim_v);
   const size_t widest = std::max({size(c.d_model), size(c.d_ff), heads});
+  const size_t act_rows = std::max(n, slots);
   const size_t act = std::max(n * widest, slots * size(c.d_ff_expert));
   const size_t k = std::max(widest, size(c.d_ff_expert));
 
@@ -35,7 +36,7 @@ Result<StepBuffers> StepBuffers::make(const ModelConfig& c, size_t floats_per_ro
   };
   KEDGE_TRY(fill(b.rows, n * floats_per_row));
   KEDGE_TRY(fill(b.rope, n * size(c.rope.n_rot)));
-  KEDGE_TRY(fill(b.act_q, act));
+  KEDGE_TRY(fill(b.act_q, (act + act_rows * kActPad) * (fast ? 2 : 1)));
   KEDGE_TRY(fill(b.act_d, act / 32 + 1));
   KEDGE_TRY(fill(b.act_s16, act / 16 + 1));
   KEDGE_TRY(fill(b.act_s32, act / 32 + 1));
@@ -58,7 +59,7 @@ Result<StepBuffers> StepBuffers::make(const ModelConfig& c, size_t floats_per_ro
   if (c.n_experts > 0) {
     KEDGE_TRY(fill(b.gate_probs, n * size(c.n_experts)));
     KEDGE_TRY(fill(b.expert_mid, slots * 2 * size(c.d_ff_expert)));
-    KEDGE_TRY(fill(b.expert_out, slots * size(c.d_model)));
+    KEDGE_TRY(fill(b.expert_out, slots * (size(c.d_model) + kActPad)));
     KEDGE_TRY(fill(b.slot_weight, slots));
     KEDGE_TRY(fill(b.token_slot, slots));
     KEDGE_TRY(fill(b.chosen, slots));

@@ -1,7 +1,6 @@
 // The mixture-of-experts layer: route, group tokens by expert, multiply, combine in ascending expert id.
 #include <algorithm>
 #include <cstring>
-#include <type_traits>
 
 #include "engine/step.h"
 
@@ -71,63 +70,26 @@ void Step::group_by_expert(const ExpertLayer& layer) {
                    [&](int a, int b) { return start[a + 1] - start[a] > start[b + 1] - start[b]; });
 }
 
-// The rows of `x` in the form `family` reads, one per (token, expert) slot, grouped by expert. They lie in the memory
-// of expert_out, which nothing else uses before the down products.
-ActRows Step::gather_slots(const float* x, int k, QuantFamily family, int n_used) {
-  const size_t uk = to_size(k);
-  const size_t slots = to_size(n_) * to_size(n_used);
-  ActRows source = prepare(x, n_, k, family);
-  ActRows rows;
-  rows.k = k;
-  float* memory = b_.expert_out.data();
-  if (family == QuantFamily::kFloat) {
-    rows.x = memory;
-  } else {
-    // Per value one byte of code, at most 1/8 of scale and 3/16 of sums: well within the float there is for it.
-    rows.d = memory;
-    rows.sums16 = reinterpret_cast<const int16_t*>(memory + slots * (uk / 32));
-    rows.sums32 = rows.sums16 + slots * (uk / 16);
-    rows.q = reinterpret_cast<const int8_t*>(rows.sums32 + slots * (uk / 32));
-  }
-  auto copy = [](const auto* from, size_t i, const auto* to, size_t slot, size_t n) {
-    std::memcpy(const_cast<std::remove_const_t<std::remove_pointer_t<decltype(to)>>*>(to) + slot * n, from + i * n,
-                n * sizeof(*from));
-  };
-  const size_t scales = uk / (family == QuantFamily::kSuper256 ? 256 : 32);
+// The rows of `x` in one form, one per (token, expert) slot, grouped by expert. They lie in the memory of expert_out,
+// which nothing else uses before the down products.
+ActRows Step::gather_slots(const float* x, int k, ActForm form, int n_used) {
+  const ActRows source = prepare(x, n_, k, form);
+  const ActSink sink = ActSink::place(b_.expert_out.data(), to_size(n_) * to_size(n_used), to_size(k), form);
   auto body = [&](size_t begin, size_t end, int) {
     for (size_t i = begin; i < end; ++i) {
       for (size_t j = i * to_size(n_used); j < (i + 1) * to_size(n_used); ++j) {
-        const size_t slot = to_size(b_.token_slot[j]);
-        if (family == QuantFamily::kFloat) {
-          copy(source.x, i, rows.x, slot, uk);
-          continue;
-        }
-        copy(source.q, i, rows.q, slot, uk);
-        copy(source.d, i, rows.d, slot, scales);
-        copy(source.sums32, i, rows.sums32, slot, uk / 32);
-        if (family == QuantFamily::kSuper256) copy(source.sums16, i, rows.sums16, slot, uk / 16);
+        sink.copy(source, i, to_size(b_.token_slot[j]), form);
       }
     }
   };
   n_ < 16 ? body(0, to_size(n_), 0) : team_.split(to_size(n_), 1, body);
-  return rows;
+  return sink.rows();
 }
 
 // The rows of one expert.
-ActRows Step::expert_rows(const ActRows& all, int expert, QuantFamily family) const {
-  const auto first = to_size(b_.expert_start[to_size(expert)]);
-  const size_t k = to_size(all.k);
-  ActRows a = all;
-  a.n = b_.expert_start[to_size(expert) + 1] - b_.expert_start[to_size(expert)];
-  if (family == QuantFamily::kFloat) {
-    a.x += first * k;
-  } else {
-    a.q += first * k;
-    a.d += first * (k / (family == QuantFamily::kSuper256 ? 256 : 32));
-    a.sums16 += first * (k / 16);
-    a.sums32 += first * (k / 32);
-  }
-  return a;
+ActRows Step::expert_rows(const ActRows& all, int expert, ActForm form) const {
+  const int first = b_.expert_start[to_size(expert)];
+  return slice_rows(all, to_size(first), b_.expert_start[to_size(expert) + 1] - first, form);
 }
 
 // Calls unit(expert, first row, rows, thread) for blocks of `block` of the experts' n_rows weight rows: the experts
@@ -149,25 +111,25 @@ void Step::expert_gate_up(const ExpertLayer& layer, const float* x) {
   const size_t ff = to_size(d_ff);
   float* gate_out = b_.expert_mid.data();
   float* up_out = gate_out + to_size(n_) * to_size(layer.n_used) * ff;
-  const QuantFamily gate_family = kernel_of(layer.gate).family;
-  const QuantFamily up_family = kernel_of(layer.up).family;
-  const QuantFamily down_family = kernel_of(layer.down).family;
-  const int block = down_family == QuantFamily::kSuper256 ? 256 : 64;
+  const ActForm gate_form = kernel_of(layer.gate).form;
+  const ActForm up_form = kernel_of(layer.up).form;
+  const ActForm down_form = kernel_of(layer.down).form;
+  const int block = down_form == ActForm::kSuper256 ? 256 : 64;
   auto product = [&](const Weight& w, const ActRows& rows, float* out, int e, int first, int count, int thread) {
     const size_t at = to_size(b_.expert_start[to_size(e)]) * ff + to_size(first);
     const Kernel kernel = kernel_of(w);
-    kernel.multiply(w.slice(first, count, e), expert_rows(rows, e, kernel.family), out + at, ff,
+    kernel.multiply(w.slice(first, count, e), expert_rows(rows, e, kernel.form), out + at, ff,
                     b_.scratch[to_size(thread)].data());
   };
   auto activate = [&](int e, int first, int count) {
     for (int s = b_.expert_start[to_size(e)]; s < b_.expert_start[to_size(e) + 1]; ++s) {
       const size_t at = to_size(s) * ff + to_size(first);
       k_.silu_mul(gate_out + at, up_out + at, gate_out + at, count);
-      quantise_at(gate_out + at, at, count, down_family);
+      store_act(gate_out + at, to_size(s), d_ff, first, count, down_form);
     }
   };
-  const ActRows rows = gather_slots(x, config_.d_model, gate_family, layer.n_used);
-  if (gate_family == up_family) {
+  const ActRows rows = gather_slots(x, config_.d_model, gate_form, layer.n_used);
+  if (gate_form == up_form) {
     each_expert_block(d_ff, block, [&](int e, int first, int count, int thread) {
       product(layer.gate, rows, gate_out, e, first, count, thread);
       product(layer.up, rows, up_out, e, first, count, thread);
@@ -178,7 +140,7 @@ void Step::expert_gate_up(const ExpertLayer& layer, const float* x) {
   each_expert_block(d_ff, block, [&](int e, int first, int count, int thread) {
     product(layer.gate, rows, gate_out, e, first, count, thread);
   });
-  const ActRows other = gather_slots(x, config_.d_model, up_family, layer.n_used);
+  const ActRows other = gather_slots(x, config_.d_model, up_form, layer.n_used);
   each_expert_block(d_ff, block, [&](int e, int first, int count, int thread) {
     product(layer.up, other, up_out, e, first, count, thread);
     activate(e, first, count);
@@ -188,12 +150,10 @@ void Step::expert_gate_up(const ExpertLayer& layer, const float* x) {
 void Step::expert_down(const ExpertLayer& layer) {
   const int d_model = layer.down.rows;
   const Kernel kernel = kernel_of(layer.down);
-  ActRows rows = own_acts();
-  rows.k = layer.gate.rows;
-  rows.x = b_.expert_mid.data();
+  const ActRows rows = own_acts(b_.expert_mid.data(), 0, layer.gate.rows, kernel.form);
   each_expert_block(d_model, kUnitRows, [&](int e, int first, int count, int thread) {
     float* out = b_.expert_out.data() + to_size(b_.expert_start[to_size(e)]) * to_size(d_model) + first;
-    kernel.multiply(layer.down.slice(first, count, e), expert_rows(rows, e, kernel.family), out, to_size(d_model),
+    kernel.multiply(layer.down.slice(first, count, e), expert_rows(rows, e, kernel.form), out, to_size(d_model),
                     b_.scratch[to_size(thread)].data());
   });
 }

@@ -10,6 +10,10 @@
 //   B_j       m_j * (top / bound), rounded half to even
 //   byte      ((((code - zero) << shift) * A_j + 2^14) >> 15) + B_j
 // Activations are those of K-quants (int8 per 256), and per 256 values acc = fma(float(isum), d * d_x, acc).
+//
+// Float weights: weights and activations as bfloat16, half to even, subnormals as 0. Per 32 values, ascending, two
+// float32 chains, one over the even and one over the odd values, each from 0 and by fma; acc += even + odd. Results too
+// small for a normal number are 0. (That is TDPBF16PS; Intel SDM volume 2.)
 #pragma once
 
 #include "kernels/packed.h"

@@ -27,12 +27,13 @@ void make_table(KernelTable* table);
 namespace {
 
 #if defined(__x86_64__)
-// The processor has 8-bit tiles and the system lets this process keep them. Leave given, all threads have it.
+// The processor has 8-bit and bfloat16 tiles and the system lets this process keep them. Leave given, all threads have it.
 bool amx_usable() {
   unsigned a = 0, b = 0, c = 0, d = 0;
-  constexpr unsigned kTile = 1u << 24;
-  constexpr unsigned kInt8 = 1u << 25;
-  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0 || (d & kTile) == 0 || (d & kInt8) == 0) return false;
+  constexpr unsigned kTiles = 1u << 24 | 1u << 25 | 1u << 22;  // tiles, of 8-bit integers, of bfloat16
+  constexpr unsigned kVectorBf16 = 1u << 5;
+  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0 || (d & kTiles) != kTiles) return false;
+  if (__get_cpuid_count(7, 1, &a, &b, &c, &d) == 0 || (a & kVectorBf16) == 0) return false;
   constexpr long kRequestPermission = 0x1023;  // ARCH_REQ_XCOMP_PERM
   constexpr long kTileData = 18;
   return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;

@@ -11,16 +11,26 @@
 
 namespace kedge {
 
-// Rows of activations as a matmul reads them: [n][k], one after the other. Which members are set follows the weight
-// format's family.
+// What the engine adds to k for the pitch of codes, in bytes: one cache line.
+inline constexpr int kActPad = 64;
+
+// The form of activations a matmul reads: that of the weight format's family, or bfloat16 (fast numerics of float
+// weights).
+enum class ActForm { kFloat32, kBlock32, kSuper256, kBfloat16 };
+
+// Rows of activations: [n][k], one after the other. Which members are set follows the form.
 struct ActRows {
   int n = 0;                        // rows (tokens)
   int k = 0;                        // values per row
-  const float* x = nullptr;         // kFloat: [.][k]
-  const int8_t* q = nullptr;        // quantised families: [.][k], codes in [-127, 127]
+  int pitch = 0;  // values from row to row of q and b16; 0: k. Powers of two put all rows into few sets of a cache
+  const float* x = nullptr;         // kFloat32: [.][k]
+  const uint16_t* b16 = nullptr;    // kBfloat16: [.][k]
+  const int8_t* q = nullptr;        // kBlock32, kSuper256: [.][k], codes in [-127, 127]
   const float* d = nullptr;         // kBlock32: [.][k/32]; kSuper256: [.][k/256]
   const int16_t* sums16 = nullptr;  // kSuper256: sum of codes per 16, [.][k/16]
   const int16_t* sums32 = nullptr;  // both: sum of codes per 32, [.][k/32]
+
+  size_t row_pitch() const { return static_cast<size_t>(pitch == 0 ? k : pitch); }
 };
 
 // Consecutive rows of a weight matrix: in the packed layout (kernels/packed.h) where the table has a `pack` for the
@@ -88,6 +98,9 @@ struct KernelTable {
   void (*quantise_block32)(const float* x, int k, int8_t* q, float* d, int16_t* sums32) noexcept = nullptr;
   void (*quantise_super256)(const float* x, int k, int8_t* q, float* d, int16_t* sums16,
                             int16_t* sums32) noexcept = nullptr;
+
+  // n floats to bfloat16, half to even; subnormal numbers become 0.
+  void (*to_bf16)(const float* x, uint16_t* y, int n) noexcept = nullptr;
 
   // By QuantFormat::index. pack is null where matmul reads the file's layout.
   MatmulFn matmul[kMaxQuantFormats] = {};

@@ -47,4 +47,11 @@ KEDGE_INLINE uint16_t f32_to_bf16(float f) {
   return static_cast<uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
 }
 
+// The same, with subnormal numbers taken as zero.
+KEDGE_INLINE uint16_t f32_to_bf16_flushed(float f) {
+  const uint32_t bits = std::bit_cast<uint32_t>(f);
+  if ((bits & 0x7f800000u) == 0) return static_cast<uint16_t>((bits >> 16) & 0x8000u);
+  return f32_to_bf16(f);
+}
+
 }  // namespace kedge

@@ -10,7 +10,7 @@ namespace kedge {
 
 size_t matmul_scratch_bytes(int k) {
   // Codes of 32 rows, or floats of 16, or a tile of 16 rows of activations and a fixed amount for sums.
-  return static_cast<size_t>(k) * 64 + 131072;
+  return (static_cast<size_t>(k) + kActPad) * 64 + 131072;
 }
 
 }  // namespace kedge
@@ -79,9 +79,9 @@ void matmul_rows(const WeightRows& w, const ActRows& x, float* y, size_t ldy, st
       if constexpr (F::kFamily == QuantFamily::kFloat) {
         out = dot_float<F>(row, x.x + a * k, x.k);
       } else if constexpr (F::kFamily == QuantFamily::kBlock32) {
-        out = dot_block32<F>(row, x.q + a * k, x.d + a * k / 32, x.sums32 + a * k / 32, x.k);
+        out = dot_block32<F>(row, x.q + a * x.row_pitch(), x.d + a * k / 32, x.sums32 + a * k / 32, x.k);
       } else {
-        out = dot_super256<F>(row, x.q + a * k, x.d + a * k / 256, x.sums16 + a * k / 16, x.k);
+        out = dot_super256<F>(row, x.q + a * x.row_pitch(), x.d + a * k / 256, x.sums16 + a * k / 16, x.k);
       }
     }
   }

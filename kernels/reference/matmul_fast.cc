@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "kernels/reference/reference.h"
 #include "registry/quants_headers.inc"
@@ -86,7 +87,7 @@ void matmul_quantised(const WeightRows& w, const ActRows& x, float* y, size_t ld
     for (size_t b = 0; b < k / 256; ++b) {
       const FastBlock block = requantise<F>(row + b * kPer256);
       for (int i = 0; i < x.n; ++i) {
-        const int8_t* q = x.q + static_cast<size_t>(i) * k + b * 256;
+        const int8_t* q = x.q + static_cast<size_t>(i) * x.row_pitch() + b * 256;
         int32_t isum = 0;
         for (int j = 0; j < 256; ++j) isum += block.w[j] * q[j];
         float& out = y[static_cast<size_t>(i) * ldy + static_cast<size_t>(r)];
@@ -96,10 +97,33 @@ void matmul_quantised(const WeightRows& w, const ActRows& x, float* y, size_t ld
   }
 }
 
+float flushed(float x) { return std::fabs(x) < std::numeric_limits<float>::min() ? std::copysign(0.0f, x) : x; }
+
+template <class F>
+void matmul_float(const WeightRows& w, const ActRows& x, float* y, size_t ldy, std::byte*) noexcept {
+  const auto k = static_cast<size_t>(x.k);
+  for (int r = 0; r < w.n_rows; ++r) {
+    const auto* row = reinterpret_cast<const typename F::Block*>(w.data + static_cast<size_t>(r) * w.stride);
+    for (int i = 0; i < x.n; ++i) {
+      const uint16_t* a = x.b16 + static_cast<size_t>(i) * x.row_pitch();
+      float acc = 0.0f;
+      for (size_t b = 0; b < k; b += 32) {
+        float chain[2] = {};
+        for (size_t j = b; j < b + 32; ++j) {
+          const float wj = flushed(bf16_to_f32(f32_to_bf16_flushed(F::to_float(row[j]))));
+          chain[j % 2] = flushed(std::fma(flushed(bf16_to_f32(a[j])), wj, chain[j % 2]));
+        }
+        acc = flushed(acc + flushed(chain[0] + chain[1]));
+      }
+      y[static_cast<size_t>(i) * ldy + static_cast<size_t>(r)] = acc;
+    }
+  }
+}
+
 template <class F>
 constexpr MatmulFn fast() {
   if constexpr (F::kFamily == QuantFamily::kFloat) {
-    return nullptr;
+    return &matmul_float<F>;
   } else {
     return &matmul_quantised<F>;
   }
@@ -112,6 +136,10 @@ constexpr MatmulFn kMatmul[] = {
 };
 
 }  // namespace
+
+void to_bf16(const float* x, uint16_t* y, int n) noexcept {
+  for (int i = 0; i < n; ++i) y[i] = f32_to_bf16_flushed(x[i]);
+}
 
 MatmulFn matmul_fast(int format_index) { return kMatmul[format_index]; }
 

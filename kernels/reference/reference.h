@@ -20,7 +20,8 @@ void rope_interleaved(float* x, const float* cos_sin, int n_pairs) noexcept;
 void quantise_block32(const float* x, int k, int8_t* q, float* d, int16_t* sums32) noexcept;
 void quantise_super256(const float* x, int k, int8_t* q, float* d, int16_t* sums16, int16_t* sums32) noexcept;
 MatmulFn matmul(int format_index);
-MatmulFn matmul_fast(int format_index);  // null for float formats
+MatmulFn matmul_fast(int format_index);
+void to_bf16(const float* x, uint16_t* y, int n) noexcept;
 void kv_store(const KvLayout& layout, std::byte* page, int slot, const float* k, const float* v) noexcept;
 void attend(const AttendRows& rows) noexcept;
 void attend_chunk(const AttendRows& rows, int chunk, float* parts) noexcept;

@@ -16,6 +16,7 @@ KernelTable make_table() {
   t.rope_interleaved = reference::rope_interleaved;
   t.quantise_block32 = reference::quantise_block32;
   t.quantise_super256 = reference::quantise_super256;
+  t.to_bf16 = reference::to_bf16;
   for (const QuantFormat& f : quant_formats()) {
     t.matmul[f.index] = reference::matmul(f.index);
     t.fast[f.index] = reference::matmul_fast(f.index);

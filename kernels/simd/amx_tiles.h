@@ -36,33 +36,37 @@ KEDGE_INLINE void memory_barrier() { asm volatile("" ::: "memory"); }
 
 // Sixteen rows of tokens of one tile.
 struct TokenTile {
-  const int8_t* q;  // row i at q + i * k
+  const int8_t* q;  // rows TokenTiles::pitch apart
   int first;        // token of row 0
   int n;            // valid rows; the results of the others are dropped
 };
 
-// Token tiles of a run of tokens; the last rows that do not fill a tile are copied to `tail` ([16][k], zero filled), so
-// that no tile reads beyond the activations.
+// Token tiles of a run of tokens, rows of `bytes` bytes `pitch` apart; the last rows that do not fill a tile are copied
+// to `tail` ([16][pitch], zero filled), so that no tile reads beyond the activations.
 struct TokenTiles {
   const int8_t* q;
   const int8_t* tail;
   int n;
-  size_t k;
+  size_t pitch;
 
-  static KEDGE_INLINE TokenTiles make(const int8_t* q, int n, int k, int8_t* tail) {
-    const auto uk = static_cast<size_t>(k);
+  static KEDGE_INLINE TokenTiles make(const int8_t* q, int n, int bytes, size_t pitch, int8_t* tail) {
+    const auto size = static_cast<size_t>(bytes);
     const int left = n % 16;
-    if (left != 0) {
-      __builtin_memcpy(tail, q + static_cast<size_t>(n - left) * uk, static_cast<size_t>(left) * uk);
-      __builtin_memset(tail + static_cast<size_t>(left) * uk, 0, static_cast<size_t>(16 - left) * uk);
+    for (int i = 0; left != 0 && i < 16; ++i) {
+      int8_t* to = tail + static_cast<size_t>(i) * pitch;
+      if (i < left) {
+        __builtin_memcpy(to, q + static_cast<size_t>(n - left + i) * pitch, size);
+      } else {
+        __builtin_memset(to, 0, size);
+      }
     }
-    return {q, tail, n, uk};
+    return {q, tail, n, pitch};
   }
   KEDGE_INLINE int count() const { return (n + 15) / 16; }
   KEDGE_INLINE TokenTile at(int i) const {
     const int first = i * 16;
-    return first + 16 <= n ? TokenTile{q + static_cast<size_t>(first) * k, first, 16}
-                           : TokenTile{tail, first, n - first};
+    if (first + 16 <= n) return TokenTile{q + static_cast<size_t>(first) * pitch, first, 16};
+    return TokenTile{tail, first, n - first};
   }
 };
 

@@ -238,9 +238,9 @@ KEDGE_INLINE void super_pass(const std::byte* const* group, const ActRows& x, co
         const SuperScales<F>& before = scales[(g + kGroups - 1) % kGroups];
         const int8_t* weights = m.weights + g * 8192;
         if (two) {
-          super_tiles<F, true>(weights, first.q + b * 256, second.q + b * 256, tiles.k, sums, pending, before, blocks);
+          super_tiles<F, true>(weights, first.q + b * 256, second.q + b * 256, tiles.pitch, sums, pending, before, blocks);
         } else {
-          super_tiles<F, false>(weights, first.q + b * 256, nullptr, tiles.k, sums, pending, before, blocks);
+          super_tiles<F, false>(weights, first.q + b * 256, nullptr, tiles.pitch, sums, pending, before, blocks);
         }
         pending.sums = sums;
         pending.acc = m.acc + (static_cast<size_t>(g) * kPassTokens + static_cast<size_t>(first.first)) * 16;
@@ -366,11 +366,11 @@ KEDGE_INLINE void block32_pass(const std::byte* const* group, const ActRows& x, 
         next.acc = m.acc + (static_cast<size_t>(g) * kPassTokens + first) * 16;
         next.sums = m.sums + turn * 2048;
         next.n_blocks = n;
-        block32_items<F>(next, pending, tiles.k, static_cast<size_t>(blocks));
+        block32_items<F>(next, pending, tiles.pitch, static_cast<size_t>(blocks));
         pending = next;
       }
     }
-    block32_items<F>(Block32Item{}, pending, tiles.k, static_cast<size_t>(blocks));
+    block32_items<F>(Block32Item{}, pending, tiles.pitch, static_cast<size_t>(blocks));
   }
 }
 
@@ -387,6 +387,18 @@ struct ExactPass {
   }
 };
 
+// The accumulators of n tokens and up to n_groups * 16 of n_rows rows to y.
+KEDGE_INLINE void store_sums(const AmxScratch& m, int n, int n_rows, int n_groups, float* y, size_t ldy) {
+  for (int t = 0; t < n; ++t) {
+    for (int g = 0; g < n_groups; ++g) {
+      const int rows = n_rows - g * 16 < 16 ? n_rows - g * 16 : 16;
+      const auto mask = static_cast<__mmask16>((1u << rows) - 1);
+      _mm512_mask_storeu_ps(y + static_cast<size_t>(t) * ldy + g * 16, mask,
+                            _mm512_load_ps(m.acc + (g * kPassTokens + t) * 16));
+    }
+  }
+}
+
 // kGroups groups of rows against the tokens of a pass.
 template <class Pass, int kGroups>
 KEDGE_INLINE void group_pass(const std::byte* first_group, size_t stride, const ActRows& x, const TokenTiles& tiles,
@@ -396,14 +408,7 @@ KEDGE_INLINE void group_pass(const std::byte* first_group, size_t stride, const 
     __builtin_memset(m.acc + g * kPassTokens * 16, 0, static_cast<size_t>(tiles.count()) * 16 * 64);
   }
   Pass::template run<kGroups>(group, x, tiles, m);
-  for (int t = 0; t < x.n; ++t) {
-    for (int g = 0; g < kGroups; ++g) {
-      const int rows = n_rows - g * 16 < 16 ? n_rows - g * 16 : 16;
-      const auto mask = static_cast<__mmask16>((1u << rows) - 1);
-      _mm512_mask_storeu_ps(y + static_cast<size_t>(t) * ldy + g * 16, mask,
-                            _mm512_load_ps(m.acc + (g * kPassTokens + t) * 16));
-    }
-  }
+  store_sums(m, x.n, n_rows, kGroups, y, ldy);
 }
 
 // All rows against all tokens, kPassTokens at a time. Activations have one scale per `act_block` values.
@@ -416,11 +421,11 @@ KEDGE_INLINE void matmul_passes(const WeightRows& w, const ActRows& x, int act_b
     ActRows part = x;
     const auto first = static_cast<size_t>(t0);
     part.n = x.n - t0 < kPassTokens ? x.n - t0 : kPassTokens;
-    part.q += first * k;
+    part.q += first * x.row_pitch();
     part.d += first * (k / static_cast<size_t>(act_block));
     part.sums16 += first * (k / 16);
     part.sums32 += first * (k / 32);
-    const TokenTiles tiles = TokenTiles::make(part.q, part.n, x.k, m.tail);
+    const TokenTiles tiles = TokenTiles::make(part.q, part.n, x.k, x.row_pitch(), m.tail);
     for (int row = 0; row < w.n_rows; row += 32) {
       const std::byte* group = w.data + static_cast<size_t>(row / 16) * w.stride;
       float* out = y + first * ldy + row;

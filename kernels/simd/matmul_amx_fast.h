@@ -170,10 +170,10 @@ struct FastPass {
         if (t + 1 < n_tiles) {
           const TokenTile second = tiles.at(t + 1);
           n += second.n;
-          fast_tiles<kGroups, true>(m.weights, first.q + b * 256, second.q + b * 256, tiles.k, sums, pending, scale,
+          fast_tiles<kGroups, true>(m.weights, first.q + b * 256, second.q + b * 256, tiles.pitch, sums, pending, scale,
                                     blocks);
         } else {
-          fast_tiles<kGroups, false>(m.weights, first.q + b * 256, nullptr, tiles.k, sums, pending, scale, blocks);
+          fast_tiles<kGroups, false>(m.weights, first.q + b * 256, nullptr, tiles.pitch, sums, pending, scale, blocks);
         }
         pending = {sums, m.acc + first.first * 16, x.d + static_cast<size_t>(first.first) * blocks + b, n};
       }

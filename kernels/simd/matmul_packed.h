@@ -178,7 +178,7 @@ KEDGE_INLINE void tile(const WeightRows& w, int group, int part, const std::byte
 #pragma GCC unroll 16
   for (int t = 0; t < kT; ++t) {
     const auto row = static_cast<size_t>(t0 + t);
-    in.q[t] = x.q + row * static_cast<size_t>(x.k);
+    in.q[t] = x.q + row * x.row_pitch();
     in.d[t] = x.d + row * static_cast<size_t>(n_blocks);
     in.sums[t] = all_sums + row * static_cast<size_t>(n_subs);
   }

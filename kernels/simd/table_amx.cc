@@ -7,6 +7,7 @@
 #include "kernels/simd/matmul_amx.h"
 #include "kernels/simd/matmul_amx_fast.h"
 #include "registry/quants_headers.inc"
+#include "kernels/simd/matmul_amx_bf16.h"
 // clang-format on
 
 namespace kedge {
@@ -42,7 +43,7 @@ constexpr MatmulFn kMatmul[] = {
 template <class F>
 constexpr MatmulFn fast() {
   if constexpr (F::kFamily == QuantFamily::kFloat) {
-    return nullptr;
+    return &matmul_bf16<F>;
   } else {
     return &matmul_fast<F>;
   }
@@ -61,6 +62,7 @@ void make_table(KernelTable* table) {
   table->name = "amx";
   int i = 0;
   for (const MatmulFn f : kMatmul) table->matmul[i++] = f;
+  table->to_bf16 = to_bf16;
   i = 0;
   for (const MatmulFn f : kFast) table->fast[i++] = f;
 }
