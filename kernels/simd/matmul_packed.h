@@ -36,6 +36,16 @@ struct TileInput {
   const int16_t* sums[kT];  // per sub-block
 };
 
+// Reads the stream ahead while quad q of 32 codes is computed, evenly: a burst of requests would fill the buffers of the
+// first-level cache and stop everything behind it.
+template <class F, int q>
+KEDGE_INLINE void fetch_ahead(const std::byte* codes) {
+  constexpr int kLines = PackedBlock<F>::kGroupBytes / 64;
+  const auto* ahead = reinterpret_cast<const char*>(codes) + kAheadBytes;
+#pragma GCC unroll 8
+  for (int line = q * kLines / 8; line < (q + 1) * kLines / 8; ++line) __builtin_prefetch(ahead + line * 64, 0, 3);
+}
+
 // Dots of 32 codes from quad kFrom on, kQuads quads, into `each(p, t, sum)` whenever sums must be taken.
 template <class F, class Source, int kFrom, int kTo, int kP, int kT, class Each>
 KEDGE_INLINE void dot_quads(const TileInput<kP, kT>& in, size_t codes_at, int k_at, Each&& each) {
@@ -44,6 +54,8 @@ KEDGE_INLINE void dot_quads(const TileInput<kP, kT>& in, size_t codes_at, int k_
   S::Ints sum[kP][kT];
   static_for<kTo, kFrom>([&](auto index) __attribute__((always_inline)) {
     constexpr int q = decltype(index)::value;
+    // Decode: the stream is what takes the time.
+    if constexpr (kT < kTileTokens) fetch_ahead<F, q>(in.codes[0] + codes_at);
     typename Dot::Weights w[kP];
 #pragma GCC unroll 16
     for (int p = 0; p < kP; ++p) w[p] = Dot::weights(Source::template quad<q>(in.codes[p] + codes_at));
@@ -189,11 +201,11 @@ KEDGE_INLINE void tile(const WeightRows& w, int group, int part, const std::byte
     for (int t = 0; t < kT; ++t) acc[p][t] = S::set_float(0.0f);
   }
   for (int b = 0; b < n_blocks; ++b) {
-    if (kT < kTileTokens) {
-      // Decode: the stream is what takes the time.
-      const auto* ahead = reinterpret_cast<const char*>(in.block[0] + static_cast<size_t>(b) * P::kBytes) + kAheadBytes;
-#pragma GCC unroll 64
-      for (int line = 0; line < P::kBytes; line += 64) __builtin_prefetch(ahead + line, 0, 3);
+    if constexpr (kT < kTileTokens) {
+      // Scales and sub-scales, behind the codes.
+      const auto* block = reinterpret_cast<const char*>(in.block[0] + static_cast<size_t>(b) * P::kBytes);
+#pragma GCC unroll 16
+      for (int line = P::kSubScales; line < P::kBytes; line += 64) __builtin_prefetch(block + kAheadBytes + line, 0, 3);
     }
     if constexpr (P::kSuper) {
       super256_step<F, Source>(in, b, acc);
