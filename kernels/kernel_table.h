@@ -20,8 +20,8 @@ enum class ActForm { kFloat32, kBlock32, kSuper256, kBfloat16 };
 
 // Rows of activations: [n][k], one after the other. Which members are set follows the form.
 struct ActRows {
-  int n = 0;                        // rows (tokens)
-  int k = 0;                        // values per row
+  int n = 0;      // rows (tokens)
+  int k = 0;      // values per row
   int pitch = 0;  // values from row to row of q and b16; 0: k. Powers of two put all rows into few sets of a cache
   const float* x = nullptr;         // kFloat32: [.][k]
   const uint16_t* b16 = nullptr;    // kBfloat16: [.][k]
@@ -105,6 +105,12 @@ struct KernelTable {
   // By QuantFormat::index. pack is null where matmul reads the file's layout.
   MatmulFn matmul[kMaxQuantFormats] = {};
   PackFn pack[kMaxQuantFormats] = {};
+  bool packs() const {
+    for (const PackFn f : pack) {
+      if (f != nullptr) return true;
+    }
+    return false;
+  }
   // The same with the arithmetic of kernels/fast_numerics.h, for k a multiple of 256: quantised formats read
   // activations of kSuper256, float formats floats. All null where the instruction set gains nothing by it.
   MatmulFn fast[kMaxQuantFormats] = {};

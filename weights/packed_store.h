@@ -1,6 +1,6 @@
-// The weights as the kernels read them: matrices whose format the kernel table packs are copied, interleaved, into
-// large blocks of memory on huge pages; others stay where the file is mapped. The source of what was packed is let go,
-// so that no weight is resident twice.
+// The weights as the kernels read them, in large blocks of memory on huge pages: interleaved where the kernel table
+// packs their format, otherwise as in the file. The source is let go, so that no weight is resident twice. (The
+// reference table packs nothing: then all weights stay where the file is mapped.)
 #pragma once
 
 #include <cstddef>

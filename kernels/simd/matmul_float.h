@@ -9,6 +9,8 @@ namespace kedge::KEDGE_ISA {
 // Register tile: kFloatRows x kFloatTokens accumulators of 16 lanes.
 inline constexpr int kFloatRows = kVnni ? 4 : 2;
 inline constexpr int kFloatTokens = kVnni ? 6 : 3;
+// Values of a row that decode reads ahead.
+inline constexpr int kFloatAhead = 1024;
 
 // The tree sums of kR accumulators to out[0 .. kR); four at a time where the instruction set has a way.
 template <int kR>
@@ -30,17 +32,18 @@ KEDGE_INLINE void float_tile(const typename F::Block* const* w, const float* con
 #pragma GCC unroll 16
     for (int t = 0; t < kT; ++t) acc[r][t] = V::zero();
   }
+  constexpr int kLine = 64 / static_cast<int>(sizeof(typename F::Block));
   int i = 0;
   for (; i + 16 <= k; i += 16) {
+    if (kT < 4 && i % kLine == 0) {
+      // A little ahead in every row, and from the rows' ends on in the next kR rows.
+      const int ahead = i + kFloatAhead < k ? i + kFloatAhead : i + kFloatAhead + (kR - 1) * k;
+#pragma GCC unroll 16
+      for (int r = 0; r < kR; ++r) __builtin_prefetch(w[r] + ahead);
+    }
     V a[kR];
 #pragma GCC unroll 16
-    for (int r = 0; r < kR; ++r) {
-      // The same place of the next rows: rows lie one after the other, so this reads ahead linearly.
-      if (kT < 4)
-        __builtin_prefetch(reinterpret_cast<const char*>(w[r] + i) +
-                           kR * static_cast<size_t>(k) * sizeof(typename F::Block));
-      a[r] = F::template load16<S>(w[r] + i);
-    }
+    for (int r = 0; r < kR; ++r) a[r] = F::template load16<S>(w[r] + i);
 #pragma GCC unroll 16
     for (int t = 0; t < kT; ++t) {
       const V b = V::load(x[t] + i);
@@ -178,10 +181,18 @@ static void matmul_float(const WeightRows& w, const ActRows& x, float* y, size_t
     }
   }
   for (int r = done; r < w.n_rows;) {
-    const int n = w.n_rows - r < kFloatRows ? 1 : kFloatRows;
+    // One token: fewer rows are fewer streams of memory.
+    const int left = w.n_rows - r;
+    const int n = x.n == 1 && left >= 2 ? 2 : left < kFloatRows ? 1 : kFloatRows;
     const typename F::Block* rows[kFloatRows];
     for (int j = 0; j < n; ++j) rows[j] = row(r + j);
-    n == 1 ? float_row_tile<F, 1>(rows, x, y + r, ldy) : float_row_tile<F, kFloatRows>(rows, x, y + r, ldy);
+    if (n == 1) {
+      float_row_tile<F, 1>(rows, x, y + r, ldy);
+    } else if (n == 2) {
+      float_row_tile<F, 2>(rows, x, y + r, ldy);
+    } else {
+      float_row_tile<F, kFloatRows>(rows, x, y + r, ldy);
+    }
     r += n;
   }
 }
