@@ -71,7 +71,7 @@ KEDGE_INLINE void block32_step(const TileInput<kP, kT>& in, int b, S::Floats (&a
   S::Ints dot[kP][kT];
   dot_quads<F, Source, 0, 8>(
       in, static_cast<size_t>(b) * Source::kBlockStride,
-      b * 32, [&](int p, int t, const Dot::Sum& sum, bool first) __attribute__((always_inline)) {
+      b * 32, [&](int p, int t, const typename Dot::Sum& sum, bool first) __attribute__((always_inline)) {
         const S::Ints s = Dot::finish(sum);
         dot[p][t] = first ? s : S::add(dot[p][t], s);
       });
@@ -134,7 +134,7 @@ KEDGE_INLINE void super256_step(const TileInput<kP, kT>& in, int b, S::Floats (&
       const int group = (four * 4 + j) * kQuads / 8;
       dot_quads<F, Source, kFrom, kFrom + kQuads>(
           in, static_cast<size_t>(b) * Source::kBlockStride + static_cast<size_t>(group) * Source::kGroupStride,
-          b * 256 + group * 32, [&](int p, int t, const Dot::Sum& sum, bool) __attribute__((always_inline)) {
+          b * 256 + group * 32, [&](int p, int t, const typename Dot::Sum& sum, bool) __attribute__((always_inline)) {
             total[p][t] = Dot::finish_scaled(total[p][t], sum, scale[p]);
           });
     });
