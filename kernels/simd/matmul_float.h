@@ -10,10 +10,10 @@ namespace kedge::KEDGE_ISA {
 inline constexpr int kFloatRows = S::kFloatRows;
 inline constexpr int kFloatTokens = S::kFloatTokens;
 
-// The tree sums of kR accumulators to out[0 .. kR); four at a time where the instruction set has a way.
+// The tree sums of kR accumulators to out[0 .. kR); four at a time if there are as many.
 template <int kR>
 KEDGE_INLINE void store_tree_sums(const V* acc, float* out) {
-  if constexpr (kR == 4 && requires { S::store_tree_sums4(acc, out); }) {
+  if constexpr (kR == 4) {
     S::store_tree_sums4(acc, out);
   } else {
 #pragma GCC unroll 16

@@ -78,6 +78,16 @@ struct S {
     return r;
   }
 
+  // The tree sums (Vec16::tree_sum) of four accumulators to out[0 .. 4).
+  KEDGE_INLINE static void store_tree_sums4(const F32x16* acc, float* out) {
+    const auto pair = [](const F32x16& x) __attribute__((always_inline)) {
+      const float32x4_t q = vaddq_f32(vaddq_f32(x.v[0], x.v[2]), vaddq_f32(x.v[1], x.v[3]));
+      return vadd_f32(vget_low_f32(q), vget_high_f32(q));
+    };
+    const float32x4_t a = vcombine_f32(pair(acc[0]), pair(acc[1]));
+    vst1q_f32(out, vpaddq_f32(a, vcombine_f32(pair(acc[2]), pair(acc[3]))));
+  }
+
   // ---- lanes of rows: one register holds four consecutive codes, or one number, of kRows rows
   static constexpr int kRows = 4;
   // 2 x 2 accumulators of four registers each; a third token no longer fits into 32 registers.
