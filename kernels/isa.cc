@@ -7,6 +7,9 @@
 #include <cpuid.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#elif defined(__aarch64__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
 #endif
 
 namespace kedge {
@@ -21,6 +24,13 @@ const KernelTable& kernels();
 }
 namespace amx {
 void make_table(KernelTable* table);
+}
+#elif defined(__aarch64__)
+namespace neon {
+const KernelTable& kernels();
+}
+namespace neondot {
+const KernelTable& kernels();
 }
 #endif
 
@@ -57,6 +67,9 @@ std::vector<const KernelTable*> detect() {
     tables.push_back(&avx512vnni::kernels());
   }
   if (has_avx2) tables.push_back(&avx2::kernels());
+#elif defined(__aarch64__)
+  if ((getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0) tables.push_back(&neondot::kernels());
+  tables.push_back(&neon::kernels());
 #endif
   tables.push_back(&reference_kernels());
   return tables;

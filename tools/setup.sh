@@ -2,9 +2,10 @@
 # Installs the Debian 12 packages Kedge is built from. Does nothing when all are there. Needs root or sudo otherwise.
 #   tools/setup.sh             what a native build and the tests need
 #   tools/setup.sh --dev       also clang-format and clang-tidy
-#   tools/setup.sh --aarch64   also the cross compiler, qemu-user and the arm64 libraries of the preset aarch64; those take
-#                              the place of some native ones: run tools/setup.sh again before the next native build
+#   tools/setup.sh --aarch64   also the cross compiler and qemu-user, and the arm64 libraries of the preset aarch64
+#                              unpacked into build/aarch64-root; no package of another architecture is installed
 set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 packages=(
   g++ binutils cmake ninja-build pkg-config
@@ -12,27 +13,49 @@ packages=(
   libgtest-dev libbenchmark-dev libeigen3-dev
   python3
 )
-foreign=()
+arm64=()
 for option in "$@"; do
   case "$option" in
     --dev) packages+=(clang-format clang-tidy) ;;
     --aarch64)
       packages+=(g++-aarch64-linux-gnu qemu-user)
-      foreign+=(libsentencepiece-dev:arm64 libpcre2-dev:arm64 libutf8proc-dev:arm64 libgtest-dev:arm64)
+      arm64+=(libsentencepiece-dev libsentencepiece0 libprotobuf-lite32 libpcre2-dev libpcre2-8-0
+              libutf8proc-dev libutf8proc2 libgtest-dev)
       ;;
     *) echo "setup.sh: unknown option '$option' (known: --dev, --aarch64)" >&2; exit 2 ;;
   esac
 done
 
-# An arm64 -dev package takes the place of the native one: for a native build only the native one counts.
-wanted="^ii +($(dpkg --print-architecture)|all)$"
-((${#foreign[@]} == 0)) || wanted="^ii "
+# The arm64 packages as files of their own, through a copy of apt's lists: nothing of the system changes. Their -dev
+# packages cannot be installed beside the native ones.
+unpack_arm64() {
+  local root=build/aarch64-root work options native
+  if [[ "$(cat "$root/packages" 2>/dev/null)" == "${arm64[*]}" ]]; then
+    return
+  fi
+  echo "setup: unpacking arm64 packages into $root: ${arm64[*]}"
+  native=$(dpkg --print-architecture)
+  mkdir -p build
+  work=$(mktemp -d "$PWD/build/apt-XXXXXX")
+  mkdir -p "$work/lists/partial" "$work/cache/archives/partial" "$work/debs" "$root"
+  options=(-q -o "APT::Architectures::=$native" -o APT::Architectures::=arm64 -o "Dir::State::lists=$work/lists"
+           -o "Dir::Cache=$work/cache" -o APT::Sandbox::User=)
+  apt-get "${options[@]}" update </dev/null
+  (cd "$work/debs" && apt-get "${options[@]}" download "${arm64[@]/%/:arm64}" </dev/null)
+  for package in "$work"/debs/*.deb; do
+    dpkg -x "$package" "$root"
+  done
+  rm -r "$work"
+  echo "${arm64[*]}" >"$root/packages"
+}
+
 missing=()
-for package in "${packages[@]}" "${foreign[@]}"; do
+for package in "${packages[@]}"; do
   state=$(dpkg-query -W -f '${db:Status-Abbrev} ${Architecture}\n' "$package" 2>/dev/null || true)
-  grep -qE "$wanted" <<<"$state" || missing+=("$package")
+  grep -qE "^ii +($(dpkg --print-architecture)|all)$" <<<"$state" || missing+=("$package")
 done
 if ((${#missing[@]} == 0)); then
+  ((${#arm64[@]} == 0)) || unpack_arm64
   echo "setup: all packages are installed"
   exit 0
 fi
@@ -45,9 +68,7 @@ if ((EUID != 0)); then
   fi
   as_root=(sudo)
 fi
-if ((${#foreign[@]} > 0)) && ! dpkg --print-foreign-architectures | grep -qx arm64; then
-  "${as_root[@]}" dpkg --add-architecture arm64
-fi
 echo "setup: installing ${missing[*]}"
 "${as_root[@]}" apt-get update -q </dev/null
 "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}" </dev/null
+((${#arm64[@]} == 0)) || unpack_arm64

@@ -3,7 +3,6 @@
 #pragma once
 
 #include "kernels/simd/attention_work.h"
-#include "kernels/simd/attention_x86.h"
 
 namespace kedge::KEDGE_ISA {
 
@@ -54,6 +53,7 @@ static void score_rows(const L& keys, int head_dim, int r0, int r1, AttendWork& 
 template <int kR>
 static void score_tile_q8(const uint8_t* codes, int head_dim, int row, AttendWork& w, Ahead ahead) {
   constexpr int kC = kIntVectors;
+  constexpr bool kCentred = S::Dot<255>::kCentred;  // the codes are stored with 128 added, as VNNI wants them
   for (int first = 0; first < kPageTokens; first += kC * S::kRows) {
     S::Floats acc[kR][kC];
 #pragma GCC unroll 16
@@ -66,8 +66,7 @@ static void score_tile_q8(const uint8_t* codes, int head_dim, int row, AttendWor
       S::Ints dot[kR][kC];
 #pragma GCC unroll 16
       for (int r = 0; r < kR; ++r) {
-        // The codes are stored with 128 added, as VNNI wants them.
-        const S::Ints start = S::set_int(kVnni ? -128 * w.q_sums[row + r][b] : 0);
+        const S::Ints start = S::set_int(kCentred ? 0 : -128 * w.q_sums[row + r][b]);
 #pragma GCC unroll 16
         for (int c = 0; c < kC; ++c) dot[r][c] = start;
       }
@@ -77,9 +76,7 @@ static void score_tile_q8(const uint8_t* codes, int head_dim, int row, AttendWor
 #pragma GCC unroll 16
         for (int c = 0; c < kC; ++c) {
           k[c] = S::load_codes(codes + ((b * 8 + i) * kPageTokens + first + c * S::kRows) * 4);
-#if !defined(__AVX512VNNI__)
-          k[c] = S::flip_sign(k[c]);
-#endif
+          if constexpr (kCentred) k[c] = S::code_xor(k[c], S::set_byte(0x80));
         }
 #pragma GCC unroll 16
         for (int r = 0; r < kR; ++r) {

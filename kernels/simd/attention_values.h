@@ -3,7 +3,6 @@
 #pragma once
 
 #include "kernels/simd/attention_work.h"
-#include "kernels/simd/attention_x86.h"
 
 namespace kedge::KEDGE_ISA {
 

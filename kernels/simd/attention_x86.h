@@ -27,14 +27,14 @@ constexpr int value_vectors(int rows) { return rows > 2 ? 1 : 2; }
 #endif
 
 struct Fold {
-  KEDGE_INLINE static __m256 low(const V& x) {
+  KEDGE_INLINE static __m256 low(const S::F32x16& x) {
 #if defined(__AVX512VNNI__)
     return _mm512_castps512_ps256(x.v[0]);
 #else
     return x.v[0];
 #endif
   }
-  KEDGE_INLINE static __m256 high(const V& x) {
+  KEDGE_INLINE static __m256 high(const S::F32x16& x) {
 #if defined(__AVX512VNNI__)
     return _mm512_extractf32x8_ps(x.v[0], 1);
 #else
@@ -42,13 +42,13 @@ struct Fold {
 #endif
   }
   // The fixed tree of Vec16::tree_sum().
-  KEDGE_INLINE static float sum(const V& x) {
+  KEDGE_INLINE static float sum(const S::F32x16& x) {
     const __m256 a = _mm256_add_ps(low(x), high(x));
     const __m128 b = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
     const __m128 c = _mm_add_ps(b, _mm_movehl_ps(b, b));
     return _mm_cvtss_f32(_mm_add_ss(c, _mm_movehdup_ps(c)));
   }
-  KEDGE_INLINE static float max(const V& x) {
+  KEDGE_INLINE static float max(const S::F32x16& x) {
     const __m256 a = _mm256_max_ps(low(x), high(x));
     const __m128 b = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
     const __m128 c = _mm_max_ps(b, _mm_movehl_ps(b, b));

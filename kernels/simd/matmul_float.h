@@ -7,15 +7,15 @@
 namespace kedge::KEDGE_ISA {
 
 // Register tile: kFloatRows x kFloatTokens accumulators of 16 lanes.
-inline constexpr int kFloatRows = kVnni ? 4 : 2;
-inline constexpr int kFloatTokens = kVnni ? 6 : 3;
+inline constexpr int kFloatRows = S::kFloatRows;
+inline constexpr int kFloatTokens = S::kFloatTokens;
 // Values of a row that decode reads ahead.
 inline constexpr int kFloatAhead = 1024;
 
-// The tree sums of kR accumulators to out[0 .. kR); four at a time where the instruction set has a way.
+// The tree sums of kR accumulators to out[0 .. kR); four at a time if there are as many.
 template <int kR>
 KEDGE_INLINE void store_tree_sums(const V* acc, float* out) {
-  if constexpr (kR == 4 && requires { S::store_tree_sums4(acc, out); }) {
+  if constexpr (kR == 4) {
     S::store_tree_sums4(acc, out);
   } else {
 #pragma GCC unroll 16
@@ -70,6 +70,16 @@ KEDGE_INLINE void float_tile(const typename F::Block* const* w, const float* con
   }
 }
 
+// A tile of n tokens, 1 to kMost.
+template <class F, int kR, int kMost>
+KEDGE_INLINE void float_tokens(int n, const typename F::Block* const* w, const float* const* x, int k,
+                               float* const* out) {
+  if constexpr (kMost > 1) {
+    if (n < kMost) return float_tokens<F, kR, kMost - 1>(n, w, x, k, out);
+  }
+  float_tile<F, kR, kMost>(w, x, k, out);
+}
+
 template <class F, int kR>
 KEDGE_INLINE void float_row_tile(const typename F::Block* const* w, const ActRows& x, float* y, size_t ldy) {
   const float* in[kFloatTokens];
@@ -80,30 +90,7 @@ KEDGE_INLINE void float_row_tile(const typename F::Block* const* w, const ActRow
       in[j] = x.x + static_cast<size_t>(t + j) * static_cast<size_t>(x.k);
       out[j] = y + static_cast<size_t>(t + j) * ldy;
     }
-    switch (nt) {
-      case 1:
-        float_tile<F, kR, 1>(w, in, x.k, out);
-        break;
-      case 2:
-        float_tile<F, kR, 2>(w, in, x.k, out);
-        break;
-      case 3:
-        float_tile<F, kR, 3>(w, in, x.k, out);
-        break;
-#if defined(__AVX512VNNI__)
-      case 4:
-        float_tile<F, kR, 4>(w, in, x.k, out);
-        break;
-      case 5:
-        float_tile<F, kR, 5>(w, in, x.k, out);
-        break;
-      case 6:
-        float_tile<F, kR, 6>(w, in, x.k, out);
-        break;
-#endif
-      default:
-        break;
-    }
+    float_tokens<F, kR, kFloatTokens>(nt, w, in, x.k, out);
     t += nt;
   }
 }

@@ -9,9 +9,9 @@
 namespace kedge::KEDGE_ISA {
 
 // Registers of rows and tokens of the largest tile.
-inline constexpr int kTileParts = kVnni ? 2 : 1;
-inline constexpr int kTileTokens = kVnni ? 6 : 4;
-inline constexpr int kFewTokens = kVnni ? 6 : 2;  // of a tile that has the rows of one whole group
+inline constexpr int kTileParts = S::kTileParts;
+inline constexpr int kTileTokens = S::kTileTokens;
+inline constexpr int kFewTokens = S::kFewTokens;  // of a tile that has the rows of one whole group
 inline constexpr int kPartsOfGroup = kGroupRows / S::kRows;
 // From this many tokens on the codes of a panel are unpacked once for all of them.
 inline constexpr int kPanelTokens = 2 * kTileTokens;
@@ -51,7 +51,7 @@ template <class F, class Source, int kFrom, int kTo, int kP, int kT, class Each>
 KEDGE_INLINE void dot_quads(const TileInput<kP, kT>& in, size_t codes_at, int k_at, Each&& each) {
   using Dot = DotOf<F>;
   constexpr int kRun = Dot::kQuads;
-  S::Ints sum[kP][kT];
+  typename Dot::Sum sum[kP][kT];
   static_for<kTo, kFrom>([&](auto index) __attribute__((always_inline)) {
     constexpr int q = decltype(index)::value;
     // Decode: the stream is what takes the time.
@@ -61,7 +61,7 @@ KEDGE_INLINE void dot_quads(const TileInput<kP, kT>& in, size_t codes_at, int k_
     for (int p = 0; p < kP; ++p) w[p] = Dot::weights(Source::template quad<q>(in.codes[p] + codes_at));
 #pragma GCC unroll 16
     for (int t = 0; t < kT; ++t) {
-      const S::Ints a = four_codes(in.q[t] + k_at + q * 4);
+      const auto a = S::template activations<q % 4>(in.q[t] + k_at + q * 4);
 #pragma GCC unroll 16
       for (int p = 0; p < kP; ++p)
         sum[p][t] = (q - kFrom) % kRun == 0 ? Dot::first(w[p], a) : Dot::next(sum[p][t], w[p], a);
@@ -83,7 +83,7 @@ KEDGE_INLINE void block32_step(const TileInput<kP, kT>& in, int b, S::Floats (&a
   S::Ints dot[kP][kT];
   dot_quads<F, Source, 0, 8>(
       in, static_cast<size_t>(b) * Source::kBlockStride,
-      b * 32, [&](int p, int t, S::Ints sum, bool first) __attribute__((always_inline)) {
+      b * 32, [&](int p, int t, const typename Dot::Sum& sum, bool first) __attribute__((always_inline)) {
         const S::Ints s = Dot::finish(sum);
         dot[p][t] = first ? s : S::add(dot[p][t], s);
       });
@@ -146,7 +146,7 @@ KEDGE_INLINE void super256_step(const TileInput<kP, kT>& in, int b, S::Floats (&
       const int group = (four * 4 + j) * kQuads / 8;
       dot_quads<F, Source, kFrom, kFrom + kQuads>(
           in, static_cast<size_t>(b) * Source::kBlockStride + static_cast<size_t>(group) * Source::kGroupStride,
-          b * 256 + group * 32, [&](int p, int t, S::Ints sum, bool) __attribute__((always_inline)) {
+          b * 256 + group * 32, [&](int p, int t, const typename Dot::Sum& sum, bool) __attribute__((always_inline)) {
             total[p][t] = Dot::finish_scaled(total[p][t], sum, scale[p]);
           });
     });
@@ -282,8 +282,10 @@ static void matmul_many(const WeightRows& w, const ActRows& x, float* y, size_t 
       unpack_group<F>(w.data + static_cast<size_t>(g + i) * w.stride, x.k,
                       scratch + static_cast<size_t>(i) * static_cast<size_t>(x.k) * 16);
     }
-    if (kGroups > 1 && whole) {
-      sweep<F, FromPanel<F>, kTileParts, kTileTokens>(w, g, 0, scratch, x, y, ldy);
+    if (whole) {
+      for (int part = 0; part < kGroups * kPartsOfGroup; part += kTileParts) {
+        sweep<F, FromPanel<F>, kTileParts, kTileTokens>(w, g, part, scratch, x, y, ldy);
+      }
     } else {
       for (int part = 0; part < kPartsOfGroup; ++part)
         sweep<F, FromPanel<F>, 1, kTileTokens>(w, g, part, scratch, x, y, ldy);

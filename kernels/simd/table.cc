@@ -1,8 +1,14 @@
 // Compiled once per instruction set with -DKEDGE_ISA=<name> and that set's flags; exports one kernel table. Nothing
 // else leaves this file: everything is static, force-inlined or in the instruction set's namespace.
-// x86.h defines S, which the others are written on: the order matters.
+// x86.h or neon.h defines S, which the others are written on: the order matters.
 // clang-format off
+#if defined(__aarch64__)
+#include "kernels/simd/neon.h"
+#include "kernels/simd/attention_neon.h"
+#else
 #include "kernels/simd/x86.h"
+#include "kernels/simd/attention_x86.h"
+#endif
 #include "kernels/base/float16.h"
 #include "kernels/quant_contract.h"
 #include "kernels/simd/float_kernels.h"

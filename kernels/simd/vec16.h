@@ -11,13 +11,38 @@
 
 namespace kedge::simd {
 
-// One rounding. xsimd 8.1 has a fused fma for AVX2 but multiplies and adds on AVX-512.
+// Where xsimd 8.1 is not exact or not free: its fma multiplies and adds on AVX-512, its division on NEON is Newton's
+// iteration, and its casts there are calls through a table (which leaves weak symbols behind).
 template <class B>
 KEDGE_INLINE B fused(const B& a, const B& b, const B& c) {
 #if defined(__AVX512F__)
   return B(_mm512_fmadd_ps(a, b, c));
 #else
   return xsimd::fma(a, b, c);
+#endif
+}
+template <class B>
+KEDGE_INLINE B divided(const B& a, const B& b) {
+#if defined(__aarch64__)
+  return B(vdivq_f32(a, b));
+#else
+  return a / b;
+#endif
+}
+template <class I, class B>
+KEDGE_INLINE I as_ints(const B& a) {
+#if defined(__aarch64__)
+  return I(vreinterpretq_s32_f32(a));
+#else
+  return xsimd::bitwise_cast<I>(a);
+#endif
+}
+template <class B, class I>
+KEDGE_INLINE B as_floats(const I& a) {
+#if defined(__aarch64__)
+  return B(vreinterpretq_f32_s32(a));
+#else
+  return xsimd::bitwise_cast<B>(a);
 #endif
 }
 
@@ -72,7 +97,7 @@ struct Vec16 {
     return make([&](int i) { return a.v[i] * b.v[i]; });
   }
   KEDGE_INLINE friend Vec16 operator/(const Vec16& a, const Vec16& b) {
-    return make([&](int i) { return a.v[i] / b.v[i]; });
+    return make([&](int i) { return divided(a.v[i], b.v[i]); });
   }
   KEDGE_INLINE friend Vec16 fma(const Vec16& a, const Vec16& b, const Vec16& c) {
     return make([&](int i) { return fused(a.v[i], b.v[i], c.v[i]); });
@@ -102,8 +127,8 @@ struct Vec16 {
       p = fused(p, r, B(kP4));
       p = fused(p, r, B(kP5));
       p = fused(p, r * r, r) + B(1.0f);
-      const I bits = xsimd::bitwise_cast<I>(p) + (xsimd::bitwise_cast<I>(shifted) << 23);
-      return xsimd::select(x < B(kLow), B(0.0f), xsimd::bitwise_cast<B>(bits));
+      const I bits = as_ints<I>(p) + (as_ints<I>(shifted) << 23);
+      return xsimd::select(x < B(kLow), B(0.0f), as_floats<B>(bits));
     });
   }
 

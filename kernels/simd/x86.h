@@ -10,10 +10,8 @@
 namespace kedge::KEDGE_ISA {
 
 #if defined(__AVX512VNNI__)
-inline constexpr bool kVnni = true;
 using XsimdArch = xsimd::avx512bw;
 #else
-inline constexpr bool kVnni = false;
 using XsimdArch = xsimd::fma3<xsimd::avx2>;
 #endif
 
@@ -119,6 +117,12 @@ struct S {
   // ---- lanes of rows: one register holds four consecutive codes, or one number, of kRows rows
 #if defined(__AVX512VNNI__)
   static constexpr int kRows = 16;
+  // Register tiles of the packed products (matmul_packed.h) and of the float ones (matmul_float.h).
+  static constexpr int kTileParts = 2;
+  static constexpr int kTileTokens = 6;
+  static constexpr int kFewTokens = 6;
+  static constexpr int kFloatRows = 4;
+  static constexpr int kFloatTokens = 6;
   using Codes = __m512i;
   using Ints = __m512i;
   using Floats = __m512;
@@ -141,6 +145,13 @@ struct S {
     return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(load16(table)), a);
   }
   KEDGE_INLINE static Ints set_int(int32_t x) { return _mm512_set1_epi32(x); }
+  // Activation codes q[0 .. 3], as Dot wants them: to all lanes. kQuad is their place among sixteen.
+  template <int kQuad>
+  KEDGE_INLINE static Ints activations(const int8_t* q) {
+    int32_t word;
+    __builtin_memcpy(&word, q, 4);
+    return set_int(word);
+  }
   // acc += four products per lane; wide codes (above 127) are given as they are here, centred at zero on AVX2.
   template <bool kWide>
   KEDGE_INLINE static Ints dot4(Ints acc, Codes w, Ints a) {
@@ -175,6 +186,7 @@ struct S {
     static constexpr int kQuads = 8;
     static constexpr bool kCentred = false;  // codes are taken as they are
     using Weights = Codes;
+    using Sum = Ints;
     using SubScale = Ints;
     KEDGE_INLINE static Weights weights(Codes w) { return w; }
     KEDGE_INLINE static Ints first(Weights w, Ints a) { return _mm512_dpbusd_epi32(_mm512_setzero_si512(), w, a); }
@@ -191,6 +203,11 @@ struct S {
   };
 #else
   static constexpr int kRows = 8;
+  static constexpr int kTileParts = 1;
+  static constexpr int kTileTokens = 4;
+  static constexpr int kFewTokens = 2;
+  static constexpr int kFloatRows = 2;
+  static constexpr int kFloatTokens = 3;
   using Codes = __m256i;
   using Ints = __m256i;
   using Floats = __m256;
@@ -212,6 +229,12 @@ struct S {
     return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(load16(table)), a);
   }
   KEDGE_INLINE static Ints set_int(int32_t x) { return _mm256_set1_epi32(x); }
+  template <int kQuad>
+  KEDGE_INLINE static Ints activations(const int8_t* q) {
+    int32_t word;
+    __builtin_memcpy(&word, q, 4);
+    return set_int(word);
+  }
   template <bool kWide>
   KEDGE_INLINE static Ints dot4(Ints acc, Codes w, Ints a) {
     const __m256i p =
@@ -252,6 +275,7 @@ struct S {
       Codes code;
       Codes size;
     };
+    using Sum = Ints;
     using SubScale = Codes;
     KEDGE_INLINE static Weights weights(Codes w) { return {w, kCentred ? _mm256_abs_epi8(w) : w}; }
     KEDGE_INLINE static Ints first(const Weights& w, Ints a) {
