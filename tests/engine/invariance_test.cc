@@ -33,8 +33,8 @@ TEST_P(Invariance, ChunksAndThreads) {
     options.n_threads = 1;
     options.chunk = 512;
     const auto want = all_logits(model, tokens, options);
-    for (const int chunk : {1, 7, 32, 512}) {
-      for (const int threads : {1, 2, 3}) {
+    for (const int chunk : {1, 2, 3, 7, 16, 33, 512}) {
+      for (const int threads : {1, 2, 3, 5}) {
         options.chunk = chunk;
         options.n_threads = threads;
         expect_identical(want, all_logits(model, tokens, options),

@@ -1,8 +1,6 @@
 // Attention: every SIMD table returns the bits of the scalar reference, reads and writes nothing beyond its buffers,
 // and the reference is close to double precision over several chunks.
 #include <gtest/gtest.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include <Eigen/Dense>
 #include <algorithm>
@@ -15,37 +13,13 @@
 
 #include "kernels/base/aligned.h"
 #include "kernels/isa.h"
+#include "tests/kernels/guarded.h"
 
 namespace kedge {
 namespace {
 
 const KernelTable& reference() { return *find_kernels("reference").value(); }
 
-// Memory that ends where an unreadable page begins: one byte too many is a crash.
-class Guarded {
- public:
-  explicit Guarded(size_t bytes) {
-    const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-    const size_t body = (bytes + page - 1) / page * page;
-    mapped_ = body + page;
-    base_ = mmap(nullptr, mapped_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (base_ == MAP_FAILED) std::abort();
-    mprotect(static_cast<std::byte*>(base_) + body, page, PROT_NONE);
-    data_ = static_cast<std::byte*>(base_) + body - bytes;
-    // What nobody wrote is NaN in every float format: a slot outside a row's window must not be noticed.
-    std::memset(base_, 0xff, body);
-  }
-  ~Guarded() { munmap(base_, mapped_); }
-  Guarded(const Guarded&) = delete;
-  Guarded& operator=(const Guarded&) = delete;
-  std::byte* data() const { return data_; }
-  float* floats() const { return reinterpret_cast<float*>(data_); }
-
- private:
-  void* base_;
-  std::byte* data_;
-  size_t mapped_;
-};
 using Memory = std::unique_ptr<Guarded>;
 Memory guarded(size_t bytes) { return std::make_unique<Guarded>(bytes); }
 Memory guarded_floats(int n) { return guarded(static_cast<size_t>(n) * sizeof(float)); }

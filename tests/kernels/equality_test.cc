@@ -10,6 +10,7 @@
 #include "kernels/base/aligned.h"
 #include "kernels/isa.h"
 #include "kernels/pack.h"
+#include "tests/kernels/guarded.h"
 
 namespace kedge {
 namespace {
@@ -159,6 +160,42 @@ TEST_P(MatmulEquality, AllSizesAndTokens) {
 
 INSTANTIATE_TEST_SUITE_P(AllFormats, MatmulEquality, testing::Range(0, static_cast<int>(quant_formats().size())),
                          [](const auto& i) { return std::string(quant_formats()[static_cast<size_t>(i.param)].name); });
+
+// Nothing is read beyond weights and activations, nor written beyond the outputs, wherever they start.
+TEST(KernelEquality, MatmulStaysWithinItsMemory) {
+  for (const QuantFormat& f : quant_formats()) {
+    const int k = f.family == QuantFamily::kFloat ? 208 : 512;
+    const auto scratch_bytes = matmul_scratch_bytes(k);
+    for (const int n_rows : {1, 7, 16, 37}) {
+      const auto w = random_weights(f, n_rows, k, 2);
+      for (const int n : {1, 2, 5, 6, 11, 12, 16, 29, 33}) {
+        const Acts acts(reference(), f.family, n, k, 9);
+        std::vector<float> want(static_cast<size_t>(n * n_rows));
+        AlignedBytes reference_scratch = AlignedBytes::make(scratch_bytes, "scratch").value();
+        reference().matmul[f.index]({w.data(), f.row_bytes(static_cast<size_t>(k)), n_rows}, acts.rows, want.data(),
+                                    static_cast<size_t>(n_rows), reference_scratch.data());
+        for (const KernelTable* t : simd_tables()) {
+          const Laid laid(*t, f, w, n_rows, k);
+          const Guarded weights(laid.bytes.size());
+          const Guarded q(acts.q.size()), x(acts.x.size() * 4), d(acts.d.size() * 4), s16(acts.s16.size() * 2),
+              s32(acts.s32.size() * 2), y(want.size() * 4), scratch(scratch_bytes / 64 * 64);
+          ActRows rows = acts.rows;
+          rows.q = Guarded::copy(q, acts.q.data(), acts.q.size());
+          rows.x = Guarded::copy(x, acts.x.data(), acts.x.size());
+          rows.d = Guarded::copy(d, acts.d.data(), acts.d.size());
+          rows.sums16 = Guarded::copy(s16, acts.s16.data(), acts.s16.size());
+          rows.sums32 = Guarded::copy(s32, acts.s32.data(), acts.s32.size());
+          const WeightRows guarded{Guarded::copy(weights, laid.bytes.data(), laid.bytes.size()), laid.rows.stride,
+                                   n_rows};
+          t->matmul[f.index](guarded, rows, y.floats(), static_cast<size_t>(n_rows), scratch.data());
+          expect_same_bits(want, {y.floats(), y.floats() + want.size()},
+                           std::string(t->name) + " " + f.name + " rows=" + std::to_string(n_rows) +
+                               " tokens=" + std::to_string(n) + " at guard pages");
+        }
+      }
+    }
+  }
+}
 
 class FastEquality : public testing::TestWithParam<int> {};
 
