@@ -42,12 +42,12 @@ Result<FeedForward> load_feed_forward(ModelLoader& l, const std::string& p) {
 }
 
 Result<ExpertLayer> load_experts(ModelLoader& l, const std::string& p, bool normalise) {
-  const ModelConfig& c = l.config();
+  ModelConfig& c = l.config();
   KEDGE_ASSIGN(router, l.matrix(p + "ffn_gate_inp.weight", c.n_experts, c.d_model));
   KEDGE_ASSIGN(gate, l.experts(p + "ffn_gate_exps.weight", c.n_experts, c.d_ff_expert, c.d_model));
   KEDGE_ASSIGN(up, l.experts(p + "ffn_up_exps.weight", c.n_experts, c.d_ff_expert, c.d_model));
   KEDGE_ASSIGN(down, l.experts(p + "ffn_down_exps.weight", c.n_experts, c.d_model, c.d_ff_expert));
-  return ExpertLayer{router, gate, up, down, c.n_experts_used, normalise};
+  return ExpertLayer{router, gate, up, down, c.n_experts_used, normalise, c.n_expert_layers++};
 }
 
 namespace {

@@ -66,6 +66,14 @@ Result<std::string_view> in_text(const char* data, size_t n, const char* name);
 
 // Bytes of memory from malloc, released with kedge_free, with a NUL behind.
 Status give_bytes(const void* data, size_t n_bytes, void** out);
+// Output pointers are there, and empty until a call succeeds.
+inline Status clear_outputs(auto** data, size_t* size) {
+  KEDGE_TRY(not_null(data, "the output pointer"));
+  KEDGE_TRY(not_null(size, "the output size"));
+  *data = nullptr;
+  *size = 0;
+  return {};
+}
 Status give_text(std::string_view text, char** data, size_t* size);
 Status give_ids(std::span<const int32_t> ids, int32_t** data, size_t* size);
 

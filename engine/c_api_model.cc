@@ -15,14 +15,6 @@ constexpr kedge_model_options kModelDefaults = {.struct_size = sizeof(kedge_mode
                                                 .user = nullptr,
                                                 .vocab_only = 0};
 
-Status clear_outputs(auto** data, size_t* size) {
-  KEDGE_TRY(not_null(data, "the output pointer"));
-  KEDGE_TRY(not_null(size, "the output size"));
-  *data = nullptr;
-  *size = 0;
-  return {};
-}
-
 Status check_flags(uint32_t flags, uint32_t known, const char* function) {
   if ((flags & ~known) == 0) return {};
   return invalid(std::string(function) + ": unknown flags " + std::to_string(flags & ~known));

@@ -133,6 +133,14 @@ kedge_status kedge_session_logits(const kedge_session* session, const float** lo
   });
 }
 
+kedge_status kedge_session_experts(const kedge_session* session, char** json, size_t* json_size) {
+  return guard([&]() -> Status {
+    KEDGE_TRY(clear_outputs(json, json_size));
+    KEDGE_TRY(not_null(session, "session"));
+    return give_text(session->session->expert_stats().json(), json, json_size);
+  });
+}
+
 kedge_status kedge_session_truncate(kedge_session* session, int32_t n) {
   return guard([&]() -> Status {
     KEDGE_TRY(not_null(session, "session"));

@@ -41,6 +41,7 @@ struct ModelConfig {
   int d_ff = 0;       // dense feed-forward width, 0 when every layer has experts
   int n_experts = 0;  // 0 = dense
   int n_experts_used = 0;
+  int n_expert_layers = 0;  // layers that have experts
   int d_ff_expert = 0;
   int n_vocab = 0;
   int n_ctx_train = 0;

@@ -175,6 +175,8 @@ Status Session::truncate(int n) {
   return {};
 }
 
+const ExpertStats& Session::expert_stats() const { return state_->buffers.expert_stats; }
+void Session::reset_expert_stats() { state_->buffers.expert_stats.reset(); }
 size_t Session::kv_bytes() const { return state_->arena->pages_in_use() * state_->arena->page_bytes(); }
 size_t Session::scratch_bytes() const { return state_->buffers.bytes(); }
 

@@ -9,6 +9,7 @@
 #include <span>
 #include <vector>
 
+#include "engine/expert_stats.h"
 #include "engine/model.h"
 #include "kernels/base/result.h"
 
@@ -56,6 +57,11 @@ class Session {
 
   // Forgets the tokens from position n on (0 <= n <= n_past()).
   Status truncate(int n);
+
+  // What the routers did since the session began or reset_expert_stats(); no layers for a dense model. Truncating does
+  // not take tokens back.
+  const ExpertStats& expert_stats() const;
+  void reset_expert_stats();
 
   size_t kv_bytes() const;       // bytes of KV pages in use
   size_t scratch_bytes() const;  // bytes of activations and other buffers

@@ -12,6 +12,7 @@
 
 #include "engine/act_form.h"
 #include "engine/config.h"
+#include "engine/expert_stats.h"
 #include "engine/loader.h"
 #include "engine/rope.h"
 #include "kernels/base/aligned.h"
@@ -36,6 +37,7 @@ struct ExpertLayer {
   Weight down;  // [n_experts][d_model][d_ff_expert]
   int n_used = 0;
   bool normalise = true;  // selected weights are divided by their sum
+  int index = 0;          // among the model's expert layers
 };
 
 // Memory a session keeps between steps, sized once.
@@ -52,7 +54,10 @@ struct StepBuffers {
   AlignedArray<float> attend_parts;          // [n_kv_heads][chunks][attend_part_rows * group][attend_part_floats()]
   int attend_part_rows = 0;  // most rows of a step that is spread by chunks; 0: kv-heads occupy the team
   // Mixture of experts (empty for dense models).
-  AlignedArray<float> gate_probs;      // [n][n_experts]
+  AlignedArray<float> gate_probs;   // [n][n_experts]
+  AlignedArray<float> gate_logits;  // [n][n_experts]
+  AlignedArray<float> gate_facts;   // [n][2]: margin, entropy
+  ExpertStats expert_stats;
   AlignedArray<float> expert_mid;      // [n * n_used][2 * d_ff_expert]
   AlignedArray<float> expert_out;      // [n * n_used][d_model]
   AlignedArray<float> slot_weight;     // [n * n_used]

@@ -58,6 +58,9 @@ Result<StepBuffers> StepBuffers::make(const ModelConfig& c, size_t floats_per_ro
   }
   if (c.n_experts > 0) {
     KEDGE_TRY(fill(b.gate_probs, n * size(c.n_experts)));
+    KEDGE_TRY(fill(b.gate_logits, n * size(c.n_experts)));
+    KEDGE_TRY(fill(b.gate_facts, 2 * n));
+    b.expert_stats.resize(c.n_expert_layers, c.n_experts, c.n_experts_used);
     KEDGE_TRY(fill(b.expert_mid, slots * 2 * size(c.d_ff_expert)));
     KEDGE_TRY(fill(b.expert_out, slots * (size(c.d_model) + kActPad)));
     KEDGE_TRY(fill(b.slot_weight, slots));
@@ -70,8 +73,8 @@ Result<StepBuffers> StepBuffers::make(const ModelConfig& c, size_t floats_per_ro
 }
 
 size_t StepBuffers::bytes() const {
-  size_t total = (rows.size() + rope.size() + act_d.size() + logits.size() + gate_probs.size() + expert_mid.size() +
-                  expert_out.size() + slot_weight.size()) *
+  size_t total = (rows.size() + rope.size() + act_d.size() + logits.size() + gate_probs.size() + gate_logits.size() +
+                  gate_facts.size() + expert_mid.size() + expert_out.size() + slot_weight.size()) *
                  sizeof(float);
   total += act_q.size() + (act_s16.size() + act_s32.size()) * sizeof(int16_t);
   total += (token_slot.size() + chosen.size() + expert_start.size() + expert_order.size()) * sizeof(int32_t);

@@ -24,6 +24,23 @@ void select_experts(const float* p, int n_experts, int n_used, int32_t* chosen) 
   std::sort(chosen, chosen + n_used);
 }
 
+// The smallest chosen probability minus the largest of the others; `chosen` ascending.
+float choice_margin(const float* p, int n_experts, const int32_t* chosen, int n_used) {
+  if (n_used == n_experts) return 0.0f;
+  float least = 1.0f;
+  float best_left = 0.0f;
+  int j = 0;
+  for (int e = 0; e < n_experts; ++e) {
+    if (j < n_used && chosen[j] == e) {
+      least = std::min(least, p[e]);
+      ++j;
+    } else {
+      best_left = std::max(best_left, p[e]);
+    }
+  }
+  return least - best_left;
+}
+
 }  // namespace
 
 // Softmax over all experts in float32, the best n_used, weights in chosen[] order.
@@ -36,14 +53,22 @@ void Step::route(const ExpertLayer& layer, const float* x) {
       float* p = b_.gate_probs.data() + i * to_size(n_experts);
       int32_t* chosen = b_.chosen.data() + i * to_size(used);
       float* weight = b_.slot_weight.data() + i * to_size(used);
+      float* logits = b_.gate_logits.data() + i * to_size(n_experts);
+      std::memcpy(logits, p, to_size(n_experts) * sizeof(float));
       k_.softmax(p, n_experts);
       select_experts(p, n_experts, used, chosen);
+      b_.gate_facts[2 * i] = choice_margin(p, n_experts, chosen, used);
+      b_.gate_facts[2 * i + 1] = softmax_entropy(logits, p, n_experts);
       float sum = 0.0f;
       for (int j = 0; j < used; ++j) sum += weight[j] = p[chosen[j]];
       for (int j = 0; layer.normalise && j < used; ++j) weight[j] /= sum;
     }
   };
   n_ < 4 ? body(0, to_size(n_), 0) : team_.split(to_size(n_), 1, body);
+  for (size_t i = 0; i < to_size(n_); ++i) {
+    b_.expert_stats.add(layer.index, b_.chosen.data() + i * to_size(used), used, b_.gate_facts[2 * i],
+                        b_.gate_facts[2 * i + 1]);
+  }
 }
 
 // Counting sort of (token, choice) by expert; tokens stay in order within an expert.

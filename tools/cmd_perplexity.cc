@@ -29,6 +29,7 @@ struct PerplexityFlags {
   std::string protocol = "half";
   int ctx = 512;
   int chunks = -1;
+  bool experts = false;
   bool json = false;
 };
 
@@ -132,6 +133,22 @@ void score_chunk(api::Session& session, api::Session* exact, const Chunk& chunk,
   }
 }
 
+// One line a layer: how evenly experts are used, and how sure and how steady the router is.
+void print_experts(const Json& stats) {
+  if (stats.at("layers").empty()) return print("the model has no experts\n");
+  print(
+      format("%-6s %12s %12s %9s %9s %12s\n", "layer", "least used", "most used", "margin", "entropy", "switch rate"));
+  int i = 0;
+  for (const Json& layer : stats.at("layers")) {
+    const auto tokens = layer.at("tokens").get<std::vector<double>>();
+    const double n = std::max(1.0, layer.at("n_tokens").get<double>());
+    const auto [least, most] = std::minmax_element(tokens.begin(), tokens.end());
+    print(format("%-6d %10.2f %% %10.2f %% %9.4f %9.4f %10.2f %%\n", i++, 100 * *least / n, 100 * *most / n,
+                 layer.at("margin").get<double>(), layer.at("entropy").get<double>(),
+                 100 * layer.at("switch_rate").get<double>()));
+  }
+}
+
 void perplexity(const PerplexityFlags& flags) {
   const bool every = flags.protocol == "every";
   const std::string text = read_text(flags.file);
@@ -192,6 +209,7 @@ void perplexity(const PerplexityFlags& flags) {
       json["kl_max"] = divergence.largest;
       json["same_top"] = divergence.same_top_share();
     }
+    if (flags.experts) json["experts"] = Json::parse(need(session.experts()));
     print_json(json);
     return;
   }
@@ -202,6 +220,7 @@ void perplexity(const PerplexityFlags& flags) {
     print(format("against exact numerics: KL divergence mean %.6f, largest %.4f nats; same first choice %.2f %%\n",
                  divergence.mean(), divergence.largest, 100 * divergence.same_top_share()));
   }
+  if (flags.experts) print_experts(Json::parse(need(session.experts())));
 }
 
 }  // namespace
@@ -219,6 +238,7 @@ void add_perplexity(CLI::App& app) {
       ->capture_default_str();
   c->add_option("--chunks", flags->chunks, "Only the first N chunks; -1: all")->capture_default_str();
   flags->session.add_to(c, SessionFlags::kWithoutContext);
+  c->add_flag("--experts", flags->experts, "Also show what the routers of a mixture of experts did, layer by layer");
   c->add_flag("--json", flags->json, "Print the figures as JSON");
   c->footer("Example:\n  kedge perplexity -m model.gguf -f test.txt --ctx 2048 --protocol every");
   c->callback([flags] { perplexity(*flags); });

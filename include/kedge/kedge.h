@@ -210,6 +210,12 @@ KEDGE_API kedge_status kedge_session_eval(kedge_session* session, const int32_t*
  * eval and after truncate. */
 KEDGE_API kedge_status kedge_session_logits(const kedge_session* session, const float** logits, size_t* n_vocab);
 
+/* What the routers of a mixture-of-experts model did in this session. Owned JSON:
+ * {"n_experts", "n_used", "layers": [{"tokens": [by expert], "n_tokens", "margin", "entropy", "switch_rate"}]}. Margin:
+ * smallest chosen probability minus the largest left out; entropy of the router in nats; switch_rate: share of a token's
+ * experts that the token before did not use. Means over tokens; "layers" is empty for a dense model. */
+KEDGE_API kedge_status kedge_session_experts(const kedge_session* session, char** json, size_t* json_size);
+
 /* Forgets the tokens from position n on (0 <= n <= n_past). */
 KEDGE_API kedge_status kedge_session_truncate(kedge_session* session, int32_t n);
 

@@ -291,6 +291,10 @@ class Session {
     }
     return detail::status(kedge_session_eval(get(), tokens.data(), tokens.size(), &o));
   }
+  // JSON: what the routers of a mixture-of-experts model did in this session (kedge_session_experts).
+  Result<std::string> experts() const {
+    return detail::text([&](char** d, size_t* n) { return kedge_session_experts(get(), d, n); });
+  }
   Status truncate(int n) { return detail::status(kedge_session_truncate(get(), n)); }
   void set_cancel(bool on) { kedge_session_set_cancel(get(), on ? 1 : 0); }
 

@@ -468,5 +468,33 @@ TEST(CApi, ACompilerForCIsEnough) {
   fs::remove(program);
 }
 
+// Every token of every expert layer is counted; chunking changes nothing.
+TEST(CApi, ExpertStatistics) {
+  const std::string path = std::string(KEDGE_TEST_DATA) + "/golden/qwen3moe/model.gguf";
+  std::string first;
+  for (const int chunk : {1, 4, 512}) {
+    auto m = api::Model::open(path);
+    ASSERT_TRUE(m.ok()) << m.error().message;
+    api::Session s = session(*m, {.n_ctx = 64, .n_threads = 1, .chunk = chunk});
+    ASSERT_TRUE(s.eval_all(kPrompt, [](int, std::span<const float>) { return true; }).ok());
+    const auto text = s.experts();
+    ASSERT_TRUE(text.ok()) << text.error().message;
+    const Json json = Json::parse(*text);
+    ASSERT_FALSE(json["layers"].empty());
+    for (const Json& layer : json["layers"]) {
+      EXPECT_EQ(layer["n_tokens"], kPrompt.size());
+      uint64_t total = 0;
+      for (const auto& n : layer["tokens"]) total += n.get<uint64_t>();
+      EXPECT_EQ(total, kPrompt.size() * json["n_used"].get<uint64_t>());
+      EXPECT_GT(layer["entropy"].get<double>(), 0);
+      EXPECT_LE(layer["entropy"].get<double>(), std::log(json["n_experts"].get<double>()) + 1e-5);
+      EXPECT_GE(layer["margin"].get<double>(), 0);
+      EXPECT_LE(layer["switch_rate"].get<double>(), 1);
+    }
+    if (first.empty()) first = *text;
+    EXPECT_EQ(first, *text) << "chunk " << chunk;
+  }
+}
+
 }  // namespace
 }  // namespace kedge
