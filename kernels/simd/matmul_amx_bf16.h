@@ -3,8 +3,7 @@
 // path. Included by simd/table_amx.cc only.
 #pragma once
 
-#include "kernels/simd/amx_tiles.h"
-#include "kernels/simd/matmul_amx.h"
+#include "kernels/simd/amx_passes.h"
 
 namespace kedge::KEDGE_ISA {
 
@@ -58,7 +57,8 @@ KEDGE_INLINE void bf16_weights(const WeightRows& w, int first, int k0, int len, 
     for (int j = 0; j < 16; ++j) {
       r[j] = _mm512_setzero_si512();
       if (first + j < w.n_rows) {
-        const auto* row = reinterpret_cast<const typename F::Block*>(w.data + static_cast<size_t>(first + j) * w.stride);
+        const auto* row =
+            reinterpret_cast<const typename F::Block*>(w.data + static_cast<size_t>(first + j) * w.stride);
         r[j] = bf16_row<F>(row + k0 + i);
       }
     }

@@ -4,7 +4,8 @@
 #pragma once
 
 #include "kernels/fast_numerics.h"
-#include "kernels/simd/matmul_amx.h"
+#include "kernels/simd/amx_passes.h"
+#include "kernels/simd/packed_codes.h"
 
 namespace kedge::KEDGE_ISA {
 
