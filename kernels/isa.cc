@@ -32,6 +32,9 @@ const KernelTable& kernels();
 namespace neondot {
 const KernelTable& kernels();
 }
+namespace neoni8mm {
+const KernelTable& kernels();
+}
 #endif
 
 namespace {
@@ -68,7 +71,10 @@ std::vector<const KernelTable*> detect() {
   }
   if (has_avx2) tables.push_back(&avx2::kernels());
 #elif defined(__aarch64__)
-  if ((getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0) tables.push_back(&neondot::kernels());
+  if ((getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0) {
+    if ((getauxval(AT_HWCAP2) & HWCAP2_I8MM) != 0) tables.push_back(&neoni8mm::kernels());
+    tables.push_back(&neondot::kernels());
+  }
   tables.push_back(&neon::kernels());
 #endif
   tables.push_back(&reference_kernels());

@@ -48,7 +48,7 @@ KEDGE_INLINE void fetch_ahead(const std::byte* codes) {
 
 // Dots of 32 codes from quad kFrom on, kQuads quads, into `each(p, t, sum)` whenever sums must be taken.
 template <class F, class Source, int kFrom, int kTo, int kP, int kT, class Each>
-KEDGE_INLINE void dot_quads(const TileInput<kP, kT>& in, size_t codes_at, int k_at, Each&& each) {
+KEDGE_INLINE void quads_one_by_one(const TileInput<kP, kT>& in, size_t codes_at, int k_at, Each&& each) {
   using Dot = DotOf<F>;
   constexpr int kRun = Dot::kQuads;
   typename Dot::Sum sum[kP][kT];
@@ -74,6 +74,15 @@ KEDGE_INLINE void dot_quads(const TileInput<kP, kT>& in, size_t codes_at, int k_
       }
     }
   });
+}
+
+template <class F, class Source, int kFrom, int kTo, int kP, int kT, class Each>
+KEDGE_INLINE void dot_quads(const TileInput<kP, kT>& in, size_t codes_at, int k_at, Each&& each) {
+  if constexpr (Source::kOwnDots) {
+    Source::template dots<kFrom, kTo>(in, codes_at, k_at, each);
+  } else {
+    quads_one_by_one<F, Source, kFrom, kTo>(in, codes_at, k_at, each);
+  }
 }
 
 template <class F, class Source, int kP, int kT>
@@ -184,8 +193,8 @@ KEDGE_INLINE void tile(const WeightRows& w, int group, int part, const std::byte
     const auto lanes = static_cast<size_t>((part + p) % kPartsOfGroup * S::kRows);
     in.block[p] = w.data + static_cast<size_t>(g) * w.stride + lanes * 4;
     in.half_lane[p] = lanes * 2;
-    in.codes[p] = panel == nullptr ? in.block[p]
-                                   : panel + static_cast<size_t>(g - group) * static_cast<size_t>(x.k) * 16 + lanes * 4;
+    const size_t panel_at = static_cast<size_t>(g - group) * static_cast<size_t>(x.k) * 16 + lanes * Source::kLaneBytes;
+    in.codes[p] = panel == nullptr ? in.block[p] : panel + panel_at;
   }
 #pragma GCC unroll 16
   for (int t = 0; t < kT; ++t) {
@@ -248,19 +257,14 @@ KEDGE_INLINE void sweep(const WeightRows& w, int group, int part, const std::byt
   if (t < x.n) tile<F, Source, kP, 1>(w, group, part, panel, x, t, y, ldy);
 }
 
-// The codes of one group as bytes: [k / 4][16 rows][4].
+// The codes of one group as bytes, as the panel has them.
 template <class F>
 KEDGE_INLINE void unpack_group(const std::byte* packed, int k, std::byte* panel) {
   using P = PackedBlock<F>;
   for (int b = 0; b < k / P::kValues; ++b) {
     for (int g = 0; g < P::kGroups; ++g) {
       const std::byte* planes = packed + static_cast<size_t>(b) * P::kBytes + g * P::kGroupBytes;
-      static_for<8>([&](auto index) __attribute__((always_inline)) {
-        constexpr int q = decltype(index)::value;
-        for (int half = 0; half < 64; half += S::kRows * 4) {
-          S::store_codes(panel + q * 64 + half, quad_of_planes<F, q>(planes + half));
-        }
-      });
+      FromPanel<F>::unpack(planes, panel);
       panel += 512;
     }
   }

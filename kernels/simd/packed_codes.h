@@ -77,9 +77,11 @@ KEDGE_INLINE S::Codes quad_of_planes(const std::byte* planes) {
   return w;
 }
 
-// Where a kernel gets its codes: straight from the packed block, or from a panel unpacked to bytes before.
+// Where a kernel gets its codes: straight from the packed block, or from a panel unpacked to bytes before (panel.h).
 template <class F>
 struct FromPacked {
+  static constexpr bool kOwnDots = false;  // dots are taken quad by quad
+  static constexpr size_t kLaneBytes = 4;  // from row to row
   static constexpr size_t kBlockStride = PackedBlock<F>::kBytes;
   static constexpr size_t kGroupStride = PackedBlock<F>::kGroupBytes;
   template <int q>
@@ -87,16 +89,6 @@ struct FromPacked {
     return quad_of_planes<F, q>(planes);
   }
 };
-template <class F>
-struct FromPanel {
-  static constexpr size_t kGroupStride = 512;
-  static constexpr size_t kBlockStride = kGroupStride * PackedBlock<F>::kGroups;
-  template <int q>
-  KEDGE_INLINE static S::Codes quad(const std::byte* codes) {
-    return S::load_codes(codes + q * 64);
-  }
-};
-
 // The sub-scales and sub-minimums of four neighbouring sub-blocks as pairs of 16-bit integers: [0] of the first two,
 // [1] of the last two.
 template <class F>
