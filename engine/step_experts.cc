@@ -8,7 +8,8 @@ namespace kedge {
 
 namespace {
 
-constexpr int kUnitRows = 64;
+// Weight rows of a unit of the down product: a stretch of memory worth starting to read.
+constexpr int kUnitRows = 256;
 size_t to_size(int x) { return static_cast<size_t>(x); }
 
 // The ids of the n_used largest probabilities, ascending; ties go to the lower id.

@@ -126,26 +126,35 @@ KEDGE_INLINE void float_chunk(const float* w, const float* const* x, int len, V*
   }
 }
 
-// kFloatRows rows against tokens [t0, t1) of a block. k is a multiple of 16.
-template <class F>
+// Row tiles that take turns on a tile of tokens while that is in the first-level cache.
+inline constexpr int kFloatTiles = 2;
+
+// kTiles * kFloatRows rows against tokens [t0, t1) of a block. k is a multiple of 16.
+template <class F, int kTiles>
 KEDGE_INLINE void float_block(const typename F::Block* const* rows, const ActRows& x, int t0, int t1, float* y,
                               size_t ldy, float* wide, V* saved) {
   for (int k0 = 0; k0 < x.k; k0 += kFloatChunk) {
     const int len = x.k - k0 < kFloatChunk ? x.k - k0 : kFloatChunk;
-    for (int r = 0; r < kFloatRows; ++r) {
+    for (int r = 0; r < kTiles * kFloatRows; ++r) {
       for (int i = 0; i < len; i += 16) F::template load16<S>(rows[r] + k0 + i).store(wide + r * kFloatChunk + i);
     }
     for (int t = t0; t < t1;) {
       const float* in[kFloatTokens];
       const int n = t1 - t < kFloatTokens ? 1 : kFloatTokens;
       for (int j = 0; j < n; ++j) in[j] = x.x + static_cast<size_t>(t + j) * static_cast<size_t>(x.k) + k0;
-      V* acc = saved + (t - t0) * kFloatRows;
-      n == 1 ? float_chunk<1>(wide, in, len, acc, k0 == 0) : float_chunk<kFloatTokens>(wide, in, len, acc, k0 == 0);
+      for (int tile = 0; tile < kTiles; ++tile) {
+        const float* w = wide + tile * kFloatRows * kFloatChunk;
+        V* acc = saved + (tile * kFloatBlock + t - t0) * kFloatRows;
+        n == 1 ? float_chunk<1>(w, in, len, acc, k0 == 0) : float_chunk<kFloatTokens>(w, in, len, acc, k0 == 0);
+      }
       t += n;
     }
   }
-  for (int t = t0; t < t1; ++t) {
-    store_tree_sums<kFloatRows>(saved + (t - t0) * kFloatRows, y + static_cast<size_t>(t) * ldy);
+  for (int tile = 0; tile < kTiles; ++tile) {
+    for (int t = t0; t < t1; ++t) {
+      store_tree_sums<kFloatRows>(saved + (tile * kFloatBlock + t - t0) * kFloatRows,
+                                  y + static_cast<size_t>(t) * ldy + tile * kFloatRows);
+    }
   }
 }
 
@@ -158,12 +167,17 @@ static void matmul_float(const WeightRows& w, const ActRows& x, float* y, size_t
   if (x.n > 2 * kFloatTokens && x.k % 16 == 0) {
     done = w.n_rows / kFloatRows * kFloatRows;
     auto* wide = reinterpret_cast<float*>(scratch);
-    auto* saved = reinterpret_cast<V*>(wide + kFloatRows * kFloatChunk);
+    auto* saved = reinterpret_cast<V*>(wide + kFloatTiles * kFloatRows * kFloatChunk);
     for (int t = 0; t < x.n; t += kFloatBlock) {
-      for (int r = 0; r < done; r += kFloatRows) {
-        const typename F::Block* rows[kFloatRows];
-        for (int j = 0; j < kFloatRows; ++j) rows[j] = row(r + j);
-        float_block<F>(rows, x, t, x.n - t < kFloatBlock ? x.n : t + kFloatBlock, y + r, ldy, wide, saved);
+      const int end = x.n - t < kFloatBlock ? x.n : t + kFloatBlock;
+      for (int r = 0; r < done;) {
+        const typename F::Block* rows[kFloatTiles * kFloatRows];
+        const bool full = done - r >= kFloatTiles * kFloatRows;
+        const int n = full ? kFloatTiles * kFloatRows : kFloatRows;
+        for (int j = 0; j < n; ++j) rows[j] = row(r + j);
+        full ? float_block<F, kFloatTiles>(rows, x, t, end, y + r, ldy, wide, saved)
+             : float_block<F, 1>(rows, x, t, end, y + r, ldy, wide, saved);
+        r += n;
       }
     }
   }
