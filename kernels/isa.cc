@@ -40,7 +40,8 @@ const KernelTable& kernels();
 namespace {
 
 #if defined(__x86_64__)
-// The processor has 8-bit and bfloat16 tiles and the system lets this process keep them. Leave given, all threads have it.
+// The processor has 8-bit and bfloat16 tiles and the system lets this process keep them. Leave given, all threads have
+// it.
 bool amx_usable() {
   unsigned a = 0, b = 0, c = 0, d = 0;
   constexpr unsigned kTiles = 1u << 24 | 1u << 25 | 1u << 22;  // tiles, of 8-bit integers, of bfloat16

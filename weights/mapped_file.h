@@ -46,8 +46,8 @@ class MappedFile {
 
   // Tells the system how the bytes [offset, offset + length) will be used. kDrop gives mapped pages back (they are
   // read from the file again when touched): for weights not used for a while. kDiscard says that the bytes will not be
-  // read any more, for weights that were repacked: the same on a mapping, while owned memory is freed and reads as zero.
-  // Everything but kDiscard is advice only and does nothing on owned memory.
+  // read any more, for weights that were repacked: the same on a mapping, while owned memory is freed and reads as
+  // zero. Everything but kDiscard is advice only and does nothing on owned memory.
   void advise(uint64_t offset, uint64_t length, Advice advice) const;
 
  private:

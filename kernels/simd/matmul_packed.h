@@ -36,8 +36,8 @@ struct TileInput {
   const int16_t* sums[kT];  // per sub-block
 };
 
-// Reads the stream ahead while quad q of 32 codes is computed, evenly: a burst of requests would fill the buffers of the
-// first-level cache and stop everything behind it.
+// Reads the stream ahead while quad q of 32 codes is computed, evenly: a burst of requests would fill the buffers of
+// the first-level cache and stop everything behind it.
 template <class F, int q>
 KEDGE_INLINE void fetch_ahead(const std::byte* codes) {
   constexpr int kLines = PackedBlock<F>::kGroupBytes / 64;

@@ -62,7 +62,7 @@ constexpr KernelTable make_table() {
   t.quantise_block32 = quantise_block32;
   t.quantise_super256 = quantise_super256;
   int i = 0;
-#define KEDGE_ENTRY(name)                      \
+#define KEDGE_ENTRY(name)                       \
   t.matmul[i] = matmul<quants::name::Format>(); \
   t.pack[i++] = pack<quants::name::Format>();
 #include "registry/quants.inc"

@@ -34,8 +34,8 @@ const std::map<std::string, std::set<std::string>> kMayInclude = {
     {"tools", {"include/kedge"}},
 };
 
-// The commands that work on files rather than through an open model see the weights room and the quant formats; doctor and
-// bench see the probe.
+// The commands that work on files rather than through an open model see the weights room and the quant formats; doctor
+// and bench see the probe.
 bool is_tools_exception(const std::string& file, const std::string& header) {
   static const std::regex kFileCommands("tools/(cmd_)?(inspect|quantize|generate|gguf).*");
   if (std::regex_match(file, kFileCommands)) {
