@@ -92,8 +92,11 @@ void Step::group_by_expert(const ExpertLayer& layer) {
   for (int e = 0; e < n_experts; ++e) {
     if (start[e] < start[e + 1]) order[n_active_++] = e;
   }
-  std::stable_sort(order, order + n_active_,
-                   [&](int a, int b) { return start[a + 1] - start[a] > start[b + 1] - start[b]; });
+  // Not stable_sort, which allocates.
+  std::sort(order, order + n_active_, [&](int a, int b) {
+    const int more = start[a + 1] - start[a] - (start[b + 1] - start[b]);
+    return more != 0 ? more > 0 : a < b;
+  });
 }
 
 // The rows of `x` in one form, one per (token, expert) slot, grouped by expert. They lie in the memory of expert_out,

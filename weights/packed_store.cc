@@ -31,6 +31,10 @@ Result<LaidMatrix> PackedStore::lay_out(const TensorStore& store, const TensorRe
   const QuantFormat& format = *tensor.info->type;
   LaidMatrix m;
   m.stride = layout_stride(*table_, format, k);
+  // A mapped source that is looked up in later comes back page by page.
+  auto let_go = [&] {
+    store.advise(*tensor.info, keep_source ? MappedFile::Advice::kDrop : MappedFile::Advice::kDiscard);
+  };
   const size_t source_bytes = format.row_bytes(static_cast<size_t>(k)) * static_cast<size_t>(n_rows);
   if (table_->pack[format.index] == nullptr) {
     m.matrix_stride = source_bytes;
@@ -42,7 +46,7 @@ Result<LaidMatrix> PackedStore::lay_out(const TensorStore& store, const TensorRe
     parallel_for_static(n_threads, bytes, size_t{1} << 20, [&](size_t begin, size_t end, int) {
       std::memcpy(copy + begin, tensor.data + begin, end - begin);
     });
-    if (!keep_source) store.advise(*tensor.info, MappedFile::Advice::kDiscard);
+    let_go();
     m.data = copy;
     return m;
   }
@@ -58,7 +62,7 @@ Result<LaidMatrix> PackedStore::lay_out(const TensorStore& store, const TensorRe
     pack_groups(*table_, format, tensor.data + matrix * source_bytes, n_rows, k, first,
                 std::min(n_groups, first + kGroupsAtOnce), out + matrix * m.matrix_stride);
   });
-  if (!keep_source) store.advise(*tensor.info, MappedFile::Advice::kDiscard);
+  let_go();
   m.data = out;
   return m;
 }
