@@ -35,15 +35,30 @@ bool is_compound(std::string_view s) {
   return false;
 }
 
-// The statement says something of the name that cannot be guessed from it: it has a number outside of back-ticks, or
-// goes on behind the name with a verb that gives it a result.
+// The word [begin, end) is a value: "32", "1.5", an error code "E213". Not issue #32, link [32], or a digit of a name.
+bool is_value(std::string_view s, size_t begin, size_t end) {
+  const char before = begin == 0 ? ' ' : s[begin - 1];
+  if (before == '#' || before == '[' || before == '/' || before == '@') return false;
+  if (is_digit(s[begin])) return begin > 0 || at(s, end) != '.';  // "1." at the beginning counts items
+  size_t i = begin;
+  while (i < end && is_upper(s[i])) ++i;
+  return i <= begin + 3 && end >= i + 2 && digits_end(s, i) == end;
+}
+
+// The statement says something of the name that cannot be guessed from it: it has a value outside of back-ticks and
+// URLs, or goes on behind the name with a verb that gives it a result.
 bool states_value(std::string_view s, size_t behind_name) {
   constexpr std::string_view kVerbs[] = {"returns", "raises", "throws", "yields", "allocates", "sets", "equals"};
   bool quoted = false;
   for (size_t i = 0; i < s.size(); ++i) {
     if (s[i] == '`') quoted = !quoted;
-    if (!quoted && is_digit(s[i]) && i > 0) return true;
-    if (i == 0 && is_digit(s[0]) && at(s, digits_end(s, 0)) != '.') return true;  // "1." only counts items
+    if (has_at(s, i, "://")) {
+      while (i + 1 < s.size() && !is_space(s[i + 1])) ++i;
+    }
+    if (!is_word(s[i])) continue;
+    const size_t end = word_end(s, i);
+    if (!quoted && is_value(s, i, end)) return true;
+    i = end - 1;
   }
   const size_t v = skip_blanks(s, behind_name);
   return is_one_of(s.substr(v, word_end(s, v) - v), kVerbs);
@@ -69,8 +84,10 @@ void find_quoted(std::string_view s, std::vector<Reference>* out) {
   }
 }
 
+// A number that is no part of a name, before a comment begins.
 bool has_number(std::string_view s) {
   for (size_t i = 0; i < s.size(); ++i) {
+    if (s[i] == '#' || has_at(s, i, "//")) return false;
     if (is_digit(s[i]) && (i == 0 || !is_word(s[i - 1]))) return true;
     if (is_word(s[i])) i = word_end(s, i) - 1;
   }
