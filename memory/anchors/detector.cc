@@ -19,8 +19,8 @@ static_assert(kMaxUnsettledBytes == kMaxBytes);
 // belongs to the URL, a year in a citation to the citation.
 void find_all(std::string_view statement, std::vector<Reference>* found) {
   using Finder = void (*)(std::string_view, std::vector<Reference>*);
-  constexpr Finder kFinders[] = {anchors::find_urls,        anchors::find_citations, anchors::find_functions,
-                                 anchors::find_identifiers, anchors::find_brackets,  anchors::find_numbers};
+  constexpr Finder kFinders[] = {anchors::find_urls,      anchors::find_citations, anchors::find_identifiers,
+                                 anchors::find_functions, anchors::find_brackets,  anchors::find_numbers};
   found->clear();
   std::bitset<kMaxBytes + 1> claimed;
   std::vector<Reference> candidates;
@@ -53,7 +53,7 @@ Detection detect_references(std::string_view text, bool at_end) {
     }
     d.settled = end;
   }
-  if (at_end) d.settled = text.size();
+  d.settled = at_end ? text.size() : d.settled + s.begin;  // white space before a statement never matters
   return d;
 }
 

@@ -215,6 +215,7 @@ bool begins_definition(std::string_view line) {
 StatementStatus first_statement(std::string_view text, bool at_end, Statement* out) {
   size_t begin = 0;
   while (begin < text.size() && is_space(text[begin])) ++begin;
+  *out = {begin, begin};
   if (begin == text.size()) return StatementStatus::kNone;
   const View v{text.substr(begin), at_end};
   const auto found = [&](size_t end) {

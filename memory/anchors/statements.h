@@ -17,8 +17,8 @@ struct Statement {
 
 enum class StatementStatus {
   kFound,      // *out is the first statement of the text
-  kNone,       // nothing but white space
-  kUndecided,  // text that follows could still belong to it
+  kNone,       // nothing but white space; out->begin is the text's size
+  kUndecided,  // text that follows could still belong to it; only out->begin is known
 };
 
 // The first statement of text that begins at a statement boundary. What is found does not depend on what follows

@@ -20,6 +20,7 @@ enum Flag : uint32_t {
   kCaseChange = 32,       // camelCase
   kHyphen = 64,
   kTicked = 128,  // a back-tick stands before it
+  kSecondUpper = 256,
 };
 
 // FNV-1a, 64 bits.
@@ -86,8 +87,9 @@ void TermScanner::extend(uint8_t c) {
     s_.flags |= kInnerUnderscore;
   }
   if (is_upper(b)) {
+    const bool has_upper = (s_.flags & kUpper) != 0;
     if (!first && was_letter && is_lower(static_cast<char>(s_.previous))) s_.flags |= kCaseChange;
-    s_.flags |= kUpper;
+    s_.flags |= has_upper ? kSecondUpper : kUpper;
   }
   if (is_lower(b)) s_.flags |= kLower;
   if (is_high(b)) s_.flags |= kHigh;
@@ -110,9 +112,8 @@ bool TermScanner::is_distinctive(uint8_t next, bool* exact) const {
     return n >= 6 && (s_.digits >= 2 || has(kTicked));
   }
   if (has(kCaseChange) && n >= 5) return *exact = true;  // not kPa, MHz
-  if (has(kFirstUpper) && (has(kLower | kHigh) || s_.length >= 3) && !has(kCaseChange)) {
-    if (!is_common(s_.folded)) return true;
-  }
+  const bool mixed = has(kSecondUpper) && has(kLower);   // MHz, URLs
+  if (has(kFirstUpper) && !has(kCaseChange) && (!mixed || n >= 5) && !is_common(s_.folded)) return true;
   // A plain word of code: `clamp`, clamp(x).
   if (has(kHigh) || has(kHyphen)) return false;
   *exact = !has(kFirstUpper);

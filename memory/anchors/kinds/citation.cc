@@ -124,6 +124,9 @@ void add_narrative(std::string_view s, size_t open, size_t end, std::vector<Refe
   for (int words = 0; words < 5 && begin > 0; ++words) {
     while (begin > 0 && !is_space(s[begin - 1])) --begin;
     const Names n = names_at(s.substr(0, open - 1), begin);
+    // Before a chain that is complete only a comma goes on: "Smith, Jones and Lee (2018)", "Following Smith et al.
+    // (2018)".
+    if (several && best > begin + 1 && s[best - 2] != ',') break;
     if (n.words > 0 && n.end == open - 1 && (best == open || n.several)) {
       best = begin;
       several = n.several;

@@ -5,6 +5,13 @@
 namespace kedge::anchors {
 namespace {
 
+// Words of ASCII: in scripts without spaces the letters around an identifier are not its own.
+bool is_ascii_word(char c) { return is_alnum(c) || c == '_'; }
+size_t ascii_word_end(std::string_view s, size_t i) {
+  while (i < s.size() && is_ascii_word(s[i])) ++i;
+  return i;
+}
+
 enum class Form { kNone, kWeak, kStrong };
 
 struct Counts {
@@ -138,9 +145,9 @@ size_t ipv4_end(std::string_view s, size_t i) {
 
 void find_identifiers(std::string_view s, std::vector<Reference>* out) {
   for (size_t i = 0; i < s.size(); ++i) {
-    if (!is_word(s[i])) continue;
-    size_t end = word_end(s, i);
-    while (at(s, end) == '-' && is_alnum(at(s, end + 1))) end = word_end(s, end + 1);
+    if (!is_ascii_word(s[i])) continue;
+    size_t end = ascii_word_end(s, i);
+    while (at(s, end) == '-' && is_alnum(at(s, end + 1))) end = ascii_word_end(s, end + 1);
     if (const size_t scholarly = scholarly_end(s, i); scholarly > i) {
       add_reference(out, i, scholarly, ReferenceKind::kIdentifier, true);
       end = scholarly;
