@@ -7,6 +7,7 @@ pkg_check_modules(SENTENCEPIECE REQUIRED IMPORTED_TARGET sentencepiece)
 find_package(nlohmann_json 3.11 REQUIRED)
 find_package(CLI11 2.1 REQUIRED)
 find_path(XSIMD_INCLUDE_DIR xsimd/xsimd.hpp REQUIRED)
+find_path(XXHASH_INCLUDE_DIR xxhash.h REQUIRED)
 if(KEDGE_BUILD_TESTS)
   find_package(GTest REQUIRED)
   find_package(Eigen3 3.4 REQUIRED NO_MODULE)  # the tests' double-precision oracle

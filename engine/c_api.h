@@ -114,6 +114,6 @@ Status give_struct(T* out, const char* name, const T& value) {
   return {};
 }
 
-Result<SessionOptions> session_options(const kedge_session_options* given, const char* name);
+Result<SessionOptions> session_options(const Model& model, const kedge_session_options* given);
 
 }  // namespace kedge::c_api

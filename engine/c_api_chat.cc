@@ -1,47 +1,13 @@
 // The C interface: chat messages, from JSON through the model's template to text or tokens.
-#include <nlohmann/json.hpp>
-
 #include "engine/c_api.h"
 #include "engine/chat_tokens.h"
+#include "engine/json_in.h"
+#include "engine/marked_chat.h"
 
 using namespace kedge;
 using namespace kedge::c_api;
 
 namespace {
-
-using Json = nlohmann::ordered_json;
-
-// The parser recurses when a value is destroyed; what comes from outside is kept shallow.
-constexpr int kMaxDepth = 64;
-
-Status check_depth(std::string_view text, const char* name) {
-  int depth = 0;
-  bool in_string = false;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (in_string) {
-      if (c == '\\') ++i;
-      if (c == '"') in_string = false;
-      continue;
-    }
-    if (c == '"') in_string = true;
-    if (c == '[' || c == '{') ++depth;
-    if (c == ']' || c == '}') --depth;
-    if (depth > kMaxDepth) {
-      return Error{ErrorCode::kCapacity, std::string(name) + ": JSON nested deeper than " + std::to_string(kMaxDepth)};
-    }
-  }
-  return {};
-}
-
-Result<Json> parse(std::string_view text, const char* name) {
-  KEDGE_TRY(check_depth(text, name));
-  try {
-    return Json::parse(text);
-  } catch (const Json::exception& e) {
-    return invalid(std::string(name) + " is not JSON: " + e.what());
-  }
-}
 
 std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::strict); }
 
@@ -66,6 +32,8 @@ Result<ChatMessage> message(const Json& json, const std::string& name) {
 
 struct ChatRequest {
   std::vector<ChatMessage> messages;
+  std::vector<ContentMark> marks;
+  std::vector<Json> mark_fields;  // of each mark, its range aside
   std::string variables_json;
   bool add_generation_prompt = true;
   bool allow_special = false;
@@ -82,7 +50,7 @@ Status read_flag(const Json& value, const std::string& key, bool& flag) {
 
 Status read_options(std::string_view text, ChatRequest& request) {
   if (text.empty()) return {};
-  KEDGE_ASSIGN(json, parse(text, "options"));
+  KEDGE_ASSIGN(json, parse_json(text, "options"));
   if (!json.is_object()) return invalid("options is not a JSON object");
   Json variables = Json::object();
   const auto add_variable = [&](const std::string& key, const Json& value) -> Status {
@@ -116,11 +84,59 @@ Status read_options(std::string_view text, ChatRequest& request) {
   return {};
 }
 
+// The marks of a message ("segments": [{"range": [begin, end], ...}]), which are not the template's business.
+Status take_marks(Json& json, size_t message, ChatRequest& request) {
+  const auto found = json.find("segments");
+  if (found == json.end()) return {};
+  const std::string name = "messages[" + std::to_string(message) + "].segments";
+  const size_t size = json.contains("content") && json["content"].is_string()
+                          ? json["content"].get_ref<const std::string&>().size()
+                          : 0;
+  if (!found->is_array()) return invalid(name + " is not an array");
+  for (Json fields : *found) {
+    const Json range = fields.is_object() && fields.contains("range") ? fields["range"] : Json();
+    const bool pair =
+        range.is_array() && range.size() == 2 && range[0].is_number_unsigned() && range[1].is_number_unsigned();
+    if (!pair || range[0].get<size_t>() >= range[1].get<size_t>() || range[1].get<size_t>() > size) {
+      return invalid(name + ": a range is not [begin, end) within the " + std::to_string(size) +
+                     " bytes of the content: " + range.dump());
+    }
+    request.marks.push_back({message, range[0].get<size_t>(), range[1].get<size_t>()});
+    fields.erase("range");
+    request.mark_fields.push_back(std::move(fields));
+  }
+  json.erase("segments");
+  return {};
+}
+
+// The kind of a message's tokens, by its role.
+const char* kind_of(const std::string& role) {
+  if (role == "system" || role == "developer") return "system";
+  if (role == "assistant") return "generated";
+  return role == "tool" ? "tool" : "user";
+}
+
+// Segments for kedge_session_add_segments.
+Json segments_json(const ChatRequest& request, const MarkedRanges& ranges) {
+  Json segments = Json::array();
+  for (size_t m = 0; m < request.messages.size(); ++m) {
+    segments.push_back(
+        {{"range", {ranges.messages[m].first, ranges.messages[m].last}}, {"kind", kind_of(request.messages[m].role)}});
+  }
+  for (size_t i = 0; i < request.marks.size(); ++i) {
+    Json segment = {{"range", {ranges.marks[i].first, ranges.marks[i].last}}};
+    segment.update(request.mark_fields[i]);
+    segments.push_back(std::move(segment));
+  }
+  return segments;
+}
+
 Result<ChatRequest> read_request(std::string_view messages, std::string_view options) {
   ChatRequest request;
-  KEDGE_ASSIGN(json, parse(messages, "messages"));
+  KEDGE_ASSIGN(json, parse_json(messages, "messages"));
   if (!json.is_array()) return invalid("messages is not a JSON array");
   for (size_t i = 0; i < json.size(); ++i) {
+    if (json[i].is_object()) KEDGE_TRY(take_marks(json[i], i, request));
     KEDGE_ASSIGN(m, message(json[i], "messages[" + std::to_string(i) + "]"));
     request.messages.push_back(std::move(m));
   }
@@ -168,6 +184,30 @@ kedge_status kedge_chat_tokenize(const kedge_model* model, const char* messages,
     KEDGE_ASSIGN(request, read_request(messages_view, options_view));
     KEDGE_ASSIGN(segments, chat->render_segments(request.messages, request.options()));
     KEDGE_ASSIGN(ids, encode_chat(model->model->tokenizer(), segments, request.allow_special));
+    return give_ids(ids, tokens, n_tokens);
+  });
+}
+
+kedge_status kedge_chat_tokenize_marked(const kedge_model* model, const char* messages, size_t messages_size,
+                                        const char* options, size_t options_size, int32_t** tokens, size_t* n_tokens,
+                                        char** segments, size_t* segments_size) {
+  return guard([&]() -> Status {
+    KEDGE_TRY(clear_outputs(tokens, n_tokens));
+    KEDGE_TRY(clear_outputs(segments, segments_size));
+    KEDGE_TRY(not_null(model, "model"));
+    KEDGE_ASSIGN(messages_view, in_text(messages, messages_size, "messages"));
+    KEDGE_ASSIGN(options_view, in_text(options, options_size, "options"));
+    KEDGE_ASSIGN(chat, chat_template(*model->model));
+    KEDGE_ASSIGN(request, read_request(messages_view, options_view));
+    KEDGE_ASSIGN(parts, chat->render_segments(request.messages, request.options()));
+    const Tokenizer& tokenizer = model->model->tokenizer();
+    KEDGE_ASSIGN(ids, encode_chat(tokenizer, parts, request.allow_special));
+    std::string rendered;
+    for (const TextSegment& part : parts) rendered += part.text;
+    std::vector<std::string> contents;
+    for (const ChatMessage& m : request.messages) contents.push_back(m.content);
+    KEDGE_ASSIGN(ranges, find_marked(tokenizer, ids, rendered, contents, request.marks));
+    KEDGE_TRY(give_text(segments_json(request, ranges).dump(), segments, segments_size));
     return give_ids(ids, tokens, n_tokens);
   });
 }

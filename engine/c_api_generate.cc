@@ -103,6 +103,7 @@ kedge_status kedge_generation_get(const kedge_generation* generation, kedge_gene
     value.prefill_ms = r.prefill_ms;
     value.decode_ms = r.decode_ms;
     value.settings = {r.settings.data(), r.settings.size()};
+    value.kv = {r.kv.data(), r.kv.size()};
     return give_struct(result, "kedge_generation_result", value);
   });
 }

@@ -83,7 +83,7 @@ kedge_status kedge_model_describe(const kedge_model* model, const kedge_session_
   return guard([&]() -> Status {
     KEDGE_TRY(clear_outputs(json, json_size));
     KEDGE_TRY(not_null(model, "model"));
-    KEDGE_ASSIGN(options, session_options(plan, "plan"));
+    KEDGE_ASSIGN(options, session_options(*model->model, plan));
     KEDGE_ASSIGN(text, describe_model(model->model, options));
     return give_text(text, json, json_size);
   });

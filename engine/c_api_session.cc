@@ -1,5 +1,7 @@
 // The C interface: sessions.
 #include "engine/c_api.h"
+#include "engine/kv_json.h"
+#include "engine/session_state.h"
 
 namespace kedge::c_api {
 namespace {
@@ -9,16 +11,20 @@ constexpr kedge_session_options kSessionDefaults = {.struct_size = sizeof(kedge_
                                                     .n_threads = 0,
                                                     .chunk = SessionOptions().chunk,
                                                     .kv_type = KEDGE_KV_F16,
-                                                    .numerics = KEDGE_NUMERICS_EXACT};
+                                                    .numerics = KEDGE_NUMERICS_EXACT,
+                                                    .kv = {nullptr, 0}};
 constexpr kedge_eval_options kEvalDefaults = {
     .struct_size = sizeof(kedge_eval_options), .on_row = nullptr, .on_progress = nullptr, .user = nullptr};
 
 }  // namespace
 
-Result<SessionOptions> session_options(const kedge_session_options* given, const char* name) {
+Result<SessionOptions> session_options(const Model& model, const kedge_session_options* given) {
   kedge_session_options o = kSessionDefaults;
-  KEDGE_TRY(read_options(given, name, o));
-  SessionOptions options{.n_ctx = o.n_ctx, .n_threads = o.n_threads, .chunk = o.chunk, .kv_type = KvType::kF16};
+  KEDGE_TRY(read_options(given, "kedge_session_options", o));
+  SessionOptions options;
+  options.n_ctx = o.n_ctx;
+  options.n_threads = o.n_threads;
+  options.chunk = o.chunk;
   if (o.numerics != KEDGE_NUMERICS_EXACT && o.numerics != KEDGE_NUMERICS_FAST) {
     return invalid("numerics = " + std::to_string(o.numerics) + " is none of kedge_numerics");
   }
@@ -33,9 +39,20 @@ Result<SessionOptions> session_options(const kedge_session_options* given, const
     case KEDGE_KV_Q8_0:
       options.kv_type = KvType::kQ8_0;
       break;
+    case KEDGE_KV_Q4_0:
+      options.kv_type = KvType::kQ4_0;
+      break;
     default:
       return invalid("kv_type = " + std::to_string(o.kv_type) + " is none of kedge_kv_type");
   }
+  KEDGE_ASSIGN(kv, in_text(o.kv.data, o.kv.size, "the KV options"));
+  if (kv.empty()) return options;
+  const ModelConfig& c = model.config();
+  const int n_ctx = o.n_ctx > 0 ? o.n_ctx : c.n_ctx_train;
+  KEDGE_ASSIGN(shape, kv_shape(c, options.kv_type, n_ctx));
+  const size_t tables = static_cast<size_t>(shape.n_layers) * static_cast<size_t>(shape.n_kv_heads);
+  KEDGE_ASSIGN(parsed, parse_kv_options(kv, n_ctx, shape.layout.page_bytes() / kPageTokens * tables));
+  options.kv = std::move(parsed);
   return options;
 }
 
@@ -59,7 +76,7 @@ kedge_status kedge_session_create(const kedge_model* model, const kedge_session_
     KEDGE_TRY(not_null(session, "session"));
     *session = nullptr;
     KEDGE_TRY(not_null(model, "model"));
-    KEDGE_ASSIGN(o, session_options(options, "kedge_session_options"));
+    KEDGE_ASSIGN(o, session_options(*model->model, options));
     KEDGE_ASSIGN(created, Session::create(model->model, o));
     auto handle = std::make_unique<kedge_session>();
     handle->session = std::move(created);

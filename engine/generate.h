@@ -57,6 +57,7 @@ struct GenerateResult {
   double prefill_ms = 0;
   double decode_ms = 0;  // from the first token chosen to the end
   std::string settings;  // JSON: every option as it took effect
+  std::string kv;        // JSON: what the memory did meanwhile, see kedge.h; empty without a session
 };
 
 // Appends `prompt` to the session and generates. Afterwards the session holds the prompt and every generated token but

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "engine/generate.h"
+#include "engine/kv_json.h"
 #include "engine/session.h"
 #include "tokenizer/tokenizer.h"
 
@@ -54,7 +55,10 @@ class SessionSource final : public GenerationSource {
 Result<GenerateResult> generate(Session& session, std::span<const int32_t> prompt, const GenerateOptions& options,
                                 const GenerateCallbacks& callbacks) {
   SessionSource source(session);
-  return generate(source, prompt, options, callbacks);
+  const KvCounts before = session.memory().counts();
+  KEDGE_ASSIGN(result, generate(source, prompt, options, callbacks));
+  result.kv = kv_answer_json(session.memory(), before);
+  return result;
 }
 
 }  // namespace kedge

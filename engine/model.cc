@@ -7,8 +7,27 @@
 #include "engine/loader.h"
 #include "engine/vocab_loader.h"
 #include "kernels/isa.h"
+#include "memory/checksum.h"
 
 namespace kedge {
+
+namespace {
+
+// Before the tensors are packed: afterwards the source may be gone.
+uint64_t fingerprint_of(const TensorStore& store) {
+  constexpr size_t kBytes = 4096;
+  uint64_t h = 0;
+  for (const TensorInfo& t : store.tensors()) {
+    h = checksum(t.name.data(), t.name.size(), h);
+    const uint64_t facts[] = {static_cast<uint64_t>(t.n_values()), t.bytes};
+    h = checksum(facts, sizeof facts, h);
+    const auto data = store.data(t);
+    h = checksum(data.data(), std::min(data.size(), kBytes), h);
+  }
+  return h;
+}
+
+}  // namespace
 
 Result<std::shared_ptr<const Model>> Model::load(const std::string& path, const ModelOptions& options) {
   auto model = std::shared_ptr<Model>(new Model());
@@ -23,7 +42,10 @@ Result<std::shared_ptr<const Model>> Model::load(const std::string& path, const 
   model->store_ = std::make_unique<TensorStore>(std::move(store));
   const GgufMetadata& metadata = model->store_->metadata();
 
-  if (!options.vocab_only) KEDGE_TRY(model->load_network(options));
+  if (!options.vocab_only) {
+    model->fingerprint_ = fingerprint_of(*model->store_);
+    KEDGE_TRY(model->load_network(options));
+  }
   KEDGE_ASSIGN(vocab, load_vocab(metadata));
   const size_t n_tokens = vocab.tokens.size();
   if (options.vocab_only) {
@@ -36,6 +58,8 @@ Result<std::shared_ptr<const Model>> Model::load(const std::string& path, const 
   auto tokenizer = Tokenizer::make(std::move(vocab));
   if (!tokenizer.ok()) return Error{tokenizer.error().code, metadata.file() + ": " + tokenizer.error().message};
   model->tokenizer_ = std::move(tokenizer).value();
+  const std::string& vocabulary = model->tokenizer_->fingerprint();
+  model->fingerprint_ = checksum(vocabulary.data(), vocabulary.size(), model->fingerprint_);
   model->load_chat_template();
 #if defined(__GLIBC__)
   malloc_trim(0);  // building a tokenizer takes several times its size for a moment: give that back

@@ -43,6 +43,9 @@ class Model {
 
   // Bytes of weights read to compute one token (embedding rows excluded, active experts only).
   size_t bytes_per_token() const { return bytes_per_token_; }
+  // Of the tensors' names, shapes, types and first bytes and of the vocabulary: what was computed with another model is
+  // told by it.
+  uint64_t fingerprint() const { return fingerprint_; }
 
  private:
   Model() = default;
@@ -56,6 +59,7 @@ class Model {
   std::string chat_template_error_;
   std::unique_ptr<Network> network_;
   size_t bytes_per_token_ = 0;
+  uint64_t fingerprint_ = 0;
 };
 
 }  // namespace kedge

@@ -99,14 +99,15 @@ Json tokenizer(const Tokenizer& t) {
           {"fingerprint", t.fingerprint()}};
 }
 
-// Bytes of the KV pages of n_ctx tokens; null where the type does not fit the heads.
-Json kv_bytes(const ModelConfig& c, int n_ctx) {
-  const size_t pages = KvSequence::pages_for(c.n_layers, c.n_kv_heads, n_ctx);
+// Bytes of the KV pages of n_tokens; null where the type does not fit the heads.
+Json kv_bytes(const ModelConfig& c, int n_tokens) {
+  const size_t pages = KvSequence::pages_for(c.n_layers, c.n_kv_heads, n_tokens);
   const auto bytes = [&](KvFormat format) { return pages * KvLayout{format, c.head_dim_k, c.head_dim_v}.page_bytes(); };
-  const bool q8 = c.head_dim_k % 32 == 0 && c.head_dim_v % 32 == 0;
+  const bool blocks = c.head_dim_k % 32 == 0 && c.head_dim_v % 32 == 0;
   return {{"f32", bytes(KvFormat::kF32)},
           {"f16", bytes(KvFormat::kF16)},
-          {"q8_0", q8 ? Json(bytes(KvFormat::kQ8_0)) : Json()}};
+          {"q8_0", blocks ? Json(bytes(KvFormat::kQ8_0)) : Json()}};
+//Q4          {"q4_0", blocks ? Json(bytes(KvFormat::kQ4_0)) : Json()}};
 }
 
 }  // namespace
@@ -122,8 +123,9 @@ Result<std::string> describe_model(const std::shared_ptr<const Model>& shared, c
   KEDGE_ASSIGN(session, Session::create(shared, plan));
   const ModelConfig& c = model.config();
   const TensorStore& store = model.store();
-  const Json kv = kv_bytes(c, session->n_ctx());
-  const char* kv_type = plan.kv_type == KvType::kF32 ? "f32" : plan.kv_type == KvType::kF16 ? "f16" : "q8_0";
+  const Json kv = kv_bytes(c, session->memory().budget());
+  constexpr const char* kTypes[] = {"f32", "f16", "q8_0", "q4_0"};
+  const char* kv_type = kTypes[static_cast<size_t>(plan.kv_type)];
   const uint64_t total = store.tensor_bytes() + kv[kv_type].get<uint64_t>() + session->scratch_bytes();
   const Json json = {
       {"file", store.path()},

@@ -2,98 +2,114 @@
 
 #include <algorithm>
 
-#include "engine/step.h"
+#include "engine/session_state.h"
 #include "kernels/isa.h"
-#include "memory/kv_sequence.h"
 
 namespace kedge {
 
-struct Session::State {
-  std::shared_ptr<const Model> model;
-  const KernelTable* kernels = nullptr;
-  ThreadTeam team;
-  int chunk = 0;
-  bool fast = false;  // Numerics::kFast
-  std::unique_ptr<KvArena> arena;
-  std::unique_ptr<KvSequence> kv;
-  StepBuffers buffers;
-  std::vector<int32_t> tokens;
-  std::vector<float> last_logits;
-  bool has_logits = false;
-
-  Status check_tokens(std::span<const int32_t> added) const;
-  Status evaluate(std::span<const int32_t> added, bool all, const LogitSink& sink, const EvalHooks& hooks);
-};
-
 namespace {
-
-Result<KvFormat> kv_format(KvType type, const ModelConfig& c) {
-  if (type == KvType::kF32) return KvFormat::kF32;
-  if (type == KvType::kF16) return KvFormat::kF16;
-  if (c.head_dim_k % 32 != 0 || c.head_dim_v % 32 != 0) {
-    return Error{ErrorCode::kUnsupported, "a q8_0 KV cache needs head sizes that are multiples of 32, this model has " +
-                                              std::to_string(c.head_dim_k) + " and " + std::to_string(c.head_dim_v)};
-  }
-  return KvFormat::kQ8_0;
-}
 
 bool has_fast_kernels(const KernelTable& table) {
   return std::any_of(std::begin(table.fast), std::end(table.fast), [](MatmulFn f) { return f != nullptr; });
 }
 
+Error outside(const char* name, int value, const std::string& range) {
+  return {ErrorCode::kInvalidArgument, std::string(name) + " is " + std::to_string(value) + ", must be " + range};
+}
+
 }  // namespace
+
+Result<KvShape> kv_shape(const ModelConfig& c, KvType type, int n_ctx) {
+  KvFormat format = KvFormat::kF16;
+  const char* name = "";
+  if (type == KvType::kF32) format = KvFormat::kF32;
+  if (type == KvType::kQ8_0) {
+    format = KvFormat::kQ8_0;
+    name = "q8_0";
+  }
+  // Q4  if (type == KvType::kQ4_0) {
+  // Q4    format = KvFormat::kQ4_0;
+  // Q4    name = "q4_0";
+  // Q4  }
+  if (*name != 0 && (c.head_dim_k % 32 != 0 || c.head_dim_v % 32 != 0)) {
+    return Error{ErrorCode::kUnsupported, "a " + std::string(name) +
+                                              " KV cache needs head sizes that are multiples of 32, this model has " +
+                                              std::to_string(c.head_dim_k) + " and " + std::to_string(c.head_dim_v)};
+  }
+  return KvShape{{format, c.head_dim_k, c.head_dim_v}, c.n_layers, c.n_kv_heads, n_ctx};
+}
 
 Session::Session(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Session::~Session() = default;
 
-Result<std::unique_ptr<Session>> Session::create(std::shared_ptr<const Model> model, const SessionOptions& o) {
+Result<std::unique_ptr<Session::State>> Session::State::make(std::shared_ptr<const Model> model,
+                                                             const SessionOptions& o) {
   const ModelConfig& c = model->config();
-  auto invalid = [](const char* name, int value, const std::string& range) {
-    return Error{ErrorCode::kInvalidArgument,
-                 std::string(name) + " is " + std::to_string(value) + ", must be " + range};
-  };
   constexpr int kMaxContext = 1 << 24;
   constexpr int kMaxThreads = 1024;
   constexpr int kMaxChunk = 1 << 16;
-  if (o.n_ctx < 0 || o.n_ctx > kMaxContext) return invalid("context length", o.n_ctx, "0 (the model's) to 16777216");
+  if (o.n_ctx < 0 || o.n_ctx > kMaxContext) return outside("context length", o.n_ctx, "0 (the model's) to 16777216");
   if (o.n_threads < 0 || o.n_threads > kMaxThreads)
-    return invalid("thread count", o.n_threads, "0 (automatic) to 1024");
-  if (o.chunk < 1 || o.chunk > kMaxChunk) return invalid("prefill chunk", o.chunk, "1 to 65536");
+    return outside("thread count", o.n_threads, "0 (automatic) to 1024");
+  if (o.chunk < 1 || o.chunk > kMaxChunk) return outside("prefill chunk", o.chunk, "1 to 65536");
   if (!model->has_network()) {
     return Error{ErrorCode::kInvalidArgument, "the model was opened for its vocabulary only: no session can be made"};
   }
   auto s = std::make_unique<State>();
   KEDGE_ASSIGN(kernels, active_kernels());
-  KEDGE_ASSIGN(format, kv_format(o.kv_type, c));
-  const bool fast = o.numerics == Numerics::kFast;
-  if (fast && !has_fast_kernels(*kernels)) {
+  s->fast = o.numerics == Numerics::kFast;
+  if (s->fast && !has_fast_kernels(*kernels)) {
     return Error{ErrorCode::kUnsupported,
                  std::string("numerics 'fast' needs the instruction set amx; in use is ") + kernels->name};
   }
-  const int n_ctx = o.n_ctx == 0 ? c.n_ctx_train : o.n_ctx;
-  const int n_threads = o.n_threads == 0 ? default_threads() : o.n_threads;
-  s->model = std::move(model);
   s->kernels = kernels;
-  s->fast = fast;
-  KEDGE_ASSIGN(team, ThreadTeam::make(n_threads, {.n_cpus = default_threads()}));
+  s->options = o;
+  s->options.n_ctx = o.n_ctx == 0 ? c.n_ctx_train : o.n_ctx;
+  s->options.n_threads = o.n_threads == 0 ? default_threads() : o.n_threads;
+  KEDGE_ASSIGN(team, ThreadTeam::make(s->options.n_threads, {.n_cpus = default_threads()}));
   s->team = std::move(team);
-  s->chunk = std::min(o.chunk, n_ctx);
-  const KvLayout layout{format, c.head_dim_k, c.head_dim_v};
-  KEDGE_ASSIGN(arena, KvArena::create(layout, KvSequence::pages_for(c.n_layers, c.n_kv_heads, n_ctx)));
-  s->arena = std::move(arena);
-  s->kv = std::make_unique<KvSequence>(*s->arena, c.n_layers, c.n_kv_heads, n_ctx);
-  KEDGE_ASSIGN(buffers, StepBuffers::make(c, s->model->network().floats_per_row(), s->chunk, n_ctx, n_threads, fast));
-  s->buffers = std::move(buffers);
-  s->tokens.reserve(static_cast<size_t>(n_ctx));
+  s->model = std::move(model);
   s->last_logits.resize(static_cast<size_t>(c.n_vocab));
+  return s;
+}
+
+Status Session::State::use(std::unique_ptr<KvMemory> used) {
+  memory = std::move(used);
+  options.chunk = std::min(options.chunk, memory->budget());
+  const bool watch = memory->bounded() && memory->policy().observe.rows > 0;
+  KEDGE_ASSIGN(made, StepBuffers::make(model->config(), model->network().floats_per_row(), options.chunk,
+                                       memory->budget(), watch, options.n_threads, fast));
+  buffers = std::move(made);
+  texts.reserve(static_cast<size_t>(options.chunk));
+  tokens.reserve(static_cast<size_t>(options.n_ctx));
+  return {};
+}
+
+Result<std::unique_ptr<Session>> Session::create(std::shared_ptr<const Model> model, const SessionOptions& o) {
+  KEDGE_ASSIGN(s, State::make(std::move(model), o));
+  KEDGE_ASSIGN(shape, kv_shape(s->model->config(), o.kv_type, s->options.n_ctx));
+  KEDGE_ASSIGN(memory, KvMemory::create(shape, o.kv, *s->kernels));
+  KEDGE_TRY(s->use(std::move(memory)));
+  return std::unique_ptr<Session>(new Session(std::move(s)));
+}
+
+Result<std::unique_ptr<Session>> Session::fork() const {
+  KEDGE_ASSIGN(s, State::make(state_->model, state_->options));
+  KEDGE_ASSIGN(memory, state_->memory->fork());
+  KEDGE_TRY(s->use(std::move(memory)));
+  s->tokens.assign(state_->tokens.begin(), state_->tokens.end());
+  s->last_logits = state_->last_logits;
+  s->has_logits = state_->has_logits;
   return std::unique_ptr<Session>(new Session(std::move(s)));
 }
 
 const Model& Session::model() const { return *state_->model; }
-int Session::n_ctx() const { return state_->kv->capacity(); }
+const SessionOptions& Session::options() const { return state_->options; }
+int Session::n_ctx() const { return state_->options.n_ctx; }
 int Session::n_threads() const { return state_->team.size(); }
-int Session::n_past() const { return state_->kv->length(); }
+int Session::n_past() const { return state_->memory->sequence().next_position(); }
 std::span<const int32_t> Session::tokens() const { return state_->tokens; }
+const KvMemory& Session::memory() const { return *state_->memory; }
 
 Status Session::State::check_tokens(std::span<const int32_t> added) const {
   if (added.empty()) return Error{ErrorCode::kInvalidArgument, "no tokens to evaluate"};
@@ -104,13 +120,20 @@ Status Session::State::check_tokens(std::span<const int32_t> added) const {
                                                     " is outside the vocabulary of " + std::to_string(n_vocab)};
     }
   }
-  const auto room = static_cast<size_t>(kv->capacity() - kv->length());
-  if (added.size() > room) {
-    return Error{ErrorCode::kCapacity, "context full: " + std::to_string(kv->length()) + " tokens are in the cache, " +
+  const int past = memory->sequence().next_position();
+  if (added.size() > static_cast<size_t>(options.n_ctx - past)) {
+    return Error{ErrorCode::kCapacity, "context full: " + std::to_string(past) + " tokens are in the cache, " +
                                            std::to_string(added.size()) + " more do not fit into a context of " +
-                                           std::to_string(kv->capacity())};
+                                           std::to_string(options.n_ctx)};
   }
   return {};
+}
+
+void Session::State::read_texts(std::span<const int32_t> added) {
+  const Tokenizer& tokenizer = model->tokenizer();
+  texts.clear();
+  if (!memory->bounded()) return;
+  for (const int32_t id : added) texts.push_back(tokenizer.is_control(id) ? "\n" : tokenizer.piece(id));
 }
 
 Status Session::State::evaluate(std::span<const int32_t> added, bool all, const LogitSink& sink,
@@ -118,17 +141,21 @@ Status Session::State::evaluate(std::span<const int32_t> added, bool all, const 
   KEDGE_TRY(check_tokens(added));
   has_logits = false;
   for (size_t done = 0; done < added.size();) {
-    const size_t n = std::min(added.size() - done, static_cast<size_t>(chunk));
+    KEDGE_ASSIGN(room, memory->make_room(team));
+    size_t n = std::min({added.size() - done, static_cast<size_t>(options.chunk), static_cast<size_t>(room)});
+    read_texts(added.subspan(done, n));
+    if (memory->bounded()) n = memory->allowed(texts);
     const auto part = added.subspan(done, n);
-    KEDGE_TRY(kv->reserve(static_cast<int>(n)));
+    KEDGE_TRY(memory->sequence().reserve(static_cast<int>(n)));
     const bool last = done + n == added.size();
     // Without a use for them not even one row of logits is computed.
     const int first_row = all ? 0 : static_cast<int>(last ? n - 1 : n);
-    Step step(model->config(), *kernels, fast, team, buffers, *kv, part, first_row, sink, hooks.cancel);
+    Step step(model->config(), *kernels, fast, team, buffers, *memory, part, first_row, sink, hooks.cancel);
     model->network().forward(step);
     if (step.stopped()) return std::move(step.status());
-    kv->commit(static_cast<int>(n));
+    memory->sequence().commit(static_cast<int>(n));
     tokens.insert(tokens.end(), part.begin(), part.end());
+    if (memory->bounded()) KEDGE_TRY(memory->noted(std::span(texts).first(n), team));
     done += n;
     if (hooks.progress && !hooks.progress(done, added.size())) {
       return Error{ErrorCode::kCancelled,
@@ -154,7 +181,7 @@ Status Session::eval_all(std::span<const int32_t> tokens,
   State& s = *state_;
   const LogitSink sink = [&](int i, std::span<const float> logits) -> Status {
     std::copy(logits.begin(), logits.end(), s.last_logits.begin());
-    return row(s.kv->length() + i, logits);
+    return row(n_past() + i, logits);
   };
   return s.evaluate(tokens, true, sink, hooks);
 }
@@ -169,15 +196,29 @@ Status Session::truncate(int n) {
     return Error{ErrorCode::kInvalidArgument,
                  "cannot keep " + std::to_string(n) + " tokens: the cache has " + std::to_string(n_past())};
   }
-  state_->kv->truncate(n);
+  KEDGE_TRY(state_->memory->truncate(n, state_->team));
   state_->tokens.resize(static_cast<size_t>(n));
   state_->has_logits = false;
   return {};
 }
 
+Result<std::vector<KvMemory::Refusal>> Session::add_segments(std::span<const Segment> segments) {
+  return state_->memory->add_segments(segments);
+}
+
+Result<KvMemory::Recalled> Session::recall(int first, int last) {
+  return state_->memory->recall(first, last, state_->team);
+}
+
+Result<KvMemory::Recalled> Session::recall_mentioned(std::string_view text) {
+  return state_->memory->recall_mentioned(text, state_->team);
+}
+
 const ExpertStats& Session::expert_stats() const { return state_->buffers.expert_stats; }
 void Session::reset_expert_stats() { state_->buffers.expert_stats.reset(); }
-size_t Session::kv_bytes() const { return state_->arena->pages_in_use() * state_->arena->page_bytes(); }
+size_t Session::kv_bytes() const {
+  return state_->memory->sequence().pages() * state_->memory->sequence().arena().page_bytes();
+}
 size_t Session::scratch_bytes() const { return state_->buffers.bytes(); }
 
 }  // namespace kedge

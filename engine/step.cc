@@ -21,17 +21,19 @@ size_t to_size(int x) { return static_cast<size_t>(x); }
 }  // namespace
 
 Step::Step(const ModelConfig& config, const KernelTable& kernels, bool fast, const ThreadTeam& team,
-           StepBuffers& buffers, KvSequence& kv, std::span<const int32_t> tokens, int first_logit_row,
+           StepBuffers& buffers, KvMemory& memory, std::span<const int32_t> tokens, int first_logit_row,
            const LogitSink& sink, const std::atomic<bool>* cancel)
     : config_(config),
       k_(kernels),
       fast_(fast),
       team_(team),
       b_(buffers),
-      kv_(kv),
+      memory_(memory),
+      kv_(memory.sequence()),
       tokens_(tokens),
       n_(static_cast<int>(tokens.size())),
-      past_(kv.length()),
+      position_(kv_.next_position()),
+      watched_(memory.first_watched(n_)),
       first_logit_row_(first_logit_row),
       sink_(sink),
       cancel_(cancel) {}

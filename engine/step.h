@@ -18,7 +18,7 @@
 #include "kernels/base/aligned.h"
 #include "kernels/base/parallel.h"
 #include "kernels/kernel_table.h"
-#include "memory/kv_sequence.h"
+#include "memory/kv_memory.h"
 
 namespace kedge {
 
@@ -48,10 +48,12 @@ struct StepBuffers {
   AlignedArray<float> act_d;
   AlignedArray<int16_t> act_s16;
   AlignedArray<int16_t> act_s32;
-  AlignedArray<float> logits;                // [logit_rows()][n_vocab]
-  std::vector<AlignedBytes> scratch;         // per thread, for the kernels
-  std::vector<AlignedBytes> attend_scratch;  // per thread
-  AlignedArray<float> attend_parts;          // [n_kv_heads][chunks][attend_part_rows * group][attend_part_floats()]
+  AlignedArray<float> logits;                   // [logit_rows()][n_vocab]
+  std::vector<AlignedBytes> scratch;            // per thread, for the kernels
+  std::vector<AlignedBytes> attend_scratch;     // per thread
+  AlignedArray<float> attend_parts;             // [n_kv_heads][chunks][attend_part_rows * group][attend_part_floats()]
+  std::vector<AlignedArray<float>> token_mass;  // per thread: [kMaxAttendRows][slots]; empty when nothing is counted
+  size_t token_mass_stride = 0;
   int attend_part_rows = 0;  // most rows of a step that is spread by chunks; 0: kv-heads occupy the team
   // Mixture of experts (empty for dense models).
   AlignedArray<float> gate_probs;   // [n][n_experts]
@@ -66,8 +68,9 @@ struct StepBuffers {
   AlignedArray<int32_t> expert_start;  // [n_experts + 1]
   AlignedArray<int32_t> expert_order;  // [n_experts], those with tokens, the busiest first
 
-  static Result<StepBuffers> make(const ModelConfig& config, size_t floats_per_row, int max_rows, int n_ctx,
-                                  int n_threads, bool fast);
+  // `n_slots`: tokens the cache holds; `watch`: a policy may want the attention they get.
+  static Result<StepBuffers> make(const ModelConfig& config, size_t floats_per_row, int max_rows, int n_slots,
+                                  bool watch, int n_threads, bool fast);
   size_t bytes() const;
 };
 
@@ -81,7 +84,7 @@ class Step {
  public:
   // `fast`: kernels/fast_numerics.h where the table has it.
   Step(const ModelConfig& config, const KernelTable& kernels, bool fast, const ThreadTeam& team, StepBuffers& buffers,
-       KvSequence& kv, std::span<const int32_t> tokens, int first_logit_row, const LogitSink& sink,
+       KvMemory& memory, std::span<const int32_t> tokens, int first_logit_row, const LogitSink& sink,
        const std::atomic<bool>* cancel);
 
   int rows() const { return n_; }
@@ -123,6 +126,9 @@ class Step {
   // `count` values at x, from value `first` on of row `row` of k, to the activation buffers.
   void store_act(const float* x, size_t row, int k, int first, int count, ActForm form);
   AttendRows attend_rows(int layer, int kv_head, int first_row, int n_rows, const float* q, float* out, int thread);
+  // Rows whose attention the memory's policy counts: the same bits, and what every slot got of them.
+  void attend_watched(int layer, int first_row, const float* q, float* out);
+  void count_attention(int layer, int kv_head, const AttendRows& rows, int first_row, int n_rows);
   // Few rows over a long context: chunks of the context are the units, not only kv-heads. The bits are the same.
   void attend_by_chunks(int layer, int n_chunks, const float* q, float* out);
   void route(const ExpertLayer& layer, const float* x);
@@ -139,10 +145,12 @@ class Step {
   bool fast_;
   const ThreadTeam& team_;
   StepBuffers& b_;
+  KvMemory& memory_;
   KvSequence& kv_;
   std::span<const int32_t> tokens_;
   int n_;
-  int past_;  // slot of the step's first row
+  int position_;  // of the step's first row
+  int watched_;   // first row whose attention is counted
   int first_logit_row_;
   const LogitSink& sink_;
   const std::atomic<bool>* cancel_;

@@ -23,7 +23,7 @@ void Step::rope(float* x, int n_heads, int head_dim, const RopeTable& table) {
   auto body = [&](size_t begin, size_t end, int) {
     for (size_t i = begin; i < end; ++i) {
       float* cos_sin = b_.rope.data() + i * stride;
-      if (fill) table.fill(past_ + static_cast<int>(i), cos_sin);
+      if (fill) table.fill(position_ + static_cast<int>(i), cos_sin);
       for (int h = 0; h < n_heads; ++h)
         rotate(x + (i * to_size(n_heads) + to_size(h)) * to_size(head_dim), cos_sin, pairs);
     }
@@ -37,7 +37,9 @@ AttendRows Step::attend_rows(int layer, int kv_head, int first_row, int n_rows, 
   const int group = config_.n_heads / config_.n_kv_heads;
   AttendRows rows;
   rows.layout = KvLayout{kv_.layout().format, config_.head_dim_k, config_.head_dim_v};
-  rows.pages = kv_.table(layer, kv_head);
+  const int table = kv_.table_of(layer, kv_head);
+  const int past = kv_.slots(table);  // before this step
+  rows.pages = kv_.table(table);
   rows.scale = 1.0f / std::sqrt(static_cast<float>(config_.head_dim_k));
   rows.scratch = b_.attend_scratch[to_size(thread)].data();
   rows.n = n_rows * group;
@@ -48,7 +50,7 @@ AttendRows Step::attend_rows(int layer, int kv_head, int first_row, int n_rows, 
       rows.q[at] = q + head * to_size(config_.head_dim_k);
       rows.out[at] = out + head * to_size(config_.head_dim_v);
       rows.begin[at] = 0;
-      rows.end[at] = past_ + first_row + i + 1;
+      rows.end[at] = past + first_row + i + 1;
     }
   }
   return rows;
@@ -56,14 +58,54 @@ AttendRows Step::attend_rows(int layer, int kv_head, int first_row, int n_rows, 
 
 void Step::attend_by_chunks(int layer, int n_chunks, const float* q, float* out) {
   const int n_kv = config_.n_kv_heads;
-  const size_t part = to_size(n_ * (config_.n_heads / n_kv)) * attend_part_floats(config_.head_dim_v);
+  const int group = config_.n_heads / n_kv;
+  const size_t part = to_size(n_ * group) * attend_part_floats(config_.head_dim_v);
+  const bool watch = watched_ == 0;
   auto parts = [&](int kv_head) { return b_.attend_parts.data() + to_size(kv_head * n_chunks) * part; };
+  auto rows_of = [&](int kv_head, int thread) {
+    AttendRows rows = attend_rows(layer, kv_head, 0, n_, q, out, thread);
+    if (watch) {  // all threads write to one buffer: other chunks are other places in it
+      rows.token_mass = b_.token_mass[0].data() + to_size(kv_head * n_ * group) * b_.token_mass_stride;
+      rows.token_mass_stride = b_.token_mass_stride;
+    }
+    return rows;
+  };
   team_.each(to_size(n_chunks) * to_size(n_kv), [&](size_t unit, int thread) {
     const int kv_head = static_cast<int>(unit) / n_chunks;
     const int chunk = static_cast<int>(unit) % n_chunks;
-    k_.attend_chunk(attend_rows(layer, kv_head, 0, n_, q, out, thread), chunk, parts(kv_head) + to_size(chunk) * part);
+    if (chunk * kChunkTokens >= kv_.slots(kv_.table_of(layer, kv_head)) + n_) return;
+    k_.attend_chunk(rows_of(kv_head, thread), chunk, parts(kv_head) + to_size(chunk) * part);
   });
-  for (int h = 0; h < n_kv; ++h) k_.attend_merge(attend_rows(layer, h, 0, n_, q, out, 0), parts(h), 0);
+  for (int h = 0; h < n_kv; ++h) {
+    const AttendRows rows = rows_of(h, 0);
+    k_.attend_merge(rows, parts(h), 0);
+    if (watch) count_attention(layer, h, rows, 0, n_);
+  }
+}
+
+// What the rows gave the slots, [row][slot] with zeros behind a row's last, to the memory.
+void Step::count_attention(int layer, int kv_head, const AttendRows& rows, int first_row, int n_rows) {
+  const int group = config_.n_heads / config_.n_kv_heads;
+  const int table = kv_.table_of(layer, kv_head);
+  for (int i = 0; i < n_rows; ++i) {
+    memory_.add_scores(table, rows.token_mass + to_size(i * group) * rows.token_mass_stride, rows.token_mass_stride, 1,
+                       group, kv_.slots(table) + first_row + i + 1);
+  }
+}
+
+void Step::attend_watched(int layer, int first_row, const float* q, float* out) {
+  const int tile = std::max(1, kMaxAttendRows / (config_.n_heads / config_.n_kv_heads));
+  // One thread per kv-head: the sums of a table have one writer.
+  team_.each(to_size(config_.n_kv_heads), [&](size_t kv_head, int thread) {
+    for (int first = first_row; first < n_; first += tile) {
+      const int n_rows = std::min(tile, n_ - first);
+      AttendRows rows = attend_rows(layer, static_cast<int>(kv_head), first, n_rows, q, out, thread);
+      rows.token_mass = b_.token_mass[to_size(thread)].data();
+      rows.token_mass_stride = b_.token_mass_stride;
+      k_.attend(rows);
+      count_attention(layer, static_cast<int>(kv_head), rows, first, n_rows);
+    }
+  });
 }
 
 void Step::attend(int layer, const float* q, const float* k, const float* v, float* out) {
@@ -71,25 +113,28 @@ void Step::attend(int layer, const float* q, const float* k, const float* v, flo
   const int n_kv = config_.n_kv_heads;
   auto store = [&](size_t begin, size_t end, int) {
     for (size_t i = begin; i < end; ++i) {
-      const int slot = past_ + static_cast<int>(i);
       for (int h = 0; h < n_kv; ++h) {
+        const int table = kv_.table_of(layer, h);
+        const int slot = kv_.slots(table) + static_cast<int>(i);
         const size_t head = i * to_size(n_kv) + to_size(h);
-        k_.kv_store(layout, kv_.page_for_write(layer, h, slot), slot % kPageTokens,
-                    k + head * to_size(config_.head_dim_k), v + head * to_size(config_.head_dim_v));
+        k_.kv_store(layout, kv_.page_for_write(table, slot), slot % kPageTokens, k + head * to_size(config_.head_dim_k),
+                    v + head * to_size(config_.head_dim_v));
       }
     }
   };
   n_ < kFewRows ? store(0, to_size(n_), 0) : team_.split(to_size(n_), kPageTokens, store);
-  const int n_chunks = (past_ + n_ + kChunkTokens - 1) / kChunkTokens;
-  if (n_ <= b_.attend_part_rows && n_chunks > 1) return attend_by_chunks(layer, n_chunks, q, out);
+  const int n_chunks = (kv_.most_slots() + n_ + kChunkTokens - 1) / kChunkTokens;
+  const bool alike = watched_ == 0 || watched_ == n_;  // every row is watched, or none
+  if (n_ <= b_.attend_part_rows && n_chunks > 1 && alike) return attend_by_chunks(layer, n_chunks, q, out);
   const int tile = std::max(1, kMaxAttendRows / (config_.n_heads / n_kv));
-  const int tiles = (n_ + tile - 1) / tile;
+  const int tiles = (watched_ + tile - 1) / tile;
   team_.each(to_size(tiles) * to_size(n_kv), [&](size_t unit, int thread) {
     // Later tokens see more: heaviest tiles first.
     const int t = tiles - 1 - static_cast<int>(unit) / n_kv;
-    k_.attend(
-        attend_rows(layer, static_cast<int>(unit) % n_kv, t * tile, std::min(tile, n_ - t * tile), q, out, thread));
+    const int n_rows = std::min(tile, watched_ - t * tile);
+    k_.attend(attend_rows(layer, static_cast<int>(unit) % n_kv, t * tile, n_rows, q, out, thread));
   });
+  if (watched_ < n_) attend_watched(layer, watched_, q, out);
 }
 
 }  // namespace kedge

@@ -15,8 +15,8 @@ int logit_rows(int n_vocab) {
   return std::clamp(kBytes / 4 / n_vocab, 6, 32);
 }
 
-Result<StepBuffers> StepBuffers::make(const ModelConfig& c, size_t floats_per_row, int max_rows, int n_ctx,
-                                      int n_threads, bool fast) {
+Result<StepBuffers> StepBuffers::make(const ModelConfig& c, size_t floats_per_row, int max_rows, int n_slots,
+                                      bool watch, int n_threads, bool fast) {
   StepBuffers b;
   const auto n = static_cast<size_t>(max_rows);
   auto size = [](int x) { return static_cast<size_t>(x); };
@@ -52,9 +52,19 @@ Result<StepBuffers> StepBuffers::make(const ModelConfig& c, size_t floats_per_ro
   const int group = c.n_heads / c.n_kv_heads;
   if (n_threads > 1 && c.n_kv_heads < 2 * n_threads) {
     b.attend_part_rows = std::min({kChunkedRows, max_rows, kMaxAttendRows / group});
-    const size_t chunks = (size(n_ctx) + kChunkTokens - 1) / kChunkTokens;
+    const size_t chunks = (size(n_slots) + kChunkTokens - 1) / kChunkTokens;
     KEDGE_TRY(fill(b.attend_parts,
                    size(c.n_kv_heads) * chunks * size(b.attend_part_rows * group) * attend_part_floats(c.head_dim_v)));
+  }
+  if (watch) {
+    b.token_mass_stride = (size(n_slots) + kPageTokens - 1) / kPageTokens * kPageTokens;
+    b.token_mass.resize(size(n_threads));
+    // Thread 0's also holds all heads of a step that is spread by chunks.
+    const size_t chunked = size(c.n_heads) * size(b.attend_part_rows);
+    for (auto& mass : b.token_mass) {
+      const size_t rows = &mass == &b.token_mass[0] ? std::max(size(kMaxAttendRows), chunked) : size(kMaxAttendRows);
+      KEDGE_TRY(fill(mass, rows * b.token_mass_stride));
+    }
   }
   if (c.n_experts > 0) {
     KEDGE_TRY(fill(b.gate_probs, n * size(c.n_experts)));
@@ -79,6 +89,7 @@ size_t StepBuffers::bytes() const {
   total += act_q.size() + (act_s16.size() + act_s32.size()) * sizeof(int16_t);
   total += (token_slot.size() + chosen.size() + expert_start.size() + expert_order.size()) * sizeof(int32_t);
   total += attend_parts.size() * sizeof(float);
+  for (const auto& mass : token_mass) total += mass.size() * sizeof(float);
   for (const AlignedBytes& s : scratch) total += s.size();
   for (const AlignedBytes& s : attend_scratch) total += s.size();
   return total;

@@ -18,24 +18,47 @@ Result<std::unique_ptr<KvArena>> KvArena::create(const KvLayout& layout, size_t 
   }
   KEDGE_ASSIGN(bytes, AlignedBytes::make(n_pages * arena->page_stride_, "KV arena"));
   arena->bytes_ = std::move(bytes);
-  arena->references_.assign(n_pages, 0);
+  arena->n_pages_ = n_pages;
+  arena->references_ = std::make_unique<std::atomic<uint32_t>[]>(n_pages);
   arena->free_.resize(n_pages);
   for (size_t i = 0; i < n_pages; ++i) arena->free_[i] = static_cast<PageId>(n_pages - 1 - i);  // lowest page first
   return arena;
 }
 
+size_t KvArena::pages_in_use() const {
+  const std::lock_guard lock(mutex_);
+  return n_pages_ - free_.size();
+}
+
 Result<PageId> KvArena::allocate() {
+  const std::lock_guard lock(mutex_);
   if (free_.empty()) {
-    return Error{ErrorCode::kCapacity, "KV arena: all " + std::to_string(pages_total()) + " pages are in use"};
+    return Error{ErrorCode::kCapacity, "KV arena: all " + std::to_string(n_pages_) + " pages are in use"};
   }
   const PageId page = free_.back();
   free_.pop_back();
-  references_[page] = 1;
+  references_[page].store(1, std::memory_order_relaxed);
   return page;
 }
 
+Status KvArena::allocate(size_t n, std::vector<PageId>* pages) {
+  const std::lock_guard lock(mutex_);
+  if (free_.size() < n) {
+    return Error{ErrorCode::kCapacity, "KV arena full: " + std::to_string(n) + " pages needed, " +
+                                           std::to_string(free_.size()) + " of " + std::to_string(n_pages_) + " free"};
+  }
+  for (size_t i = 0; i < n; ++i) {
+    references_[free_.back()].store(1, std::memory_order_relaxed);
+    pages->push_back(free_.back());
+    free_.pop_back();
+  }
+  return {};
+}
+
 void KvArena::release(PageId page) {
-  if (--references_[page] == 0) free_.push_back(page);
+  if (references_[page].fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  const std::lock_guard lock(mutex_);
+  free_.push_back(page);
 }
 
 }  // namespace kedge

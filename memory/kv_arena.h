@@ -1,11 +1,14 @@
-// The pool of KV pages of one session (or of several that share a prefix): fixed-size pages, reference counted. A page
-// holds 32 tokens of one (layer, kv-head); what is inside a page is the kernels' business (kernels/kv_page.h).
-// One thread at a time.
+// The pool of KV pages that sequences share: fixed-size pages, reference counted. A page holds 32 tokens of one (layer,
+// kv-head); what is inside a page is the kernels' business (kernels/kv_page.h).
+// Handing out, sharing and giving back pages is safe from any threads. A page with one reference belongs to its
+// sequence; a page with more is not written by anybody.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include "kernels/base/aligned.h"
@@ -24,14 +27,17 @@ class KvArena {
 
   const KvLayout& layout() const { return layout_; }
   size_t page_bytes() const { return page_stride_; }
-  size_t pages_total() const { return references_.size(); }
-  size_t pages_in_use() const { return references_.size() - free_.size(); }
+  size_t pages_total() const { return n_pages_; }
+  size_t pages_in_use() const;
 
   // A page with one reference; its contents are unspecified. kCapacity when none is free.
   Result<PageId> allocate();
-  void retain(PageId page) { ++references_[page]; }
+  // n of them, or none: appended to `pages`. Errors: kCapacity, naming both numbers.
+  Status allocate(size_t n, std::vector<PageId>* pages);
+  void retain(PageId page) { references_[page].fetch_add(1, std::memory_order_relaxed); }
   void release(PageId page);
-  bool shared(PageId page) const { return references_[page] > 1; }
+  // Acquire: once the others have let go of a page, what they read of it was read before it is written.
+  bool shared(PageId page) const { return references_[page].load(std::memory_order_acquire) > 1; }
 
   std::byte* data(PageId page) { return bytes_.data() + static_cast<size_t>(page) * page_stride_; }
 
@@ -39,8 +45,10 @@ class KvArena {
   KvArena() = default;
   KvLayout layout_;
   size_t page_stride_ = 0;
+  size_t n_pages_ = 0;
   AlignedBytes bytes_;
-  std::vector<uint32_t> references_;
+  std::unique_ptr<std::atomic<uint32_t>[]> references_;
+  mutable std::mutex mutex_;  // of free_
   std::vector<PageId> free_;  // last in, first out
 };
 

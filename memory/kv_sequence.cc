@@ -1,6 +1,8 @@
 #include "memory/kv_sequence.h"
 
+#include <algorithm>
 #include <cstring>
+#include <numeric>
 #include <string>
 #include <utility>
 
@@ -8,100 +10,289 @@ namespace kedge {
 
 namespace {
 size_t pages_of(int tokens) { return (static_cast<size_t>(tokens) + kPageTokens - 1) / kPageTokens; }
+size_t to_size(int x) { return static_cast<size_t>(x); }
 }  // namespace
 
-KvSequence::KvSequence(KvArena& arena, int n_layers, int n_kv_heads, int capacity)
-    : arena_(&arena),
-      n_layers_(n_layers),
-      n_kv_heads_(n_kv_heads),
-      capacity_(capacity),
-      table_pages_(pages_of(capacity)),
-      ids_(n_tables() * table_pages_),
-      addresses_(n_tables() * table_pages_) {}
+KvSequence::KvSequence(std::shared_ptr<KvArena> arena, int n_layers, int n_kv_heads, int capacity)
+    : arena_(std::move(arena)), n_layers_(n_layers), n_kv_heads_(n_kv_heads), capacity_(capacity) {
+  tables_.resize(to_size(n_layers) * to_size(n_kv_heads));
+  for (Table& t : tables_) {  // all it will ever need: nothing is allocated per token
+    t.ids.reserve(pages_of(capacity));
+    t.addresses.reserve(pages_of(capacity));
+    t.positions.resize(to_size(capacity));
+    t.scores.resize(to_size(capacity));
+  }
+}
 
-KvSequence::~KvSequence() { drop_pages_from(0); }
+KvSequence::~KvSequence() {
+  for (Table& t : tables_) drop_pages_from(t, 0);
+}
 
 KvSequence::KvSequence(KvSequence&& o) noexcept
     : arena_(o.arena_),
       n_layers_(o.n_layers_),
       n_kv_heads_(o.n_kv_heads_),
       capacity_(o.capacity_),
-      table_pages_(o.table_pages_),
-      pages_(std::exchange(o.pages_, 0)),
-      length_(std::exchange(o.length_, 0)),
-      ids_(std::move(o.ids_)),
-      addresses_(std::move(o.addresses_)) {}
+      position_(std::exchange(o.position_, 0)),
+      tables_(std::move(o.tables_)) {
+  o.tables_.clear();
+}
 
 size_t KvSequence::pages_for(int n_layers, int n_kv_heads, int tokens) {
-  return pages_of(tokens) * static_cast<size_t>(n_layers) * static_cast<size_t>(n_kv_heads);
+  return pages_of(tokens) * to_size(n_layers) * to_size(n_kv_heads);
 }
 
-void KvSequence::drop_pages_from(size_t first) {
-  for (size_t t = 0; t < n_tables(); ++t) {
-    for (size_t p = first; p < pages_; ++p) arena_->release(ids_[t * table_pages_ + p]);
-  }
-  pages_ = first < pages_ ? first : pages_;
+int KvSequence::most_slots() const {
+  int most = 0;
+  for (const Table& t : tables_) most = std::max(most, t.slots);
+  return most;
 }
 
-Status KvSequence::unshare_tail() {
-  if (length_ % kPageTokens == 0) return {};
-  const size_t tail = static_cast<size_t>(length_ / kPageTokens);
-  for (size_t t = 0; t < n_tables(); ++t) {
-    PageId& id = ids_[t * table_pages_ + tail];
-    if (!arena_->shared(id)) continue;
-    KEDGE_ASSIGN(copy, arena_->allocate());
-    std::memcpy(arena_->data(copy), arena_->data(id), arena_->page_bytes());
-    arena_->release(id);
-    id = copy;
-    addresses_[t * table_pages_ + tail] = arena_->data(copy);
-  }
-  return {};
+size_t KvSequence::pages() const {
+  size_t n = 0;
+  for (const Table& t : tables_) n += t.ids.size();
+  return n;
+}
+
+std::span<const int32_t> KvSequence::positions(int table) const {
+  const Table& t = tables_[to_size(table)];
+  return {t.positions.data(), to_size(t.slots)};
+}
+
+std::span<uint32_t> KvSequence::scores(int table) {
+  Table& t = tables_[to_size(table)];
+  return t.scores;
+}
+
+void KvSequence::add_page(Table& t, PageId id) {
+  t.ids.push_back(id);
+  t.addresses.push_back(arena_->data(id));
+}
+
+void KvSequence::drop_pages_from(Table& t, size_t first) {
+  for (size_t p = first; p < t.ids.size(); ++p) arena_->release(t.ids[p]);
+  if (first >= t.ids.size()) return;
+  t.ids.resize(first);
+  t.addresses.resize(first);
 }
 
 Status KvSequence::reserve(int n) {
-  if (n > capacity_ - length_) {
-    return Error{ErrorCode::kCapacity, "context full: " + std::to_string(length_) + " tokens are in the cache, " +
-                                           std::to_string(n) + " more do not fit into a context of " +
-                                           std::to_string(capacity_)};
+  size_t missing = 0;
+  for (const Table& t : tables_) {
+    if (n > capacity_ - t.slots) {
+      return Error{ErrorCode::kCapacity, "context full: " + std::to_string(t.slots) + " tokens are in the cache, " +
+                                             std::to_string(n) + " more do not fit into a context of " +
+                                             std::to_string(capacity_)};
+    }
+    missing += pages_of(t.slots + n) - std::min(pages_of(t.slots + n), t.ids.size());
+    // The tail is copied before it is written when another sequence has it too.
+    if (n > 0 && t.slots % kPageTokens != 0) missing += arena_->shared(t.ids[pages_of(t.slots) - 1]) ? 1 : 0;
   }
-  const size_t want = pages_of(length_ + n);
-  const size_t missing = want > pages_ ? (want - pages_) * n_tables() : 0;
-  const size_t free_pages = arena_->pages_total() - arena_->pages_in_use();
-  if (missing > free_pages) {
-    return Error{ErrorCode::kCapacity, "KV arena full: " + std::to_string(missing) + " pages needed, " +
-                                           std::to_string(free_pages) + " of " + std::to_string(arena_->pages_total()) +
-                                           " free"};
-  }
-  KEDGE_TRY(unshare_tail());
-  for (; pages_ < want; ++pages_) {
-    for (size_t t = 0; t < n_tables(); ++t) {
-      auto id = arena_->allocate();
-      if (!id.ok()) {  // the tail's copies took the last pages: give this column back
-        for (size_t done = 0; done < t; ++done) arena_->release(ids_[done * table_pages_ + pages_]);
-        return std::move(id).error();
-      }
-      ids_[t * table_pages_ + pages_] = *id;
-      addresses_[t * table_pages_ + pages_] = arena_->data(*id);
+  if (missing == 0) return {};
+  std::vector<PageId> fresh;
+  fresh.reserve(missing);
+  KEDGE_TRY(arena_->allocate(missing, &fresh));
+  for (Table& t : tables_) {
+    const size_t tail = pages_of(t.slots) - 1;
+    // Between the count and here another owner may have let go of the tail; then a page goes back below.
+    if (n > 0 && t.slots % kPageTokens != 0 && arena_->shared(t.ids[tail])) {
+      const PageId copy = fresh.back();
+      fresh.pop_back();
+      std::memcpy(arena_->data(copy), arena_->data(t.ids[tail]), arena_->page_bytes());
+      arena_->release(t.ids[tail]);
+      t.ids[tail] = copy;
+      t.addresses[tail] = arena_->data(copy);
+    }
+    while (t.ids.size() < pages_of(t.slots + n)) {
+      add_page(t, fresh.back());
+      fresh.pop_back();
     }
   }
+  for (const PageId id : fresh) arena_->release(id);
   return {};
 }
 
-void KvSequence::truncate(int length) {
-  length_ = length;
-  drop_pages_from(pages_of(length));
+void KvSequence::commit(int n) {
+  for (Table& t : tables_) {
+    for (int i = 0; i < n; ++i) {
+      t.positions[to_size(t.slots + i)] = position_ + i;
+      t.scores[to_size(t.slots + i)] = 0;
+    }
+    t.slots += n;
+  }
+  position_ += n;
+}
+
+void KvSequence::insert(int table, std::span<const int32_t> positions) {
+  Table& t = tables_[to_size(table)];
+  for (const int32_t p : positions) {
+    t.positions[to_size(t.slots)] = p;
+    t.scores[to_size(t.slots)] = 0;
+    ++t.slots;
+  }
+}
+
+// What remove() does to one table: the slots that move, in their new order, and the pages they move to.
+struct KvSequence::Rewrite {
+  std::vector<int32_t> slots;  // survivors of the pages concerned, by position
+  std::vector<size_t> pages;   // places in the table of the pages concerned
+  size_t fresh = 0;            // pages needed because too few of these are ours alone
+};
+
+KvSequence::Rewrite KvSequence::plan(const Table& t, std::span<const int32_t> victims) const {
+  Rewrite r;
+  if (victims.empty()) return r;
+  const size_t n_pages = pages_of(t.slots);
+  size_t at = 0;
+  size_t own = 0;
+  for (size_t p = 0; p < n_pages; ++p) {
+    const int end = std::min(static_cast<int>(p + 1) * kPageTokens, t.slots);
+    const bool hit = at < victims.size() && victims[at] < end;
+    const bool partial = end % kPageTokens != 0;
+    if (!hit && !partial) continue;
+    r.pages.push_back(p);
+    own += arena_->shared(t.ids[p]) ? 0 : 1;
+    for (int slot = static_cast<int>(p) * kPageTokens; slot < end; ++slot) {
+      if (at < victims.size() && victims[at] == slot) {
+        ++at;
+      } else {
+        r.slots.push_back(slot);
+      }
+    }
+  }
+  std::sort(r.slots.begin(), r.slots.end(),
+            [&](int32_t a, int32_t b) { return t.positions[to_size(a)] < t.positions[to_size(b)]; });
+  const size_t needed = pages_of(static_cast<int>(r.slots.size()));
+  r.fresh = needed > own ? needed - own : 0;
+  return r;
+}
+
+// The survivors are gathered in pages aside and then take the place of the pages concerned: pages of the table that
+// nobody shares, then fresh ones.
+void KvSequence::move(Table& t, const Rewrite& r, std::span<const PageId> fresh) {
+  const size_t needed = pages_of(static_cast<int>(r.slots.size()));
+  std::vector<std::byte> aside(needed * arena_->page_bytes());
+  std::vector<int32_t> positions(r.slots.size());
+  std::vector<uint32_t> scores(r.slots.size());
+  for (size_t i = 0; i < r.slots.size();) {
+    const auto page = to_size(r.slots[i] / kPageTokens);
+    uint8_t from[kPageTokens];
+    const size_t to = i % kPageTokens;
+    size_t n = 0;  // slots of one page that stay together
+    while (i + n < r.slots.size() && to + n < kPageTokens && to_size(r.slots[i + n] / kPageTokens) == page) {
+      from[n] = static_cast<uint8_t>(r.slots[i + n] % kPageTokens);
+      positions[i + n] = t.positions[to_size(r.slots[i + n])];
+      scores[i + n] = t.scores[to_size(r.slots[i + n])];
+      ++n;
+    }
+    kv_copy_slots(layout(), t.addresses[page], from, aside.data() + i / kPageTokens * arena_->page_bytes(),
+                  static_cast<int>(to), static_cast<int>(n));
+    i += n;
+  }
+  // The pages concerned leave the table; those we own alone come back filled anew.
+  std::vector<PageId> own;
+  std::vector<PageId> ids;
+  std::vector<int32_t> all_positions;
+  std::vector<uint32_t> all_scores;
+  size_t next = 0;
+  for (size_t p = 0; p < t.ids.size(); ++p) {
+    if (next < r.pages.size() && r.pages[next] == p) {
+      ++next;
+      if (own.size() < needed && !arena_->shared(t.ids[p])) {
+        own.push_back(t.ids[p]);
+      } else {
+        arena_->release(t.ids[p]);
+      }
+    } else if (p < pages_of(t.slots)) {
+      ids.push_back(t.ids[p]);
+      const auto begin = static_cast<std::ptrdiff_t>(p * kPageTokens);
+      all_positions.insert(all_positions.end(), t.positions.begin() + begin, t.positions.begin() + begin + kPageTokens);
+      all_scores.insert(all_scores.end(), t.scores.begin() + begin, t.scores.begin() + begin + kPageTokens);
+    } else {
+      arena_->release(t.ids[p]);  // reserved, never filled
+    }
+  }
+  size_t used = 0;
+  while (own.size() < needed) own.push_back(fresh[used++]);
+  for (; used < fresh.size(); ++used) arena_->release(fresh[used]);
+  for (size_t i = 0; i < needed; ++i) {
+    std::memcpy(arena_->data(own[i]), aside.data() + i * arena_->page_bytes(), arena_->page_bytes());
+    ids.push_back(own[i]);
+  }
+  all_positions.insert(all_positions.end(), positions.begin(), positions.end());
+  all_scores.insert(all_scores.end(), scores.begin(), scores.end());
+  t.slots = static_cast<int>(all_positions.size());
+  std::copy(all_positions.begin(), all_positions.end(), t.positions.begin());
+  std::copy(all_scores.begin(), all_scores.end(), t.scores.begin());
+  t.ids.clear();
+  t.addresses.clear();
+  for (const PageId id : ids) add_page(t, id);
+}
+
+Status KvSequence::remove(std::span<const std::vector<int32_t>> victims, const ThreadTeam& team) {
+  std::vector<Rewrite> plans(tables_.size());
+  std::vector<size_t> first(tables_.size());
+  size_t n_fresh = 0;
+  for (size_t i = 0; i < tables_.size(); ++i) {
+    plans[i] = plan(tables_[i], victims[i]);
+    first[i] = n_fresh;
+    n_fresh += plans[i].fresh;
+  }
+  std::vector<PageId> fresh;
+  fresh.reserve(n_fresh);
+  KEDGE_TRY(arena_->allocate(n_fresh, &fresh));
+  team.each(tables_.size(), [&](size_t i, int) {
+    if (!victims[i].empty()) move(tables_[i], plans[i], std::span(fresh).subspan(first[i], plans[i].fresh));
+  });
+  return {};
+}
+
+Status KvSequence::truncate(int n, const ThreadTeam& team) {
+  std::vector<std::vector<int32_t>> victims(tables_.size());
+  for (size_t i = 0; i < tables_.size(); ++i) {
+    Table& t = tables_[i];
+    int keep = t.slots;  // tokens at the end of the table simply go
+    while (keep > 0 && t.positions[to_size(keep - 1)] >= n) --keep;
+    t.slots = keep;
+    drop_pages_from(t, pages_of(keep));
+    for (int s = 0; s < keep; ++s) {
+      if (t.positions[to_size(s)] >= n) victims[i].push_back(s);
+    }
+  }
+  position_ = std::min(position_, n);
+  return remove(victims, team);
 }
 
 KvSequence KvSequence::fork() const {
-  KvSequence copy(*arena_, n_layers_, n_kv_heads_, capacity_);
-  copy.ids_ = ids_;
-  copy.addresses_ = addresses_;
-  copy.length_ = length_;
-  copy.pages_ = pages_of(length_);
-  for (size_t t = 0; t < n_tables(); ++t) {
-    for (size_t p = 0; p < copy.pages_; ++p) arena_->retain(ids_[t * table_pages_ + p]);
+  KvSequence copy(arena_, n_layers_, n_kv_heads_, capacity_);
+  copy.position_ = position_;
+  for (size_t i = 0; i < tables_.size(); ++i) {
+    const Table& from = tables_[i];
+    Table& to = copy.tables_[i];
+    to.slots = from.slots;
+    std::copy_n(from.positions.begin(), from.slots, to.positions.begin());
+    std::copy_n(from.scores.begin(), from.slots, to.scores.begin());
+    for (size_t p = 0; p < pages_of(from.slots); ++p) {
+      arena_->retain(from.ids[p]);
+      copy.add_page(to, from.ids[p]);
+    }
   }
   return copy;
+}
+
+Status KvSequence::restore(int table, std::span<const int32_t> positions, std::span<const uint32_t> scores) {
+  Table& t = tables_[to_size(table)];
+  if (positions.size() > to_size(capacity_)) {
+    return Error{ErrorCode::kCapacity, "a table of " + std::to_string(positions.size()) +
+                                           " tokens does not fit a capacity of " + std::to_string(capacity_)};
+  }
+  std::vector<PageId> fresh;
+  KEDGE_TRY(arena_->allocate(pages_of(static_cast<int>(positions.size())), &fresh));
+  for (const PageId id : fresh) add_page(t, id);
+  t.slots = static_cast<int>(positions.size());
+  std::copy(positions.begin(), positions.end(), t.positions.begin());
+  std::copy(scores.begin(), scores.end(), t.scores.begin());
+  return {};
 }
 
 }  // namespace kedge

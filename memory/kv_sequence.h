@@ -1,12 +1,17 @@
-// One sequence's view of the arena: a page table per (layer, kv-head). Slots are filled in order; a page that another
-// sequence shares is copied before it is written. One thread at a time, except that write() of different tokens may run
-// in parallel after reserve().
+// One sequence's view of the arena: a page table per (layer, kv-head). A slot is a place in a table, a position is a
+// token's place in the text: after tokens were removed or brought back, slots are not in the order of positions, and
+// every table may hold other tokens. The slots of a table have no holes. A page that another sequence shares is copied
+// before it is written.
+// One thread at a time, except that writing different tokens may run in parallel after reserve(), and what works on one
+// table for different tables.
 #pragma once
 
 #include <cstddef>
 #include <memory>
+#include <span>
 #include <vector>
 
+#include "kernels/base/parallel.h"
 #include "kernels/base/result.h"
 #include "memory/kv_arena.h"
 
@@ -14,58 +19,83 @@ namespace kedge {
 
 class KvSequence {
  public:
-  // For `n_layers` x `n_kv_heads` tables of at most `capacity` tokens each. The arena must outlive the sequence.
-  KvSequence(KvArena& arena, int n_layers, int n_kv_heads, int capacity);
+  // For `n_layers` x `n_kv_heads` tables of at most `capacity` tokens each.
+  KvSequence(std::shared_ptr<KvArena> arena, int n_layers, int n_kv_heads, int capacity);
   ~KvSequence();
   KvSequence(KvSequence&& other) noexcept;
   KvSequence& operator=(KvSequence&&) = delete;
 
+  KvArena& arena() const { return *arena_; }
   const KvLayout& layout() const { return arena_->layout(); }
-  int length() const { return length_; }      // tokens committed
-  int capacity() const { return capacity_; }  // most tokens it can hold
+  int n_layers() const { return n_layers_; }
+  int n_tables() const { return static_cast<int>(tables_.size()); }
+  int table_of(int layer, int kv_head) const { return layer * n_kv_heads_ + kv_head; }
+  int capacity() const { return capacity_; }       // most tokens a table can hold
+  int next_position() const { return position_; }  // of the next token
+  int slots(int table) const { return tables_[static_cast<size_t>(table)].slots; }
+  int most_slots() const;  // of the fullest table
+  size_t pages() const;    // in all tables
+  // By slot: where in the text the token stands.
+  std::span<const int32_t> positions(int table) const;
+  // By slot: what it was looked at, in units of the policy; zero for new tokens.
+  std::span<uint32_t> scores(int table);
 
   // Pages the tables of `tokens` tokens take.
   static size_t pages_for(int n_layers, int n_kv_heads, int tokens);
 
-  // Makes room for n tokens behind length(): slots [length, length + n) can be written afterwards. Either all pages are
-  // there or nothing changed. Errors: kCapacity (context or arena full).
+  // Makes room for n tokens behind the last slot of every table. Either all pages are there or nothing changed.
+  // Errors: kCapacity (a table or the arena is full).
   Status reserve(int n);
-  // The page that holds `slot` for writing, and the slot's place in it. The slot must be reserved.
-  std::byte* page_for_write(int layer, int kv_head, int slot) {
-    return const_cast<std::byte*>(table(layer, kv_head)[slot / kPageTokens]);
+  // The page that holds `slot` for writing; the slot must be reserved.
+  std::byte* page_for_write(int table, int slot) {
+    const Table& t = tables_[static_cast<size_t>(table)];
+    return const_cast<std::byte*>(t.addresses[static_cast<size_t>(slot / kPageTokens)]);
   }
-  // Counts n reserved tokens as present.
-  void commit(int n) { length_ += n; }
-  // Forgets the tokens from `length` on; 0 <= length <= length().
-  void truncate(int length);
+  // Counts n reserved tokens as present; they get the next n positions.
+  void commit(int n);
+  // The page addresses of a table, in ascending order of slots; valid until the next change.
+  const std::byte* const* table(int table) const { return tables_[static_cast<size_t>(table)].addresses.data(); }
 
-  // The page addresses of one (layer, kv-head), in ascending order of slots; valid until the next reserve or truncate.
-  const std::byte* const* table(int layer, int kv_head) const {
-    return addresses_.data() + table_start(layer, kv_head);
-  }
+  // Takes tokens out: victims[t] are slots of table t, ascending (empty: nothing). Pages without a victim stay as they
+  // are; the survivors of the others and of the last page move together, in the order of their positions, and pages
+  // that become free go back. Either all of it happens or, when pages another sequence shares would have to be copied
+  // and the arena is full, nothing (kCapacity). `team` spreads the tables.
+  Status remove(std::span<const std::vector<int32_t>> victims, const ThreadTeam& team);
 
-  // A second sequence with the same tokens, sharing all pages: O(pages), no copying. The tail page is copied when
-  // either side writes into it.
+  // Puts tokens back behind the last slot of one table, after reserve(): `fill` writes n tokens beginning at a slot.
+  void insert(int table, std::span<const int32_t> positions);
+
+  // Forgets the tokens from position n on, where they are; those removed before stay away.
+  Status truncate(int n, const ThreadTeam& team);
+
+  // A second sequence with the same tokens, sharing all pages: O(pages), no keys or values are copied. The tail page is
+  // copied when either side writes into it.
   KvSequence fork() const;
 
- private:
-  size_t table_start(int layer, int kv_head) const {
-    return (static_cast<size_t>(layer) * static_cast<size_t>(n_kv_heads_) + static_cast<size_t>(kv_head)) *
-           table_pages_;
-  }
-  size_t n_tables() const { return static_cast<size_t>(n_layers_) * static_cast<size_t>(n_kv_heads_); }
-  void drop_pages_from(size_t first);
-  Status unshare_tail();
+  // For snapshots: an empty sequence takes this shape. Errors: kCapacity.
+  Status restore(int table, std::span<const int32_t> positions, std::span<const uint32_t> scores);
+  void set_next_position(int position) { position_ = position; }
 
-  KvArena* arena_;
+ private:
+  struct Table {
+    int slots = 0;
+    std::vector<PageId> ids;
+    std::vector<const std::byte*> addresses;
+    std::vector<int32_t> positions;
+    std::vector<uint32_t> scores;
+  };
+  struct Rewrite;
+  void add_page(Table& t, PageId id);
+  void drop_pages_from(Table& t, size_t first);
+  Rewrite plan(const Table& t, std::span<const int32_t> victims) const;
+  void move(Table& t, const Rewrite& r, std::span<const PageId> fresh);
+
+  std::shared_ptr<KvArena> arena_;
   int n_layers_;
   int n_kv_heads_;
   int capacity_;
-  size_t table_pages_;  // entries per table
-  size_t pages_ = 0;    // entries in use, the same for all tables
-  int length_ = 0;
-  std::vector<PageId> ids_;  // [n_layers][n_kv_heads][table_pages_]
-  std::vector<const std::byte*> addresses_;
+  int position_ = 0;
+  std::vector<Table> tables_;
 };
 
 }  // namespace kedge

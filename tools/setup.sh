@@ -9,7 +9,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 packages=(
   g++ binutils cmake ninja-build pkg-config
-  libxsimd-dev libsentencepiece-dev libpcre2-dev libutf8proc-dev libcli11-dev nlohmann-json3-dev
+  libxsimd-dev libxxhash-dev libsentencepiece-dev libpcre2-dev libutf8proc-dev libcli11-dev nlohmann-json3-dev
   libgtest-dev libbenchmark-dev libeigen3-dev
   python3
 )

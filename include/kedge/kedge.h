@@ -85,14 +85,20 @@ typedef struct kedge_model_options {
 
 typedef struct kedge_session_options {
   size_t struct_size;
-  int32_t n_ctx;     /* tokens the KV cache holds; default 0 = the context the model was trained with */
+  int32_t n_ctx;     /* positions of a sequence; default 0 = the context the model was trained with */
   int32_t n_threads; /* default 0 = kedge_default_threads() */
   int32_t chunk;     /* prefill goes in steps of at most this many tokens; default 512; never changes a logit */
   int32_t kv_type;   /* kedge_kv_type; default KEDGE_KV_F16 */
   int32_t numerics;  /* kedge_numerics; default KEDGE_NUMERICS_EXACT */
+  kedge_str kv;      /* JSON object of memory options, see "Memory"; default empty: nothing is ever evicted */
 } kedge_session_options;
 
-typedef enum kedge_kv_type { KEDGE_KV_F32 = 0, KEDGE_KV_F16 = 1, KEDGE_KV_Q8_0 = 2 } kedge_kv_type;
+typedef enum kedge_kv_type {
+  KEDGE_KV_F32 = 0,
+  KEDGE_KV_F16 = 1,
+  KEDGE_KV_Q8_0 = 2,
+  KEDGE_KV_Q4_0 = 3
+} kedge_kv_type;
 /* EXACT: the bits of the scalar reference. FAST: weights rounded once more, to bytes with a scale per 256 values; other
  * numbers, just as independent of batch and threads; KEDGE_UNSUPPORTED where the processor has no AMX. */
 typedef enum kedge_numerics { KEDGE_NUMERICS_EXACT = 0, KEDGE_NUMERICS_FAST = 1 } kedge_numerics;
@@ -169,6 +175,20 @@ KEDGE_API kedge_status kedge_chat_tokenize(const kedge_model* model, const char*
                                            const char* options, size_t options_size, int32_t** tokens,
                                            size_t* n_tokens);
 
+/* Like kedge_chat_tokenize, and where everything went. Owned JSON for kedge_session_add_segments: one segment per
+ * message ({"range": [first token, behind the last], "kind": "system"|"user"|"generated"|"tool"|"retrieved"}, by role),
+ * and one per mark: a message may carry "segments": [{"range": [begin, end], ...}], byte ranges of its content with the
+ * fields of a segment, which are handed on. KEDGE_UNSUPPORTED when the tokens do not spell the text (a tokenizer that
+ * normalises), so that ranges cannot be told. */
+KEDGE_API kedge_status kedge_chat_tokenize_marked(const kedge_model* model, const char* messages, size_t messages_size,
+                                                  const char* options, size_t options_size, int32_t** tokens,
+                                                  size_t* n_tokens, char** segments, size_t* segments_size);
+
+/* References in any text, as the memory's detector marks them. Owned JSON: [{"range": [begin, end], "span": [begin,
+ * end], "kind": "citation"|"bracket"|"function"|"identifier"|"url"|"number", "strong": bool}, ...]; bytes: the surface
+ * form, and the statement that carries it. Strong ones are pinned by themselves. */
+KEDGE_API kedge_status kedge_detect_references(const char* text, size_t text_size, char** json, size_t* json_size);
+
 /* --- Sessions --------------------------------------------------------------------------------------------------- */
 
 typedef struct kedge_session_info {
@@ -218,6 +238,64 @@ KEDGE_API kedge_status kedge_session_experts(const kedge_session* session, char*
 
 /* Forgets the tokens from position n on (0 <= n <= n_past). */
 KEDGE_API kedge_status kedge_session_truncate(kedge_session* session, int32_t n);
+
+/* --- Memory -------------------------------------------------------------------------------------------------------
+ * With a budget the KV cache holds at most so many tokens; eviction happens between steps and is the same for any
+ * prefill chunk and thread count. Members of kedge_session_options.kv, all optional:
+ *   "budget"            tokens (2048), bytes ("64MiB") or a share of n_ctx ("25%"); absent: n_ctx, nothing is evicted
+ *   "policy"            "anchor" (default), "anchor-basic", "full", "recency", "sinks", "h2o", "tova", "snapkv",
+ *                       "keydiff", "random"; "full" reports a full budget instead of evicting
+ *   "sinks"             first tokens that stay (4)
+ *   "recent"            latest tokens that stay: tokens or a share of the budget ("12.5%")
+ *   "anchor_threshold"  percentile of attention above which a weak reference is pinned too (0.6)
+ *   "anchor_cap"        most of the budget that soft pins may take (0.75)
+ *   "anchor_margin"     tokens kept on either side of a pinned span while there is room (4)
+ *   "anchor_detect"     mark references in all text (true)
+ *   "cold"              "off" (default), "ram" or "file:PATH": where evicted tokens go, to be recalled
+ *   "cold_budget"       bytes of the cold tier ("256MiB"); what falls out of it is gone and said to be
+ *   "cold_type"         "q8_0", "q4_0" or "same" (default): what it keeps keys and values in
+ *   "recall_threshold"  recall cold tokens whose keys could reach this share of attention; 0 (default): only references
+ *   "forks"             sequences that may share the pages (1): the arena's bytes are this many budgets
+ *   "log"               events kept for kedge_session_kv_log (1024)
+ *   "seed"              of the policy "random" (0)
+ * An unknown member is an error. */
+
+/* Tells the memory what tokens are. `segments`: JSON array of
+ *   {"range": [first position, behind the last], "kind": "system"|"user"|"generated"|"tool"|"retrieved"|"reference",
+ *    "source_id": text, "priority": 0-99 (50), "ttl": tokens after the last use for which a pin holds (0: for ever),
+ *    "trust": 0-1 (1), "pin": "none"|"soft"|"hard"}
+ * Positions may lie ahead of n_past: announce a prompt's segments before evaluating it. "reference" and "system" are
+ * pinned softly unless "pin" says otherwise. Hard pins are admitted only while they fit the cap. Owned JSON:
+ * {"accepted": n, "refused": [{"range", "reason"}]}. */
+KEDGE_API kedge_status kedge_session_add_segments(kedge_session* session, const char* segments, size_t segments_size,
+                                                  char** json, size_t* json_size);
+
+/* Owned JSON: {"budget", "policy", "hot", "n_past", "evicted", "demoted", "recalled", "lost", "pins_refused",
+ * "detached": [{"reference", "position", "source_id", "state"}], "detached_total", "pages": {"in_use", "total",
+ * "bytes_each"}, "slots_wasted", "hot_bytes", "cold_bytes", "cold_tokens", "retention": hex, "events",
+ * "tokens": [{"first", "last", "state": "sink"|"pinned"|"recent"|"kept"|"recalled"|"demoted"|"lost"}]}:
+ * counts since the session began; "tokens" are the runs of positions by what became of them. */
+KEDGE_API kedge_status kedge_session_kv(const kedge_session* session, char** json, size_t* json_size);
+/* Owned JSON array: why each token went, from event number `from` on: [{"event", "position", "why": "evict"|"demote"|
+ * "recall"|"lose"|"refuse", "first", "last", "tier", "score"}]. Events too old to be kept are left out. */
+KEDGE_API kedge_status kedge_session_kv_log(const kedge_session* session, uint64_t from, char** json,
+                                            size_t* json_size);
+/* Brings demoted tokens back: `what` is {"range": [first, behind the last]}, {"source_id": text} or {"text": text that
+ * mentions them}. Owned JSON: {"recalled": tokens, "missing": tokens that are gone}. */
+KEDGE_API kedge_status kedge_session_recall(kedge_session* session, const char* what, size_t what_size, char** json,
+                                            size_t* json_size);
+
+/* A second session with the same state, sharing all pages: both can go on by themselves, on one thread each. The
+ * arena must have pages left ("forks"). */
+KEDGE_API kedge_status kedge_session_fork(const kedge_session* session, kedge_session** fork);
+
+/* The whole state of a session: tokens, pages, metadata, pins, scores, cold tier, logits; checksummed; the file appears
+ * complete or not at all (temporary file, fsync, rename). Loading checks everything before it makes a session, and goes
+ * on bit for bit; the model must be the one it was saved with, n_threads and chunk of `options` are free, the rest
+ * comes from the file. KEDGE_CORRUPT names what is broken. */
+KEDGE_API kedge_status kedge_session_save(const kedge_session* session, const char* path, size_t path_size);
+KEDGE_API kedge_status kedge_session_load(const kedge_model* model, const char* path, size_t path_size,
+                                          const kedge_session_options* options, kedge_session** session);
 
 /* While `on` is nonzero every eval and generate of the session, running or new, is cancelled. From any thread, and
  * from a signal handler. */
@@ -284,6 +362,8 @@ typedef struct kedge_generation_result { /* all pointers are views into the kedg
   double prefill_ms;
   double decode_ms;   /* from the first token chosen to the end */
   kedge_str settings; /* JSON: every setting as it took effect */
+  kedge_str kv;       /* JSON: what the memory did during this generation: {"hot", "evicted", "demoted", "recalled",
+                         "pins_refused", "detached": [...]}, as in kedge_session_kv */
 } kedge_generation_result;
 
 KEDGE_API void kedge_generate_options_init(kedge_generate_options* options, size_t struct_size);

@@ -93,6 +93,9 @@ inline std::string_view view(kedge_str s) { return {s.data, s.size}; }
 inline std::string version() { return kedge_version(); }
 inline int default_threads() { return kedge_default_threads(); }
 inline Result<std::string> system_info() { return detail::text(kedge_system_info); }          // JSON
+inline Result<std::string> detect_references(std::string_view text) {  // JSON
+  return detail::text([&](char** d, size_t* n) { return kedge_detect_references(text.data(), text.size(), d, n); });
+}
 inline Result<std::string> settings_schema() { return detail::text(kedge_settings_schema); }  // JSON
 
 struct ModelOptions {
@@ -101,14 +104,20 @@ struct ModelOptions {
   bool vocab_only = false;  // tokenizer and chat template only; no sessions
 };
 
+struct MarkedTokens {
+  std::vector<int32_t> tokens;
+  std::string segments;  // JSON for Session::add_segments
+};
+
 struct SessionOptions {
   int n_ctx = 0;      // 0 = the context the model was trained with
   int n_threads = 0;  // 0 = default_threads()
   int chunk = 512;
   kedge_kv_type kv_type = KEDGE_KV_F16;
   kedge_numerics numerics = KEDGE_NUMERICS_EXACT;
+  std::string kv = {};  // JSON, see "Memory" in kedge.h
 
-  kedge_session_options c() const {
+  kedge_session_options c() const {  // borrows kv
     kedge_session_options o;
     kedge_session_options_init(&o, sizeof o);
     o.n_ctx = n_ctx;
@@ -116,6 +125,7 @@ struct SessionOptions {
     o.chunk = chunk;
     o.kv_type = kv_type;
     o.numerics = numerics;
+    o.kv = detail::str(kv);
     return o;
   }
 };
@@ -186,6 +196,21 @@ class Model {
       return kedge_chat_tokenize(get(), messages.data(), messages.size(), options.data(), options.size(), d, n);
     });
   }
+  Result<MarkedTokens> chat_tokenize_marked(std::string_view messages, std::string_view options = {}) const {
+    MarkedTokens marked;
+    auto tokens = detail::ids([&](int32_t** ids, size_t* n_ids) {
+      auto segments = detail::text([&](char** d, size_t* n) {
+        return kedge_chat_tokenize_marked(get(), messages.data(), messages.size(), options.data(), options.size(), ids,
+                                          n_ids, d, n);
+      });
+      if (!segments) return segments.error().code;
+      marked.segments = *std::move(segments);
+      return KEDGE_OK;
+    });
+    if (!tokens) return tokens.error();
+    marked.tokens = *std::move(tokens);
+    return marked;
+  }
   const kedge_model* get() const { return m_.get(); }
 
  private:
@@ -227,6 +252,7 @@ class Generation {
                                       : std::span(r_.logprobs + i * r_.logprobs_per_token, r_.logprobs_per_token);
   }
   std::string_view settings() const { return detail::view(r_.settings); }  // JSON
+  std::string_view kv() const { return detail::view(r_.kv); }              // JSON
   const kedge_generation_result& result() const { return r_; }
 
  private:
@@ -294,6 +320,38 @@ class Session {
   // JSON: what the routers of a mixture-of-experts model did in this session (kedge_session_experts).
   Result<std::string> experts() const {
     return detail::text([&](char** d, size_t* n) { return kedge_session_experts(get(), d, n); });
+  }
+  // JSON in, JSON out; see "Memory" in kedge.h.
+  Result<std::string> add_segments(std::string_view segments) {
+    return detail::text([&](char** d, size_t* n) {
+      return kedge_session_add_segments(get(), segments.data(), segments.size(), d, n);
+    });
+  }
+  Result<std::string> kv() const {
+    return detail::text([&](char** d, size_t* n) { return kedge_session_kv(get(), d, n); });
+  }
+  Result<std::string> kv_log(uint64_t from = 0) const {
+    return detail::text([&](char** d, size_t* n) { return kedge_session_kv_log(get(), from, d, n); });
+  }
+  Result<std::string> recall(std::string_view what) {
+    return detail::text(
+        [&](char** d, size_t* n) { return kedge_session_recall(get(), what.data(), what.size(), d, n); });
+  }
+  Result<Session> fork() const {
+    kedge_session* s = nullptr;
+    const kedge_status code = kedge_session_fork(get(), &s);
+    if (code != KEDGE_OK) return detail::error(code);
+    return Session(s);
+  }
+  Status save(std::string_view path) const {
+    return detail::status(kedge_session_save(get(), path.data(), path.size()));
+  }
+  static Result<Session> load(const Model& model, std::string_view path, const SessionOptions& options = {}) {
+    const kedge_session_options o = options.c();
+    kedge_session* s = nullptr;
+    const kedge_status code = kedge_session_load(model.get(), path.data(), path.size(), &o, &s);
+    if (code != KEDGE_OK) return detail::error(code);
+    return Session(s);
   }
   Status truncate(int n) { return detail::status(kedge_session_truncate(get(), n)); }
   void set_cancel(bool on) { kedge_session_set_cancel(get(), on ? 1 : 0); }

@@ -63,8 +63,8 @@ std::vector<int> select_anchors(std::span<const std::string> tokens, std::span<c
   return selected;
 }
 
-std::vector<Anchor> with_scores(std::span<const int> positions, std::span<const float> attention_scores) {
-  std::vector<Anchor> anchors;
+std::vector<ScoredPosition> with_scores(std::span<const int> positions, std::span<const float> attention_scores) {
+  std::vector<ScoredPosition> anchors;
   anchors.reserve(positions.size());
   for (const int p : positions) {
     const bool known = p >= 0 && static_cast<size_t>(p) < attention_scores.size();
@@ -73,7 +73,7 @@ std::vector<Anchor> with_scores(std::span<const int> positions, std::span<const 
   return anchors;
 }
 
-Retention evict_policy(std::span<const int> kv_store, std::span<const Anchor> anchors, int max_tokens) {
+Retention evict_policy(std::span<const int> kv_store, std::span<const ScoredPosition> anchors, int max_tokens) {
   Retention r;
   const size_t budget = static_cast<size_t>(std::max(max_tokens, 0));
   std::vector<int> present(kv_store.begin(), kv_store.end());
@@ -81,16 +81,16 @@ Retention evict_policy(std::span<const int> kv_store, std::span<const Anchor> an
   present.erase(std::unique(present.begin(), present.end()), present.end());
 
   std::unordered_map<int, float> pins;
-  for (const Anchor& a : anchors) {
+  for (const ScoredPosition& a : anchors) {
     if (!std::binary_search(present.begin(), present.end(), a.position)) continue;
     const float score = std::isnan(a.score) ? -std::numeric_limits<float>::infinity() : a.score;
     const auto [pin, added] = pins.emplace(a.position, score);
     if (!added) pin->second = std::max(pin->second, score);
   }
   // In the order they would be dropped.
-  std::vector<Anchor> order;
+  std::vector<ScoredPosition> order;
   for (const auto& [position, score] : pins) order.push_back({position, score});
-  std::sort(order.begin(), order.end(), [](const Anchor& a, const Anchor& b) {
+  std::sort(order.begin(), order.end(), [](const ScoredPosition& a, const ScoredPosition& b) {
     return a.score != b.score ? a.score < b.score : a.position < b.position;
   });
   const size_t dropped = order.size() > budget ? order.size() - budget : 0;

@@ -19,13 +19,13 @@ bool is_reference_token(std::string_view token);
 std::vector<int> select_anchors(std::span<const std::string> tokens, std::span<const float> attention_scores,
                                 float threshold = 0.6F);
 
-struct Anchor {
+struct ScoredPosition {
   int position;
   float score;
 };
 
 // The positions with their scores, as evict_policy takes them; a position outside of the scores has 0.
-std::vector<Anchor> with_scores(std::span<const int> positions, std::span<const float> attention_scores);
+std::vector<ScoredPosition> with_scores(std::span<const int> positions, std::span<const float> attention_scores);
 
 struct Retention {
   std::vector<int> kept;     // ascending, at most max_tokens
@@ -35,6 +35,6 @@ struct Retention {
 // Keeps the anchors that are in the store (positions in any order; one named twice has its higher score), then the most
 // recent others. When the anchors alone exceed max_tokens those of the lowest score are dropped first, of equal ones
 // the lowest position; none is dropped without being reported. max_tokens <= 0 keeps nothing.
-Retention evict_policy(std::span<const int> kv_store, std::span<const Anchor> anchors, int max_tokens);
+Retention evict_policy(std::span<const int> kv_store, std::span<const ScoredPosition> anchors, int max_tokens);
 
 }  // namespace kedge

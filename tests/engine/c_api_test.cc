@@ -363,7 +363,8 @@ TEST(CApi, OptionsOfOlderAndNewerCallers) {
        .n_threads = -7,
        .chunk = -7,
        .kv_type = -7,
-       .numerics = 0};
+       .numerics = 0,
+       .kv = {}};
   EXPECT_EQ(kedge_session_create(m.get(), &o, &s), KEDGE_OK) << kedge_last_error();
   kedge_session_info info{};
   info.struct_size = offsetof(kedge_session_info, n_threads);

@@ -35,7 +35,7 @@ TEST(SelectAnchors, AboveTheThresholdAndAReference) {
 
 TEST(EvictPolicy, AnchorsThenTheMostRecent) {
   const Positions store = {0, 1, 2, 3, 4, 5, 6, 7};
-  const std::vector<Anchor> anchors = {{1, 0.9F}, {3, 0.7F}};
+  const std::vector<ScoredPosition> anchors = {{1, 0.9F}, {3, 0.7F}};
   const Retention r = evict_policy(store, anchors, 5);
   EXPECT_EQ((Positions{1, 3, 5, 6, 7}), r.kept);
   EXPECT_TRUE(r.surplus.empty());
@@ -44,27 +44,27 @@ TEST(EvictPolicy, AnchorsThenTheMostRecent) {
 }
 
 TEST(EvictPolicy, ExactFillLeavesNoOthers) {
-  const Retention r = evict_policy(Positions{0, 1, 2, 3}, std::vector<Anchor>{{0, 1.0F}, {2, 1.0F}}, 2);
+  const Retention r = evict_policy(Positions{0, 1, 2, 3}, std::vector<ScoredPosition>{{0, 1.0F}, {2, 1.0F}}, 2);
   EXPECT_EQ((Positions{0, 2}), r.kept);
   EXPECT_TRUE(r.surplus.empty());
 }
 
 TEST(EvictPolicy, SurplusGoesLowestScoreFirstThenLowestPosition) {
-  const std::vector<Anchor> anchors = {{6, 0.5F}, {0, 0.9F}, {4, 0.5F}, {2, 0.7F}};
+  const std::vector<ScoredPosition> anchors = {{6, 0.5F}, {0, 0.9F}, {4, 0.5F}, {2, 0.7F}};
   const Retention r = evict_policy(Positions{0, 2, 4, 6, 8}, anchors, 2);
   EXPECT_EQ((Positions{0, 2}), r.kept);
   EXPECT_EQ((Positions{4, 6}), r.surplus);
-  const Retention ties = evict_policy(Positions{1, 2, 3}, std::vector<Anchor>{{3, 1.0F}, {2, 1.0F}, {1, 1.0F}}, 2);
+  const Retention ties = evict_policy(Positions{1, 2, 3}, std::vector<ScoredPosition>{{3, 1.0F}, {2, 1.0F}, {1, 1.0F}}, 2);
   EXPECT_EQ((Positions{2, 3}), ties.kept);
   EXPECT_EQ((Positions{1}), ties.surplus);
-  const Retention nan = evict_policy(Positions{1, 2}, std::vector<Anchor>{{2, kNan}, {1, -5.0F}}, 1);
+  const Retention nan = evict_policy(Positions{1, 2}, std::vector<ScoredPosition>{{2, kNan}, {1, -5.0F}}, 1);
   EXPECT_EQ((Positions{1}), nan.kept);
   EXPECT_EQ((Positions{2}), nan.surplus);
 }
 
 TEST(EvictPolicy, AbsentAndDuplicateAnchors) {
   // 9 was evicted before: it is neither kept nor surplus. 4 counts once, with its higher score.
-  const std::vector<Anchor> anchors = {{9, 1.0F}, {4, 0.1F}, {5, 0.5F}, {4, 0.8F}, {-1, 1.0F}};
+  const std::vector<ScoredPosition> anchors = {{9, 1.0F}, {4, 0.1F}, {5, 0.5F}, {4, 0.8F}, {-1, 1.0F}};
   const Retention r = evict_policy(Positions{3, 4, 5, 6}, anchors, 1);
   EXPECT_EQ((Positions{4}), r.kept);
   EXPECT_EQ((Positions{5}), r.surplus);
@@ -72,7 +72,7 @@ TEST(EvictPolicy, AbsentAndDuplicateAnchors) {
 }
 
 TEST(EvictPolicy, Empty) {
-  const std::vector<Anchor> anchors = {{1, 1.0F}, {0, 0.5F}};
+  const std::vector<ScoredPosition> anchors = {{1, 1.0F}, {0, 0.5F}};
   EXPECT_TRUE(evict_policy({}, anchors, 4).kept.empty());
   EXPECT_TRUE(evict_policy({}, anchors, 4).surplus.empty());
   EXPECT_EQ((Positions{2, 3}), evict_policy(Positions{1, 2, 3}, {}, 2).kept);
@@ -86,7 +86,7 @@ TEST(EvictPolicy, Empty) {
 TEST(EvictPolicy, TakesWhatSelectAnchorsGives) {
   const std::vector<std::string> tokens = {"See", " DOC-569B", " of", " the", " list"};
   const std::vector<float> scores = {0.2F, 0.8F, 0.1F, 0.9F, 0.1F};
-  const std::vector<Anchor> anchors = with_scores(select_anchors(tokens, scores), scores);
+  const std::vector<ScoredPosition> anchors = with_scores(select_anchors(tokens, scores), scores);
   ASSERT_EQ(1u, anchors.size());
   EXPECT_EQ(0.8F, anchors[0].score);
   EXPECT_EQ((Positions{1, 4}), evict_policy(Positions{0, 1, 2, 3, 4}, anchors, 2).kept);

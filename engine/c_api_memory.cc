@@ -1,0 +1,114 @@
+// The C interface: what a session's memory is told, says and does.
+#include "engine/c_api.h"
+#include "engine/json_in.h"
+#include "engine/kv_json.h"
+#include "engine/session_file.h"
+#include "memory/anchors/detector.h"
+
+using namespace kedge;
+using namespace kedge::c_api;
+
+namespace {
+
+std::string references_json(std::string_view text) {
+  Json list = Json::array();
+  for (const Reference& r : detect_references(text, true).references) {
+    list.push_back({{"range", {r.begin, r.end}},
+                    {"span", {r.span_begin, r.span_end}},
+                    {"kind", reference_kind_name(r.kind)},
+                    {"strong", r.strength == ReferenceStrength::kStrong}});
+  }
+  return list.dump();
+}
+
+Status give_session(std::unique_ptr<Session> made, kedge_session** session) {
+  auto handle = std::make_unique<kedge_session>();
+  handle->session = std::move(made);
+  *session = handle.release();
+  return {};
+}
+
+}  // namespace
+
+extern "C" {
+
+kedge_status kedge_detect_references(const char* text, size_t text_size, char** json, size_t* json_size) {
+  return guard([&]() -> Status {
+    KEDGE_TRY(clear_outputs(json, json_size));
+    KEDGE_ASSIGN(view, in_text(text, text_size, "text"));
+    return give_text(references_json(view), json, json_size);
+  });
+}
+
+kedge_status kedge_session_add_segments(kedge_session* session, const char* segments, size_t segments_size, char** json,
+                                        size_t* json_size) {
+  return guard([&]() -> Status {
+    KEDGE_TRY(clear_outputs(json, json_size));
+    KEDGE_TRY(not_null(session, "session"));
+    KEDGE_ASSIGN(view, in_text(segments, segments_size, "segments"));
+    KEDGE_ASSIGN(parsed, parse_segments(view));
+    KEDGE_ASSIGN(refused, session->session->add_segments(parsed));
+    return give_text(refusals_json(parsed.size() - refused.size(), refused), json, json_size);
+  });
+}
+
+kedge_status kedge_session_kv(const kedge_session* session, char** json, size_t* json_size) {
+  return guard([&]() -> Status {
+    KEDGE_TRY(clear_outputs(json, json_size));
+    KEDGE_TRY(not_null(session, "session"));
+    return give_text(kv_state_json(session->session->memory()), json, json_size);
+  });
+}
+
+kedge_status kedge_session_kv_log(const kedge_session* session, uint64_t from, char** json, size_t* json_size) {
+  return guard([&]() -> Status {
+    KEDGE_TRY(clear_outputs(json, json_size));
+    KEDGE_TRY(not_null(session, "session"));
+    return give_text(kv_log_json(session->session->memory(), from), json, json_size);
+  });
+}
+
+kedge_status kedge_session_recall(kedge_session* session, const char* what, size_t what_size, char** json,
+                                  size_t* json_size) {
+  return guard([&]() -> Status {
+    KEDGE_TRY(clear_outputs(json, json_size));
+    KEDGE_TRY(not_null(session, "session"));
+    KEDGE_ASSIGN(view, in_text(what, what_size, "what to recall"));
+    KEDGE_ASSIGN(done, recall_from_json(*session->session, view));
+    const Json result = {{"recalled", done.recalled}, {"missing", done.missing}};
+    return give_text(result.dump(), json, json_size);
+  });
+}
+
+kedge_status kedge_session_fork(const kedge_session* session, kedge_session** fork) {
+  return guard([&]() -> Status {
+    KEDGE_TRY(not_null(fork, "fork"));
+    *fork = nullptr;
+    KEDGE_TRY(not_null(session, "session"));
+    KEDGE_ASSIGN(made, session->session->fork());
+    return give_session(std::move(made), fork);
+  });
+}
+
+kedge_status kedge_session_save(const kedge_session* session, const char* path, size_t path_size) {
+  return guard([&]() -> Status {
+    KEDGE_TRY(not_null(session, "session"));
+    KEDGE_ASSIGN(file, in_text(path, path_size, "path"));
+    return SessionFile::save(*session->session, std::string(file));
+  });
+}
+
+kedge_status kedge_session_load(const kedge_model* model, const char* path, size_t path_size,
+                                const kedge_session_options* options, kedge_session** session) {
+  return guard([&]() -> Status {
+    KEDGE_TRY(not_null(session, "session"));
+    *session = nullptr;
+    KEDGE_TRY(not_null(model, "model"));
+    KEDGE_ASSIGN(file, in_text(path, path_size, "path"));
+    KEDGE_ASSIGN(o, session_options(*model->model, options));
+    KEDGE_ASSIGN(made, SessionFile::load(model->model, std::string(file), o));
+    return give_session(std::move(made), session);
+  });
+}
+
+}  // extern "C"

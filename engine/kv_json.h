@@ -1,0 +1,29 @@
+// KV memory as JSON: options and segments in, state and log out. The members are documented in kedge.h.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/session.h"
+#include "kernels/base/result.h"
+#include "memory/kv_memory.h"
+
+namespace kedge {
+
+// Options for sessions of `n_ctx` positions whose tokens take `bytes_per_token` of the cache. Empty text: the defaults.
+// Errors: kInvalidArgument, naming the member.
+Result<KvOptions> parse_kv_options(std::string_view json, int n_ctx, size_t bytes_per_token);
+
+Result<std::vector<Segment>> parse_segments(std::string_view json);
+std::string refusals_json(size_t accepted, const std::vector<KvMemory::Refusal>& refusals);
+
+// `what` of kedge_session_recall.
+Result<KvMemory::Recalled> recall_from_json(Session& session, std::string_view what);
+
+std::string kv_state_json(const KvMemory& memory);
+std::string kv_log_json(const KvMemory& memory, uint64_t from);
+// What happened since `before`: the kv object of an answer.
+std::string kv_answer_json(const KvMemory& memory, const KvCounts& before);
+
+}  // namespace kedge

@@ -1,0 +1,208 @@
+// Segments in, and the memory's state out.
+#include <algorithm>
+
+#include "engine/json_in.h"
+#include "engine/kv_json.h"
+
+namespace kedge {
+
+namespace {
+
+Error invalid(std::string message) { return {ErrorCode::kInvalidArgument, std::move(message)}; }
+
+std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
+constexpr SegmentKind kKinds[] = {SegmentKind::kSystem, SegmentKind::kUser,      SegmentKind::kGenerated,
+                                  SegmentKind::kTool,   SegmentKind::kRetrieved, SegmentKind::kReference};
+
+Status read_range(const Json& json, const std::string& name, int32_t& first, int32_t& last) {
+  const auto range = json.find("range");
+  if (range == json.end() || !range->is_array() || range->size() != 2 || !(*range)[0].is_number_integer() ||
+      !(*range)[1].is_number_integer()) {
+    return invalid(name + ".range is not [first, behind the last]");
+  }
+  const int64_t a = (*range)[0].get<int64_t>();
+  const int64_t b = (*range)[1].get<int64_t>();
+  if (a < 0 || b <= a || b > INT32_MAX) {
+    return invalid(name + ".range [" + std::to_string(a) + ", " + std::to_string(b) + ") is empty or negative");
+  }
+  first = static_cast<int32_t>(a);
+  last = static_cast<int32_t>(b);
+  return {};
+}
+
+Status read_member(const std::string& name, const std::string& key, const Json& value, Segment& s, bool& pin_given) {
+  const auto whole = [&](int64_t low, int64_t high) {
+    return value.is_number_integer() && value.get<int64_t>() >= low && value.get<int64_t>() <= high;
+  };
+  const auto wrong = [&](const char* wanted) {
+    return invalid(name + "." + key + " is " + value.dump() + ", must be " + wanted);
+  };
+  if (key == "range") return {};
+  if (key == "kind") {
+    for (const SegmentKind kind : kKinds) {
+      if (value.is_string() && value.get<std::string>() == segment_kind_name(kind)) {
+        s.kind = kind;
+        return {};
+      }
+    }
+    return wrong("system, user, generated, tool, retrieved or reference");
+  }
+  if (key == "pin") {
+    const std::string text = value.is_string() ? value.get<std::string>() : "";
+    if (text != "none" && text != "soft" && text != "hard") return wrong("none, soft or hard");
+    s.pin = text == "hard" ? Pin::kHard : text == "soft" ? Pin::kSoft : Pin::kNone;
+    pin_given = true;
+    return {};
+  }
+  if (key == "source_id") {
+    if (!value.is_string()) return wrong("a text");
+    s.source_id = value.get<std::string>();
+    return {};
+  }
+  if (key == "priority") {
+    if (!whole(0, 99)) return wrong("0 to 99");
+    s.priority = static_cast<uint8_t>(value.get<int>());
+    return {};
+  }
+  if (key == "ttl") {
+    if (!whole(0, INT32_MAX)) return wrong("a number of tokens, 0 for ever");
+    s.ttl = value.get<int32_t>();
+    return {};
+  }
+  if (key == "trust") {
+    if (!value.is_number() || !(value.get<double>() >= 0 && value.get<double>() <= 1)) return wrong("0 to 1");
+    s.trust = value.get<float>();
+    return {};
+  }
+  return invalid(name + " has an unknown member '" + key +
+                 "'; known are range, kind, source_id, priority, ttl, trust, pin");
+}
+
+std::string hex(uint64_t value) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string text(16, '0');
+  for (size_t i = 16; i-- > 0; value >>= 4) text[i] = kDigits[value & 15];
+  return text;
+}
+
+// A reference whose anchor is hot, cold or gone now.
+const char* state_of(const KvMemory& memory, const DetachedReference& d) {
+  bool cold = true;
+  for (int32_t p = d.first; p < d.last; ++p) cold = cold && memory.cold() && memory.cold()->contains(p);
+  return cold ? "demoted" : "lost";
+}
+
+Json detached_json(const KvMemory& memory, uint64_t newest) {
+  Json list = Json::array();
+  const auto& all = memory.detached();
+  for (size_t i = all.size() - std::min<size_t>(all.size(), newest); i < all.size(); ++i) {
+    const DetachedReference& d = all[i];
+    list.push_back({{"reference", d.source_id},
+                    {"position", d.position},
+                    {"range", {d.first, d.last}},
+                    {"state", state_of(memory, d)}});
+  }
+  return list;
+}
+
+}  // namespace
+
+Result<std::vector<Segment>> parse_segments(std::string_view text) {
+  KEDGE_ASSIGN(json, parse_json(text, "segments"));
+  if (!json.is_array()) return invalid("segments is not a JSON array");
+  std::vector<Segment> segments;
+  for (size_t i = 0; i < json.size(); ++i) {
+    const std::string name = "segments[" + std::to_string(i) + "]";
+    if (!json[i].is_object()) return invalid(name + " is not an object");
+    Segment s;
+    bool pin_given = false;
+    KEDGE_TRY(read_range(json[i], name, s.first, s.last));
+    for (const auto& [key, value] : json[i].items()) KEDGE_TRY(read_member(name, key, value, s, pin_given));
+    const bool kept = s.kind == SegmentKind::kReference || s.kind == SegmentKind::kSystem;
+    if (!pin_given && kept) s.pin = Pin::kSoft;
+    segments.push_back(std::move(s));
+  }
+  return segments;
+}
+
+std::string refusals_json(size_t accepted, const std::vector<KvMemory::Refusal>& refusals) {
+  Json refused = Json::array();
+  for (const auto& r : refusals) refused.push_back({{"range", {r.first, r.last}}, {"reason", r.reason}});
+  return dump({{"accepted", accepted}, {"refused", refused}});
+}
+
+Result<KvMemory::Recalled> recall_from_json(Session& session, std::string_view what) {
+  KEDGE_ASSIGN(json, parse_json(what, "what to recall"));
+  if (!json.is_object() || json.size() != 1) {
+    return invalid("what to recall is not an object with one of range, source_id and text");
+  }
+  if (json.contains("range")) {
+    int32_t first = 0;
+    int32_t last = 0;
+    KEDGE_TRY(read_range(json, "what to recall", first, last));
+    return session.recall(first, last);
+  }
+  for (const char* key : {"source_id", "text"}) {
+    if (json.contains(key) && json[key].is_string()) return session.recall_mentioned(json[key].get<std::string>());
+  }
+  return invalid("what to recall is " + json.dump() + ", must be {\"range\"}, {\"source_id\"} or {\"text\"}");
+}
+
+std::string kv_state_json(const KvMemory& memory) {
+  const KvSequence& sequence = memory.sequence();
+  const KvCounts& c = memory.counts();
+  Json tokens = Json::array();
+  for (const auto& run : memory.token_runs()) {
+    tokens.push_back({{"first", run.first}, {"last", run.last}, {"state", token_state_name(run.state)}});
+  }
+  return dump({{"budget", memory.budget()},
+               {"policy", memory.options().policy},
+               {"hot", sequence.most_slots()},
+               {"n_past", sequence.next_position()},
+               {"evicted", c.evicted},
+               {"demoted", c.demoted},
+               {"recalled", c.recalled},
+               {"lost", c.lost},
+               {"pins_refused", c.pins_refused},
+               {"anchors", memory.index().anchors().size()},
+               {"detached", detached_json(memory, c.detached)},
+               {"detached_total", c.detached},
+               {"pages",
+                {{"in_use", sequence.pages()},
+                 {"total", sequence.arena().pages_total()},
+                 {"bytes_each", sequence.arena().page_bytes()}}},
+               {"slots_wasted", memory.slots_wasted()},
+               {"hot_bytes", sequence.pages() * sequence.arena().page_bytes()},
+               {"metadata_bytes", memory.metadata_bytes()},
+               {"cold_bytes", memory.cold() ? memory.cold()->bytes() : 0},
+               {"cold_tokens", memory.cold() ? memory.cold()->tokens() : 0},
+               {"retention", hex(memory.retention())},
+               {"events", c.events},
+               {"tokens", tokens}});
+}
+
+std::string kv_log_json(const KvMemory& memory, uint64_t from) {
+  Json log = Json::array();
+  for (const KvLogEntry& e : memory.log().entries()) {
+    if (e.number < from) continue;
+    Json entry = {{"number", e.number}, {"event", e.event}, {"position", e.position}, {"why", kv_why_name(e.why)},
+                  {"first", e.first},   {"last", e.last},   {"tier", e.tier},         {"score", e.score}};
+    if (e.table >= 0) entry["table"] = e.table;
+    log.push_back(std::move(entry));
+  }
+  return dump(log);
+}
+
+std::string kv_answer_json(const KvMemory& memory, const KvCounts& before) {
+  const KvCounts& now = memory.counts();
+  return dump({{"hot", memory.sequence().most_slots()},
+               {"evicted", now.evicted - before.evicted},
+               {"demoted", now.demoted - before.demoted},
+               {"recalled", now.recalled - before.recalled},
+               {"lost", now.lost - before.lost},
+               {"pins_refused", now.pins_refused},
+               {"detached", detached_json(memory, now.detached - before.detached)}});
+}
+
+}  // namespace kedge

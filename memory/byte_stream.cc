@@ -1,0 +1,177 @@
+#include "memory/byte_stream.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "memory/checksum.h"
+
+namespace kedge {
+
+namespace {
+
+Error io(const std::string& what, const std::string& path, int error) {
+  return {ErrorCode::kIo, what + " " + path + ": " + std::strerror(error)};
+}
+
+// The hash of a stream as XXH3 updates it. Its state is large and wants alignment.
+class StreamSum {
+ public:
+  StreamSum() : state_(XXH3_createState()) { XXH3_64bits_reset(state_); }
+  ~StreamSum() { XXH3_freeState(state_); }
+  StreamSum(const StreamSum&) = delete;
+  void add(const void* data, size_t size) { XXH3_64bits_update(state_, data, size); }
+  uint64_t value() const { return XXH3_64bits_digest(state_); }
+
+ private:
+  XXH3_state_t* state_;
+};
+
+constexpr size_t kBuffer = 1 << 20;
+
+}  // namespace
+
+struct ByteWriter::State {
+  std::string path;
+  std::string temporary;
+  std::FILE* file = nullptr;
+  StreamSum sum;
+  int error = 0;  // the first
+  ~State() {
+    if (file != nullptr) std::fclose(file);
+    if (!temporary.empty()) ::unlink(temporary.c_str());
+  }
+};
+
+ByteWriter::ByteWriter(std::unique_ptr<State> state) : s_(std::move(state)) {}
+ByteWriter::ByteWriter(ByteWriter&&) noexcept = default;
+ByteWriter::~ByteWriter() = default;
+
+Result<ByteWriter> ByteWriter::create(const std::string& path) {
+  auto s = std::make_unique<State>();
+  s->path = path;
+  const std::string temporary = path + ".tmp-" + std::to_string(::getpid());
+  s->file = std::fopen(temporary.c_str(), "wbe");
+  if (s->file == nullptr) return io("cannot create", temporary, errno);
+  s->temporary = temporary;
+  std::setvbuf(s->file, nullptr, _IOFBF, kBuffer);
+  return ByteWriter(std::move(s));
+}
+
+void ByteWriter::bytes(const void* data, size_t size) {
+  if (size == 0 || s_->error != 0) return;
+  s_->sum.add(data, size);
+  errno = 0;
+  if (std::fwrite(data, 1, size, s_->file) != size) s_->error = errno != 0 ? errno : EIO;
+}
+
+Status ByteWriter::finish() {
+  State& s = *s_;
+  const uint64_t sum = s.sum.value();
+  bytes(&sum, sizeof sum);
+  if (s.error == 0 && std::fflush(s.file) != 0) s.error = errno;
+  if (s.error == 0 && ::fsync(::fileno(s.file)) != 0) s.error = errno;
+  if (std::fclose(s.file) != 0 && s.error == 0) s.error = errno;
+  s.file = nullptr;
+  if (s.error != 0) return io("writing", s.temporary, s.error);
+  if (::rename(s.temporary.c_str(), s.path.c_str()) != 0) return io("renaming to", s.path, errno);
+  s.temporary.clear();
+  // The new name is safe once the folder is on the disk too.
+  const size_t slash = s.path.rfind('/');
+  const std::string folder = slash == std::string::npos ? "." : slash == 0 ? "/" : s.path.substr(0, slash);
+  const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd >= 0) {
+    ::fsync(fd);
+    ::close(fd);
+  }
+  return {};
+}
+
+struct ByteReader::State {
+  std::string path;
+  std::FILE* file = nullptr;
+  size_t left = 0;
+  Status status;
+  ~State() {
+    if (file != nullptr) std::fclose(file);
+  }
+};
+
+ByteReader::ByteReader(std::unique_ptr<State> state) : s_(std::move(state)) {}
+ByteReader::ByteReader(ByteReader&&) noexcept = default;
+ByteReader::~ByteReader() = default;
+
+Result<ByteReader> ByteReader::open(const std::string& path) {
+  auto s = std::make_unique<State>();
+  s->path = path;
+  s->file = std::fopen(path.c_str(), "rbe");
+  if (s->file == nullptr) {
+    Error error = io("cannot open", path, errno);
+    if (errno == ENOENT) error.code = ErrorCode::kNotFound;
+    return error;
+  }
+  struct stat info {};
+  if (::fstat(::fileno(s->file), &info) != 0 || !S_ISREG(info.st_mode)) {
+    return Error{ErrorCode::kIo, path + " is not a file"};
+  }
+  const auto size = static_cast<size_t>(info.st_size);
+  uint64_t expected = 0;
+  if (size < sizeof expected) {
+    return Error{ErrorCode::kCorrupt, path + ": " + std::to_string(size) + " bytes are no session file"};
+  }
+  StreamSum sum;
+  std::vector<std::byte> buffer(kBuffer);
+  for (size_t done = 0; done < size - sizeof expected;) {
+    const size_t n = std::fread(buffer.data(), 1, std::min(kBuffer, size - sizeof expected - done), s->file);
+    if (n == 0) return io("reading", path, errno != 0 ? errno : EIO);
+    sum.add(buffer.data(), n);
+    done += n;
+  }
+  if (std::fread(&expected, 1, sizeof expected, s->file) != sizeof expected) return io("reading", path, EIO);
+  if (expected != sum.value()) {
+    return Error{ErrorCode::kCorrupt, path + ": the checksum is wrong: the file is cut short or was changed"};
+  }
+  std::rewind(s->file);
+  s->left = size - sizeof expected;
+  return ByteReader(std::move(s));
+}
+
+void ByteReader::bytes(void* out, size_t size) {
+  if (size == 0) return;
+  if (s_->status.ok() && size > s_->left) fail("ends inside a field of " + std::to_string(size) + " bytes");
+  if (s_->status.ok() && std::fread(out, 1, size, s_->file) != size) {
+    s_->status = io("reading", s_->path, EIO);
+  }
+  if (!s_->status.ok()) {
+    std::memset(out, 0, size);
+    return;
+  }
+  s_->left -= size;
+}
+
+size_t ByteReader::count(size_t most, size_t each) {
+  const uint64_t n = get<uint64_t>();
+  if (n > most || (each > 0 && n > s_->left / each)) {
+    fail("holds a count of " + std::to_string(n) + ", more than " + std::to_string(most) + " or than the file has");
+    return 0;
+  }
+  return static_cast<size_t>(n);
+}
+
+std::string ByteReader::text(size_t most) {
+  std::string s(count(most, 1), '\0');
+  bytes(s.data(), s.size());
+  return s;
+}
+
+void ByteReader::fail(const std::string& what) {
+  if (s_->status.ok()) s_->status = Error{ErrorCode::kCorrupt, s_->path + ": " + what};
+}
+
+const Status& ByteReader::status() const { return s_->status; }
+size_t ByteReader::left() const { return s_->left; }
+
+}  // namespace kedge

@@ -1,0 +1,258 @@
+// An eviction: metadata looked at again, every table ranked, victims demoted and removed, all of it recorded.
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "memory/checksum.h"
+#include "memory/kv_memory.h"
+
+namespace kedge {
+
+namespace {
+
+size_t to_size(int x) { return static_cast<size_t>(x); }
+
+// Slots of a table in the order of positions.
+std::vector<int32_t> by_position(std::span<const int32_t> positions) {
+  std::vector<int32_t> order(positions.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::sort(order.begin(), order.end(),
+            [&](int32_t a, int32_t b) { return positions[to_size(a)] < positions[to_size(b)]; });
+  return order;
+}
+
+const std::byte* page_of(const KvSequence& sequence, int table, int slot) {
+  return sequence.table(table)[slot / kPageTokens];
+}
+
+// The lengths of the values in `order`, added to `sums`.
+void add_value_norms(const KvSequence& sequence, int table, std::span<const int32_t> order, std::span<float> sums) {
+  float v[kMaxHeadDim];
+  const KvLayout& layout = sequence.layout();
+  for (size_t i = 0; i < order.size(); ++i) {
+    kv_load(layout, page_of(sequence, table, order[i]), order[i] % kPageTokens, nullptr, v);
+    float sum = 0;
+    for (int d = 0; d < layout.head_dim_v; ++d) sum += v[d] * v[d];
+    sums[i] += std::sqrt(sum);
+  }
+}
+
+// The cosine of each key with the mean of all normalised keys.
+std::vector<float> key_likeness(const KvSequence& sequence, int table, std::span<const int32_t> order) {
+  const KvLayout& layout = sequence.layout();
+  const size_t d = to_size(layout.head_dim_k);
+  std::vector<float> keys(order.size() * d);
+  std::vector<float> mean(d);
+  for (size_t i = 0; i < order.size(); ++i) {
+    float* k = keys.data() + i * d;
+    kv_load(layout, page_of(sequence, table, order[i]), order[i] % kPageTokens, k, nullptr);
+    float sum = 0;
+    for (size_t j = 0; j < d; ++j) sum += k[j] * k[j];
+    const float inverse = sum > 0 ? 1.0f / std::sqrt(sum) : 0.0f;
+    for (size_t j = 0; j < d; ++j) {
+      k[j] *= inverse;
+      mean[j] += k[j];
+    }
+  }
+  float length = 0;
+  for (const float m : mean) length += m * m;
+  const float inverse = length > 0 ? 1.0f / std::sqrt(length) : 0.0f;
+  std::vector<float> likeness(order.size());
+  for (size_t i = 0; i < order.size(); ++i) {
+    float dot = 0;
+    for (size_t j = 0; j < d; ++j) dot += keys[i * d + j] * mean[j];
+    likeness[i] = std::clamp(dot * inverse, -1.0f, 1.0f);
+  }
+  return likeness;
+}
+
+}  // namespace
+
+// What leaves a table (or, when tables agree, all of them).
+struct KvMemory::Choice {
+  std::vector<int32_t> slots;      // ascending
+  std::vector<int32_t> positions;  // ascending: not in the order of slots
+  std::vector<Rank> ranks;         // of the positions
+  std::vector<bool> anchored;      // of the positions
+};
+
+std::vector<TagSpan> KvMemory::pins() const {
+  if (!policy_->uses_metadata) return {};
+  // Attention by position, of all tables; made when a weak reference asks for it.
+  std::vector<std::pair<int32_t, uint64_t>> attention;
+  uint64_t threshold = 0;
+  const auto promoted = [&](const Anchor& a) {
+    if (attention.empty()) {
+      for (int t = 0; t < sequence_.n_tables(); ++t) {
+        const auto positions = sequence_.positions(t);
+        const auto scores = const_cast<KvSequence&>(sequence_).scores(t);
+        for (size_t s = 0; s < positions.size(); ++s) attention.emplace_back(positions[s], scores[s]);
+      }
+      std::sort(attention.begin(), attention.end());
+      size_t n = 0;
+      for (size_t i = 0; i < attention.size(); ++i) {
+        if (n > 0 && attention[n - 1].first == attention[i].first) {
+          attention[n - 1].second += attention[i].second;
+        } else {
+          attention[n++] = attention[i];
+        }
+      }
+      attention.resize(n);
+      if (n == 0) return false;
+      std::vector<uint64_t> sorted(n);
+      for (size_t i = 0; i < n; ++i) sorted[i] = attention[i].second;
+      const auto at = static_cast<size_t>(options_.anchor_threshold * static_cast<float>(n - 1));
+      std::nth_element(sorted.begin(), sorted.begin() + static_cast<std::ptrdiff_t>(at), sorted.end());
+      threshold = sorted[at];
+    }
+    auto it = std::lower_bound(attention.begin(), attention.end(), std::pair<int32_t, uint64_t>(a.at.first, 0));
+    uint64_t sum = 0;
+    uint64_t n = 0;
+    for (; it != attention.end() && it->first < a.at.last; ++it, ++n) sum += it->second;
+    return n > 0 && sum / n > threshold;
+  };
+  const PinRules rules{static_cast<int>(options_.anchor_cap * static_cast<float>(budget())), options_.anchor_margin};
+  return pin_spans(index_, sequence_.next_position(), rules, promoted);
+}
+
+KvMemory::Choice KvMemory::choose(int table, int n_keep, std::span<const TagSpan> spans) const {
+  const bool all = table < 0;
+  const int first = all ? 0 : table;
+  const int last = all ? sequence_.n_tables() : table + 1;
+  const auto by_slot = sequence_.positions(first);
+  const std::vector<int32_t> order = by_position(by_slot);
+  const size_t n = order.size();
+  std::vector<int32_t> positions(n);
+  std::vector<uint32_t> scores(n);
+  std::vector<float> norms(policy_->wants_value_norm ? n : 0);
+  std::vector<uint64_t> sums(n);
+  for (size_t i = 0; i < n; ++i) positions[i] = by_slot[to_size(order[i])];
+  for (int t = first; t < last; ++t) {
+    const auto slot_scores = const_cast<KvSequence&>(sequence_).scores(t);
+    for (size_t i = 0; i < n; ++i) sums[i] += slot_scores[to_size(order[i])];
+    if (policy_->wants_value_norm) add_value_norms(sequence_, t, order, norms);
+  }
+  for (size_t i = 0; i < n; ++i) scores[i] = static_cast<uint32_t>(sums[i] / to_size(last - first));
+  std::vector<float> likeness;
+  if (policy_->wants_key_likeness) likeness = key_likeness(sequence_, first, order);
+  const std::vector<TokenTag> tags = tags_of(positions, spans);
+
+  EvictionView view;
+  view.position = positions;
+  view.score = scores;
+  view.tag = tags;
+  view.value_norm = norms;
+  view.key_likeness = likeness;
+  view.next_position = sequence_.next_position();
+  view.knobs = knobs();
+  view.random_key = checksum(&counts_.events, sizeof counts_.events, options_.seed + static_cast<uint64_t>(first));
+  std::vector<Rank> ranks(n);
+  policy_->rank(view, ranks);
+
+  Choice choice;
+  for (const int32_t i : lowest(ranks, n - std::min(n, to_size(n_keep)))) {
+    choice.slots.push_back(order[to_size(i)]);
+    choice.positions.push_back(positions[to_size(i)]);
+    choice.ranks.push_back(ranks[to_size(i)]);
+    choice.anchored.push_back(tags[to_size(i)].pin != PinClass::kNone);
+  }
+  std::sort(choice.slots.begin(), choice.slots.end());
+  return choice;
+}
+
+Status KvMemory::demote(const Choice& choice, int) {
+  const auto by_slot = sequence_.positions(0);
+  std::vector<int32_t> slots(choice.slots);
+  std::sort(slots.begin(), slots.end(),
+            [&](int32_t a, int32_t b) { return by_slot[to_size(a)] < by_slot[to_size(b)]; });
+  std::vector<int32_t> slot_of_table(to_size(sequence_.n_tables()));
+  std::vector<int32_t> lost;
+  for (size_t i = 0; i < slots.size(); ++i) {
+    std::fill(slot_of_table.begin(), slot_of_table.end(), slots[i]);
+    KEDGE_TRY(cold_->put(choice.positions[i], choice.anchored[i], sequence_, slot_of_table, *kernels_, &lost));
+  }
+  counts_.demoted += slots.size();
+  lose(lost);
+  return {};
+}
+
+void KvMemory::lose(std::span<const int32_t> positions) {
+  counts_.lost += positions.size();
+  for (size_t i = 0; i < positions.size();) {
+    size_t end = i + 1;
+    while (end < positions.size() && positions[end] == positions[end - 1] + 1) ++end;
+    log_.add({.event = counts_.events,
+              .position = sequence_.next_position(),
+              .first = positions[i],
+              .last = positions[end - 1] + 1,
+              .why = KvWhy::kLose});
+    i = end;
+  }
+}
+
+// Runs of neighbours that left from the same tier.
+void KvMemory::record(const Choice& choice, int table, KvWhy why) {
+  for (size_t i = 0; i < choice.positions.size();) {
+    KvLogEntry entry{.event = counts_.events,
+                     .position = sequence_.next_position(),
+                     .first = choice.positions[i],
+                     .last = choice.positions[i] + 1,
+                     .table = table,
+                     .why = why,
+                     .tier = choice.ranks[i].tier,
+                     .score = choice.ranks[i].score};
+    for (++i; i < choice.positions.size() && choice.positions[i] == entry.last && choice.ranks[i].tier == entry.tier;
+         ++i) {
+      ++entry.last;
+      entry.score = std::min(entry.score, choice.ranks[i].score);
+    }
+    log_.add(entry);
+  }
+  retention_ = checksum(choice.positions.data(), choice.positions.size() * sizeof(int32_t),
+                        retention_ ^ static_cast<uint64_t>(table + 1));
+}
+
+void KvMemory::age_scores() {
+  if (policy_->observe.after == Observation::After::kKeep) return;
+  for (int t = 0; t < sequence_.n_tables(); ++t) {
+    for (uint32_t& s : sequence_.scores(t).first(to_size(sequence_.slots(t)))) {
+      s = policy_->observe.after == Observation::After::kHalve ? s / 2 : 0;
+    }
+  }
+}
+
+void KvMemory::look_again() {
+  const std::vector<int32_t> hot = hot_positions();
+  index_.count(hot, sequence_.next_position(), [&](int32_t p) { return cold_ && cold_->contains(p); });
+  std::erase_if(recalled_, [&](int32_t p) { return !std::binary_search(hot.begin(), hot.end(), p); });
+}
+
+Status KvMemory::evict(int n_keep, const ThreadTeam& team) {
+  const size_t n_tables = to_size(sequence_.n_tables());
+  index_.detect();
+  look_again();
+  const std::vector<TagSpan> spans = pins();
+  std::vector<Choice> choices(per_table() ? n_tables : 1);
+  if (per_table()) {
+    team.each(n_tables, [&](size_t t, int) { choices[t] = choose(static_cast<int>(t), n_keep, spans); });
+  } else {
+    choices[0] = choose(-1, n_keep, spans);
+    if (cold_) KEDGE_TRY(demote(choices[0], -1));
+  }
+  std::vector<std::vector<int32_t>> victims(n_tables);
+  for (size_t t = 0; t < n_tables; ++t) {
+    victims[t] = choices[per_table() ? t : 0].slots;
+    evicted_entries_ += victims[t].size();
+  }
+  KEDGE_TRY(sequence_.remove(victims, team));
+  ++counts_.events;
+  for (size_t i = 0; i < choices.size(); ++i) {
+    record(choices[i], per_table() ? static_cast<int>(i) : -1, cold_ ? KvWhy::kDemote : KvWhy::kEvict);
+  }
+  counts_.evicted = evicted_entries_ / n_tables;
+  age_scores();
+  look_again();
+  return {};
+}
+
+}  // namespace kedge

@@ -1,0 +1,147 @@
+// The memory of one sequence: its pages, what is known about its tokens, the policy that decides what leaves, the cold
+// tier that what left can be recalled from, and the record of all of it.
+//
+// How a session uses it: make_room() says how many tokens may come before the next event; allowed() cuts that at the
+// next mention of something that has to be recalled; the step evaluates them, giving add_scores() the attention it was
+// asked to watch; then noted() takes their text. What happens depends on the tokens and the options only, never on how
+// a prompt is cut into steps or on the number of threads.
+// One thread at a time; forks are independent.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kernels/kernel_table.h"
+#include "memory/anchor_index.h"
+#include "memory/cold_store.h"
+#include "memory/eviction/policy.h"
+#include "memory/kv_log.h"
+#include "memory/kv_options.h"
+#include "memory/kv_sequence.h"
+#include "memory/pins.h"
+
+namespace kedge {
+
+struct KvShape {
+  KvLayout layout;
+  int n_layers = 0;
+  int n_kv_heads = 0;
+  int n_ctx = 0;  // positions
+};
+
+class KvMemory {
+ public:
+  // Errors: kInvalidArgument (an option outside its range, an unknown policy), kCapacity, kIo (the cold file).
+  static Result<std::unique_ptr<KvMemory>> create(const KvShape& shape, const KvOptions& options,
+                                                  const KernelTable& kernels);
+
+  KvSequence& sequence() { return sequence_; }
+  const KvSequence& sequence() const { return sequence_; }
+  const KvShape& shape() const { return shape_; }
+  const KvOptions& options() const { return options_; }
+  const EvictionPolicy& policy() const { return *policy_; }
+  int n_ctx() const { return shape_.n_ctx; }
+  int budget() const { return sequence_.capacity(); }
+  bool bounded() const { return budget() < shape_.n_ctx; }  // something may have to leave
+
+  // Evicts when the budget is full. Returns how many tokens may be appended before the next event, at least 1.
+  // Errors: kCapacity (the policy never evicts; the arena is full), kIo (the cold tier).
+  Result<int> make_room(const ThreadTeam& team);
+  // Of the texts of the next tokens: how many may be evaluated before a recall is due.
+  size_t allowed(std::span<const std::string_view> texts) const;
+  // Rows of the next step, from this one on, whose attention the policy wants; n: none.
+  int first_watched(int n) const;
+  // Adds what `n_rows` x `group` rows of attention gave the slots [0, n_slots) of a table, [rows][stride], to its
+  // scores. Fixed-point: the order of calls does not matter.
+  void add_scores(int table, const float* mass, size_t stride, int n_rows, int group, int n_slots);
+  // The tokens just committed have these texts: mentions are noted, and what they mention is recalled. Errors: as
+  // recall().
+  Status noted(std::span<const std::string_view> texts, const ThreadTeam& team);
+
+  struct Refusal {
+    int32_t first;
+    int32_t last;
+    std::string reason;
+  };
+  // Segments whose positions may lie ahead. Errors: kInvalidArgument (a range that is empty, negative or outside the
+  // context; nothing is added then). Returns the hard pins that were refused; they became soft.
+  Result<std::vector<Refusal>> add_segments(std::span<const Segment> segments);
+
+  struct Recalled {
+    int recalled = 0;
+    int missing = 0;  // not hot, and in no cold tier
+  };
+  // Brings demoted tokens of [first, last) back, or of the anchors with that source id, or that the text mentions.
+  // Errors: kCapacity (more than half of the budget), kCorrupt or kIo (the cold tier).
+  Result<Recalled> recall(int32_t first, int32_t last, const ThreadTeam& team);
+  Result<Recalled> recall_mentioned(std::string_view text, const ThreadTeam& team);
+
+  Status truncate(int n, const ThreadTeam& team);
+  // Shares all pages. Errors: kCapacity when the arena has no room for another sequence's tail.
+  Result<std::unique_ptr<KvMemory>> fork() const;
+
+  const KvCounts& counts() const { return counts_; }
+  const KvLog& log() const { return log_; }
+  const std::deque<DetachedReference>& detached() const { return detached_; }  // the latest
+  const AnchorIndex& index() const { return index_; }
+  const std::optional<ColdStore>& cold() const { return cold_; }
+  // A hash over the options, the metadata and every event: two sequences of the same tokens have the same keys and
+  // values if and only if these agree.
+  uint64_t retention() const { return retention_; }
+  // Positions of tokens that are hot in every table, ascending.
+  std::vector<int32_t> hot_positions() const;
+  size_t slots_wasted() const;  // in pages, holding no token
+  size_t metadata_bytes() const;
+
+  enum class TokenState : uint8_t { kSink, kPinned, kRecent, kKept, kRecalled, kDemoted, kLost };
+  struct TokenRun {
+    int32_t first;
+    int32_t last;
+    TokenState state;
+  };
+  std::vector<TokenRun> token_runs() const;
+
+  friend class SnapshotAccess;
+
+ private:
+  KvMemory(KvShape shape, KvOptions options, const EvictionPolicy& policy, const KernelTable& kernels,
+           KvSequence sequence);
+  bool per_table() const { return policy_->per_table && !cold_.has_value(); }
+  PolicyKnobs knobs() const;
+  Status evict(int n_keep, const ThreadTeam& team);
+  std::vector<TagSpan> pins() const;
+  struct Choice;
+  Choice choose(int table, int n_keep, std::span<const TagSpan> spans) const;
+  Status demote(const Choice& choice, int table);
+  void record(const Choice& choice, int table, KvWhy why);
+  void age_scores();
+  void look_again();  // counts the anchors' tokens
+  Result<Recalled> recall_positions(const std::vector<int32_t>& wanted, const ThreadTeam& team);
+  std::vector<int32_t> recallable(const Anchor& anchor) const;
+  void lose(std::span<const int32_t> positions);
+  void detach(const Anchor& anchor, int32_t position);
+
+  KvShape shape_;
+  KvOptions options_;
+  const EvictionPolicy* policy_;
+  const KernelTable* kernels_;
+  KvSequence sequence_;
+  AnchorIndex index_;
+  std::optional<ColdStore> cold_;
+  std::vector<int32_t> recalled_;  // positions that are hot because they were recalled, ascending
+  KvLog log_;
+  KvCounts counts_;
+  uint64_t evicted_entries_ = 0;  // tokens times tables
+  std::deque<DetachedReference> detached_;
+  uint64_t retention_ = 0;
+};
+
+const char* token_state_name(KvMemory::TokenState state);
+
+}  // namespace kedge

@@ -1,0 +1,146 @@
+// What left comes back: at its original position, from the cold tier; and what became of every token.
+#include <algorithm>
+
+#include "memory/checksum.h"
+#include "memory/kv_memory.h"
+
+namespace kedge {
+
+namespace {
+size_t to_size(int x) { return static_cast<size_t>(x); }
+}  // namespace
+
+// The anchor's tokens that are not hot but cold, and its margins: what stood beside it helps to read it.
+std::vector<int32_t> KvMemory::recallable(const Anchor& a) const {
+  std::vector<int32_t> wanted;
+  if (!cold_) return wanted;
+  const std::vector<int32_t> hot = hot_positions();
+  for (int32_t p = std::max(a.at.first - options_.anchor_margin, 0); p < a.at.last + options_.anchor_margin; ++p) {
+    if (!std::binary_search(hot.begin(), hot.end(), p) && cold_->contains(p)) wanted.push_back(p);
+  }
+  return wanted;
+}
+
+Result<KvMemory::Recalled> KvMemory::recall_positions(const std::vector<int32_t>& wanted, const ThreadTeam& team) {
+  Recalled result;
+  const int n = static_cast<int>(wanted.size());
+  if (n == 0) return result;
+  if (n > budget() / 2) {
+    log_.add({.event = counts_.events,
+              .position = sequence_.next_position(),
+              .first = wanted.front(),
+              .last = wanted.back() + 1,
+              .why = KvWhy::kRefuse});
+    return Error{ErrorCode::kCapacity, "recalling " + std::to_string(n) + " tokens would take more than half of the " +
+                                           "KV budget of " + std::to_string(budget())};
+  }
+  if (sequence_.most_slots() + n >= budget()) KEDGE_TRY(evict(budget() - n - eviction_quantum(budget()), team));
+  KEDGE_TRY(sequence_.reserve(n));
+  std::vector<int32_t> slots(to_size(sequence_.n_tables()));
+  std::vector<int32_t> back;
+  for (const int32_t p : wanted) {
+    if (!cold_->contains(p)) {  // fell out of the cold tier when this recall made room
+      ++result.missing;
+      continue;
+    }
+    for (int t = 0; t < sequence_.n_tables(); ++t) {
+      slots[to_size(t)] = sequence_.slots(t) + static_cast<int>(back.size());
+    }
+    KEDGE_TRY(cold_->get(p, sequence_, slots, *kernels_));
+    back.push_back(p);
+  }
+  for (int t = 0; t < sequence_.n_tables(); ++t) sequence_.insert(t, back);
+  ++counts_.events;
+  counts_.recalled += back.size();
+  result.recalled = static_cast<int>(back.size());
+  for (size_t i = 0; i < back.size();) {
+    size_t end = i + 1;
+    while (end < back.size() && back[end] == back[end - 1] + 1) ++end;
+    log_.add({.event = counts_.events,
+              .position = sequence_.next_position(),
+              .first = back[i],
+              .last = back[end - 1] + 1,
+              .why = KvWhy::kRecall});
+    i = end;
+  }
+  retention_ = checksum(back.data(), back.size() * sizeof(int32_t), ~retention_);
+  recalled_.insert(recalled_.end(), back.begin(), back.end());
+  std::sort(recalled_.begin(), recalled_.end());
+  look_again();
+  return result;
+}
+
+Result<KvMemory::Recalled> KvMemory::recall(int32_t first, int32_t last, const ThreadTeam& team) {
+  if (first < 0 || first >= last || last > sequence_.next_position()) {
+    return Error{ErrorCode::kInvalidArgument, "cannot recall [" + std::to_string(first) + ", " + std::to_string(last) +
+                                                  "): the sequence has " + std::to_string(sequence_.next_position()) +
+                                                  " tokens"};
+  }
+  const std::vector<int32_t> hot = hot_positions();
+  std::vector<int32_t> wanted;
+  int missing = 0;
+  for (int32_t p = first; p < last; ++p) {
+    if (std::binary_search(hot.begin(), hot.end(), p)) continue;
+    if (cold_ && cold_->contains(p)) {
+      wanted.push_back(p);
+    } else {
+      ++missing;
+    }
+  }
+  KEDGE_ASSIGN(done, recall_positions(wanted, team));
+  done.missing += missing;
+  return done;
+}
+
+Result<KvMemory::Recalled> KvMemory::recall_mentioned(std::string_view text, const ThreadTeam& team) {
+  index_.detect();
+  look_again();
+  Recalled all;
+  for (const uint32_t id : index_.mentioned_in(text)) {
+    index_.anchor(id).last_hit = sequence_.next_position();
+    KEDGE_ASSIGN(done, recall_positions(recallable(index_.anchor(id)), team));
+    all.recalled += done.recalled;
+    all.missing += index_.anchor(id).missing();
+  }
+  return all;
+}
+
+std::vector<KvMemory::TokenRun> KvMemory::token_runs() const {
+  // Positions from first to last of the tokens hot in the first table; for policies that choose per table it stands
+  // for all of them.
+  std::vector<int32_t> hot(sequence_.positions(0).begin(), sequence_.positions(0).end());
+  std::sort(hot.begin(), hot.end());
+  const std::vector<TokenTag> tags = tags_of(hot, pins());
+  std::vector<TokenRun> runs;
+  const auto add = [&](int32_t first, int32_t last, TokenState state) {
+    if (!runs.empty() && runs.back().state == state && runs.back().last == first) {
+      runs.back().last = last;
+    } else {
+      runs.push_back({first, last, state});
+    }
+  };
+  const auto add_absent = [&](int32_t first, int32_t last) {
+    if (!cold_ && first < last) return add(first, last, TokenState::kLost);
+    for (int32_t p = first; p < last; ++p) add(p, p + 1, cold_->contains(p) ? TokenState::kDemoted : TokenState::kLost);
+  };
+  int32_t next = 0;
+  for (size_t i = 0; i < hot.size(); ++i) {
+    add_absent(next, hot[i]);
+    next = hot[i] + 1;
+    TokenState state = TokenState::kKept;
+    if (hot[i] < options_.sinks) {
+      state = TokenState::kSink;
+    } else if (std::binary_search(recalled_.begin(), recalled_.end(), hot[i])) {
+      state = TokenState::kRecalled;
+    } else if (tags[i].pin == PinClass::kSoft || tags[i].pin == PinClass::kHard) {
+      state = TokenState::kPinned;
+    } else if (i + to_size(options_.recent) >= hot.size()) {
+      state = TokenState::kRecent;
+    }
+    add(hot[i], hot[i] + 1, state);
+  }
+  add_absent(next, sequence_.next_position());
+  return runs;
+}
+
+}  // namespace kedge
