@@ -59,8 +59,8 @@ TEST(DetectorStyles, ApiDocumentation) {
   expect_references(
       "## Reading\n\nCall `parse_header` before anything else. `parse_header` returns `nullptr` on failure.\n"
       "The default capacity of `RingBuffer::push` is 64 entries. Use the `value` field.\n"
-      "`std::min(a, b)` never allocates. See issue #321 for `open_file`.",
-      {"parse_header", "RingBuffer::push"}, {"parse_header", "value", "std::min", "open_file"});
+      "`clamp` returns 255 above the limit. `std::min(a, b)` never allocates. See issue #321 for `open_file`.",
+      {"parse_header", "RingBuffer::push", "clamp"}, {"parse_header", "value", "std::min", "open_file"});
 }
 
 TEST(DetectorStyles, SourceCode) {
