@@ -129,6 +129,12 @@ TEST(DetectorStyles, Mathematics) {
   expect_references("Let x[3] = a(2) + N-1 and f(x) = 2x, so (x, 2020) is a point; the interval [0, 1] is closed.", {});
 }
 
+TEST(DetectorStyles, RetrievedPassages) {
+  expect_references(
+      "[W-55626] Adam Frosmont wrote The Dark Feather. He was born in 1851.\n[SRC-FAE9EC] Elsa Glenridge, 1878.",
+      {"W-55626", "SRC-FAE9EC"});
+}
+
 TEST(DetectorStyles, CharacterNoise) {
   expect_references("---- ==== `` ``` ` ( [ {{ }} -- (, 2019) (and, 2019) A-1 B- -C X--12 DOC- -569B DOC--569", {});
 }

@@ -13,13 +13,9 @@ bool is_code_name(std::string_view s, size_t* name_end) {
     const size_t e = word_end(s, i);
     if (e == i || is_digit(s[i]) || is_high(s[i])) return false;
     i = e;
-    if (has_at(s, i, "::") || has_at(s, i, "->")) {
-      i += 2;
-    } else if (at(s, i) == '.' || at(s, i) == '#') {
-      ++i;
-    } else {
-      break;
-    }
+    const bool two = has_at(s, i, "::") || has_at(s, i, "->");
+    if (!two && at(s, i) != '.' && at(s, i) != '#') break;
+    i += two ? 2 : 1;
   }
   *name_end = i;
   return i == s.size() || (s[i] == '(' && s.back() == ')');
