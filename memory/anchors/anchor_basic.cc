@@ -12,7 +12,12 @@
 namespace kedge {
 namespace {
 
-using namespace anchors;
+using anchors::has_at;
+using anchors::is_digit;
+using anchors::is_lower;
+using anchors::is_upper;
+using anchors::is_word;
+using anchors::word_end;
 
 std::string_view without_space_mark(std::string_view token) {
   for (const std::string_view mark : {"\xe2\x96\x81", "\xc4\xa0", " "}) {
@@ -89,6 +94,7 @@ Retention evict_policy(std::span<const int> kv_store, std::span<const ScoredPosi
   }
   // In the order they would be dropped.
   std::vector<ScoredPosition> order;
+  order.reserve(pins.size());
   for (const auto& [position, score] : pins) order.push_back({position, score});
   std::sort(order.begin(), order.end(), [](const ScoredPosition& a, const ScoredPosition& b) {
     return a.score != b.score ? a.score < b.score : a.position < b.position;

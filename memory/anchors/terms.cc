@@ -9,7 +9,14 @@
 namespace kedge {
 namespace {
 
-using namespace anchors;
+using anchors::is_alnum;
+using anchors::is_digit;
+using anchors::is_high;
+using anchors::is_lower;
+using anchors::is_upper;
+using anchors::is_word;
+using anchors::kCommonWords;
+using anchors::to_lower;
 
 enum Flag : uint32_t {
   kFirstUpper = 1,        // begins with a capital

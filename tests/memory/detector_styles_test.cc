@@ -59,8 +59,8 @@ TEST(DetectorStyles, ApiDocumentation) {
   expect_references(
       "## Reading\n\nCall `parse_header` before anything else. `parse_header` returns `nullptr` on failure.\n"
       "The default capacity of `RingBuffer::push` is 64 entries. Use the `value` field.\n"
-      "`std::min(a, b)` never allocates. See issue #321 for `open_file`.",
-      {"parse_header", "RingBuffer::push"}, {"parse_header", "value", "std::min", "open_file"});
+      "`clamp` returns 255 above the limit. `std::min(a, b)` never allocates. See issue #321 for `open_file`.",
+      {"parse_header", "RingBuffer::push", "clamp"}, {"parse_header", "value", "std::min", "open_file"});
 }
 
 TEST(DetectorStyles, SourceCode) {
@@ -127,6 +127,12 @@ TEST(DetectorStyles, Correspondence) {
 
 TEST(DetectorStyles, Mathematics) {
   expect_references("Let x[3] = a(2) + N-1 and f(x) = 2x, so (x, 2020) is a point; the interval [0, 1] is closed.", {});
+}
+
+TEST(DetectorStyles, RetrievedPassages) {
+  expect_references(
+      "[W-55626] Adam Frosmont wrote The Dark Feather. He was born in 1851.\n[SRC-FAE9EC] Elsa Glenridge, 1878.",
+      {"W-55626", "SRC-FAE9EC"});
 }
 
 TEST(DetectorStyles, CharacterNoise) {

@@ -13,13 +13,9 @@ bool is_code_name(std::string_view s, size_t* name_end) {
     const size_t e = word_end(s, i);
     if (e == i || is_digit(s[i]) || is_high(s[i])) return false;
     i = e;
-    if (has_at(s, i, "::") || has_at(s, i, "->")) {
-      i += 2;
-    } else if (at(s, i) == '.' || at(s, i) == '#') {
-      ++i;
-    } else {
-      break;
-    }
+    const bool two = has_at(s, i, "::") || has_at(s, i, "->");
+    if (!two && at(s, i) != '.' && at(s, i) != '#') break;
+    i += two ? 2 : 1;
   }
   *name_end = i;
   return i == s.size() || (s[i] == '(' && s.back() == ')');
@@ -45,10 +41,8 @@ bool is_value(std::string_view s, size_t begin, size_t end) {
   return i <= begin + 3 && end >= i + 2 && digits_end(s, i) == end;
 }
 
-// The statement says something of the name that cannot be guessed from it: it has a value outside of back-ticks and
-// URLs, or goes on behind the name with a verb that gives it a result.
-bool states_value(std::string_view s, size_t behind_name) {
-  constexpr std::string_view kVerbs[] = {"returns", "raises", "throws", "yields", "allocates", "sets", "equals"};
+// The statement has a value outside of back-ticks and URLs.
+bool has_value(std::string_view s) {
   bool quoted = false;
   for (size_t i = 0; i < s.size(); ++i) {
     if (s[i] == '`') quoted = !quoted;
@@ -60,12 +54,19 @@ bool states_value(std::string_view s, size_t behind_name) {
     if (!quoted && is_value(s, i, end)) return true;
     i = end - 1;
   }
-  const size_t v = skip_blanks(s, behind_name);
+  return false;
+}
+
+// The statement goes on at i with a verb that gives the name before it a result.
+bool has_result_verb(std::string_view s, size_t i) {
+  constexpr std::string_view kVerbs[] = {"returns", "raises", "throws", "yields", "allocates", "sets", "equals"};
+  const size_t v = skip_blanks(s, i);
   return is_one_of(s.substr(v, word_end(s, v) - v), kVerbs);
 }
 
 void find_quoted(std::string_view s, std::vector<Reference>* out) {
   constexpr size_t kMaxName = 100;
+  const bool value = s.find('`') != std::string_view::npos && has_value(s);
   for (size_t i = 0; i < s.size(); ++i) {
     if (s[i] != '`') continue;
     if (at(s, i + 1) == '`') {  // ``, ```: other markup
@@ -77,7 +78,9 @@ void find_quoted(std::string_view s, std::vector<Reference>* out) {
     size_t name = 0;
     const std::string_view inner = s.substr(i + 1, close - i - 1);
     if (inner.size() <= kMaxName && is_code_name(inner, &name)) {
-      const bool strong = is_compound(inner) && states_value(s, close + 1);
+      // Strong when something is said of the name that cannot be guessed from it; a plain word needs more to be a name.
+      const bool verb = has_result_verb(s, close + 1);
+      const bool strong = is_compound(inner) ? value || verb : value && verb;
       add_reference(out, i + 1, i + 1 + name, ReferenceKind::kFunction, strong);
     }
     i = close;

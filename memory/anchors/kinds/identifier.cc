@@ -69,14 +69,15 @@ bool is_standard(std::string_view prefix) {
 // PREFIX-83FA21, PREFIX-1991-9185: letters, then groups of capitals and digits.
 Form record_number(std::string_view s) {
   const size_t dash = s.find('-');
-  if (dash == std::string_view::npos || dash < 2 || dash > 10 || !is_upper(s[0])) return Form::kNone;
+  if (dash == std::string_view::npos || dash < 1 || dash > 10 || !is_upper(s[0])) return Form::kNone;
   const std::string_view prefix = s.substr(0, dash);
   const Counts p = count(prefix);
-  if (p.lower > 0 || p.other > 0 || p.upper < 2) return Form::kNone;
+  if (p.lower > 0 || p.other > 0 || p.upper < 1) return Form::kNone;
   const Counts t = count(s.substr(dash + 1));
   int dashes = 0;
   for (const char c : s.substr(dash + 1)) dashes += c == '-' ? 1 : 0;
   if (t.lower > 0 || t.other > dashes || t.digits == 0 || is_standard(prefix)) return Form::kNone;
+  if (dash == 1) return t.digits + t.upper >= 5 ? Form::kStrong : Form::kNone;  // W-55626, not a berth H-27
   return t.digits + t.upper >= 3 ? Form::kStrong : Form::kWeak;
 }
 
