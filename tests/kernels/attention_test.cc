@@ -14,6 +14,7 @@
 #include "kernels/base/aligned.h"
 #include "kernels/isa.h"
 #include "tests/kernels/guarded.h"
+#include "tests/kernels/kv_shapes.h"
 
 namespace kedge {
 namespace {
@@ -139,35 +140,10 @@ void set_windows(Rows& rows, int n_tokens, Window window, uint32_t seed) {
   }
 }
 
-struct Shape {
-  KvFormat format;
-  int head_dim_k;
-  int head_dim_v;
-};
-
-std::string name_of(const Shape& s) {
-  const char* format = s.format == KvFormat::kF32 ? "F32" : s.format == KvFormat::kF16 ? "F16" : "Q8_0";
-  return std::string(format) + "_" + std::to_string(s.head_dim_k) + "_" + std::to_string(s.head_dim_v);
-}
-
-std::vector<Shape> shapes() {
-  std::vector<Shape> r;
-  for (const KvFormat f : {KvFormat::kF32, KvFormat::kF16, KvFormat::kQ8_0}) {
-    for (const int d : {1, 2, 3, 16, 24, 64, 80, 96, 128, 200, 256}) {
-      if (f != KvFormat::kQ8_0 || d % 32 == 0) r.push_back({f, d, d});
-    }
-    r.push_back({f, 96, 64});
-    r.push_back({f, 32, 512});
-  }
-  r.push_back({KvFormat::kF16, 48, 40});
-  return r;
-}
-
-class AttendEquality : public testing::TestWithParam<Shape> {};
+class AttendEquality : public testing::TestWithParam<KvLayout> {};
 
 TEST_P(AttendEquality, Pages) {
-  const Shape s = GetParam();
-  const KvLayout layout{s.format, s.head_dim_k, s.head_dim_v};
+  const KvLayout layout = GetParam();
   const Cache want(reference(), layout, 70);
   for (const KernelTable* t : usable_kernels()) {
     const Cache got(*t, layout, 70);
@@ -178,9 +154,9 @@ TEST_P(AttendEquality, Pages) {
 }
 
 TEST_P(AttendEquality, RowCountsWithinAChunk) {
-  const Shape s = GetParam();
+  const KvLayout s = GetParam();
   constexpr int kTokens = 77;
-  const Cache cache(reference(), {s.format, s.head_dim_k, s.head_dim_v}, kTokens);
+  const Cache cache(reference(), s, kTokens);
   uint32_t seed = 1;
   for (int n = 1; n <= kMaxAttendRows; n += n < 18 ? 1 : 15) {
     for (const Window window : {Window::kCausal, Window::kAny}) {
@@ -194,9 +170,9 @@ TEST_P(AttendEquality, RowCountsWithinAChunk) {
 }
 
 TEST_P(AttendEquality, SeveralChunks) {
-  const Shape s = GetParam();
+  const KvLayout s = GetParam();
   constexpr int kTokens = 3 * kChunkTokens + 43;
-  const Cache cache(reference(), {s.format, s.head_dim_k, s.head_dim_v}, kTokens);
+  const Cache cache(reference(), s, kTokens);
   const int many = s.head_dim_k > 100 ? 11 : 23;
   for (const int n : {1, 2, many}) {
     for (const int tokens : {kTokens, 2 * kChunkTokens, 2 * kChunkTokens + 1}) {
@@ -208,12 +184,12 @@ TEST_P(AttendEquality, SeveralChunks) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Shapes, AttendEquality, testing::ValuesIn(shapes()),
+INSTANTIATE_TEST_SUITE_P(Shapes, AttendEquality, testing::ValuesIn(kv_shapes()),
                          [](const auto& i) { return name_of(i.param); });
 
 // Pages no row sees are unreadable here; those between two rows' windows too.
 TEST(Attend, PagesOutsideTheWindowsAreNotTouched) {
-  for (const KvFormat format : {KvFormat::kF32, KvFormat::kF16, KvFormat::kQ8_0}) {
+  for (const KvFormat format : kKvFormats) {
     constexpr int kTokens = 1700;
     const Cache cache(reference(), {format, 64, 64}, kTokens);
     for (const int n : {2, 40}) {
@@ -240,7 +216,7 @@ TEST(Attend, PagesOutsideTheWindowsAreNotTouched) {
 
 // A row's bits do not depend on the rows it shares a call with.
 TEST(Attend, ARowAloneHasTheSameBits) {
-  for (const KvFormat format : {KvFormat::kF16, KvFormat::kQ8_0}) {
+  for (const KvFormat format : kKvFormats) {
     const Cache cache(reference(), {format, 64, 64}, 700);
     for (const KernelTable* t : usable_kernels()) {
       Rows rows(cache, 64, 17);
@@ -270,7 +246,7 @@ TEST(AttendOracle, LongContextsOfEveryCache) {
     fill(x.data(), kD, static_cast<uint32_t>(t) + 5000);
     values.row(t) = to_double(x.data(), kD);
   }
-  for (const KvFormat format : {KvFormat::kF32, KvFormat::kF16, KvFormat::kQ8_0}) {
+  for (const KvFormat format : kKvFormats) {
     const Cache cache(reference(), {format, kD, kD}, kTokens);
     for (const float cap : {0.0f, 4.0f}) {
       for (const int end : {77, kChunkTokens, kTokens}) {
