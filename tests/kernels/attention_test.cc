@@ -57,7 +57,7 @@ struct Rows {
   AttendRows a;
   int n_pages;
   std::vector<Memory> q, out;
-  Memory mass;
+  Memory mass, token_mass;
   AlignedBytes scratch = AlignedBytes::make(kAttendScratchBytes, "scratch").value();
 
   Rows(const Cache& cache, int n, uint32_t seed) : n_pages(static_cast<int>(cache.pages.size())) {
@@ -76,25 +76,35 @@ struct Rows {
   }
   void want_mass() {
     mass = guarded_floats(a.n * n_pages);
-    std::fill_n(mass->floats(), a.n * n_pages, kUntouched);
     a.page_mass = mass->floats();
     a.page_mass_stride = static_cast<size_t>(n_pages);
   }
-  // out of every row, then the page masses.
+  int n_slots() const { return n_pages * kPageTokens; }
+  void want_token_mass() {
+    token_mass = guarded_floats(a.n * n_slots());
+    a.token_mass = token_mass->floats();
+    a.token_mass_stride = static_cast<size_t>(n_slots());
+  }
+  void forget() {
+    if (a.page_mass != nullptr) std::fill_n(a.page_mass, a.n * n_pages, kUntouched);
+    if (a.token_mass != nullptr) std::fill_n(a.token_mass, a.n * n_slots(), kUntouched);
+  }
+  // out of every row, then the masses of pages and of tokens.
   std::vector<float> results() const {
     std::vector<float> r;
     for (int i = 0; i < a.n; ++i) r.insert(r.end(), a.out[i], a.out[i] + a.layout.head_dim_v);
     if (a.page_mass != nullptr) r.insert(r.end(), a.page_mass, a.page_mass + a.n * n_pages);
+    if (a.token_mass != nullptr) r.insert(r.end(), a.token_mass, a.token_mass + a.n * n_slots());
     return r;
   }
   std::vector<float> whole(const KernelTable& t) {
-    if (a.page_mass != nullptr) std::fill_n(a.page_mass, a.n * n_pages, kUntouched);
+    forget();
     t.attend(a);
     return results();
   }
   // The same through the parts of each chunk, computed last to first.
   std::vector<float> by_chunks(const KernelTable& t) {
-    if (a.page_mass != nullptr) std::fill_n(a.page_mass, a.n * n_pages, kUntouched);
+    forget();
     const int first = *std::min_element(a.begin, a.begin + a.n) / kChunkTokens;
     const int last = (*std::max_element(a.end, a.end + a.n) - 1) / kChunkTokens;
     const int floats = a.n * static_cast<int>(attend_part_floats(a.layout.head_dim_v));
@@ -164,6 +174,7 @@ TEST_P(AttendEquality, RowCountsWithinAChunk) {
       set_windows(rows, kTokens, window, seed);
       rows.a.softcap = n % 3 == 0 ? 5.0f : 0.0f;
       if (n % 2 == 0) rows.want_mass();
+      if (n % 4 < 2) rows.want_token_mass();
       check(rows, name_of(s) + " rows=" + std::to_string(n));
     }
   }
@@ -179,6 +190,7 @@ TEST_P(AttendEquality, SeveralChunks) {
       Rows rows(cache, n, static_cast<uint32_t>(n));
       set_windows(rows, tokens, n == many ? Window::kAny : Window::kCausal, static_cast<uint32_t>(tokens));
       if (tokens != 2 * kChunkTokens) rows.want_mass();
+      if (tokens != 2 * kChunkTokens + 1) rows.want_token_mass();
       check(rows, name_of(s) + " rows=" + std::to_string(n) + " tokens=" + std::to_string(tokens));
     }
   }
@@ -196,6 +208,7 @@ TEST(Attend, PagesOutsideTheWindowsAreNotTouched) {
       Rows rows(cache, n, 3);
       rows.a.softcap = 30.0f;
       rows.want_mass();
+      rows.want_token_mass();
       set_windows(rows, kTokens, Window::kSliding, 0);
       rows.a.begin[0] = 40;
       rows.a.end[0] = 90;
@@ -232,6 +245,43 @@ TEST(Attend, ARowAloneHasTheSameBits) {
   }
 }
 
+// Every row's masses sum to 1, those of a page's tokens to the page's; what a row does not see has no mass.
+TEST(Attend, MassesAreShares) {
+  constexpr int kTokens = 2 * kChunkTokens + 99;
+  for (const KvFormat format : kKvFormats) {
+    const Cache cache(reference(), {format, 64, 64}, kTokens);
+    for (const KernelTable* t : usable_kernels()) {
+      Rows rows(cache, 21, 5);
+      set_windows(rows, kTokens, Window::kAny, 77);
+      rows.want_mass();
+      rows.want_token_mass();
+      rows.whole(*t);
+      for (int i = 0; i < rows.a.n; ++i) {
+        double total = 0;
+        for (int p = 0; p < rows.n_pages; ++p) {
+          const float* tokens = rows.a.token_mass + i * rows.n_slots() + p * kPageTokens;
+          if ((p + 1) * kPageTokens <= rows.a.begin[i] || p * kPageTokens >= rows.a.end[i]) {
+            for (int s = 0; s < kPageTokens; ++s)
+              ASSERT_EQ(Rows::kUntouched, tokens[s]) << "page " << p << " row " << i;
+            continue;
+          }
+          double page = 0;
+          for (int s = 0; s < kPageTokens; ++s) {
+            const int slot = p * kPageTokens + s;
+            if (slot < rows.a.begin[i] || slot >= rows.a.end[i]) {
+              ASSERT_EQ(0.0f, tokens[s]) << slot << " row " << i;
+            }
+            page += static_cast<double>(tokens[s]);
+          }
+          EXPECT_NEAR(static_cast<double>(rows.a.page_mass[i * rows.n_pages + p]), page, 1e-6) << t->name;
+          total += page;
+        }
+        EXPECT_NEAR(1.0, total, 1e-5) << t->name << " row " << i;
+      }
+    }
+  }
+}
+
 Eigen::VectorXd to_double(const float* v, int n) { return Eigen::Map<const Eigen::VectorXf>(v, n).cast<double>(); }
 
 TEST(AttendOracle, LongContextsOfEveryCache) {
@@ -255,6 +305,7 @@ TEST(AttendOracle, LongContextsOfEveryCache) {
         rows.a.end[0] = end;
         rows.a.softcap = cap;
         rows.want_mass();
+        rows.want_token_mass();
         rows.whole(reference());
         Eigen::VectorXd s = (keys * to_double(rows.a.q[0], kD) * static_cast<double>(rows.a.scale)).head(end);
         if (cap > 0) s = static_cast<double>(cap) * (s.array() / static_cast<double>(cap)).tanh();
@@ -275,6 +326,7 @@ TEST(AttendOracle, LongContextsOfEveryCache) {
           EXPECT_NEAR(s.segment(p * kPageTokens, n).sum(), static_cast<double>(got), bound) << p;
           total += static_cast<double>(got);
         }
+        for (int t = kBegin; t < end; ++t) EXPECT_NEAR(s[t], static_cast<double>(rows.a.token_mass[t]), bound) << t;
         EXPECT_NEAR(1.0, total, 1e-5);
       }
     }
