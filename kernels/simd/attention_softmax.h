@@ -21,7 +21,10 @@ KEDGE_INLINE float exp_scalar(float x) {
 // n floats from `from` times `factor` to `to`.
 KEDGE_INLINE void multiply_row(const float* from, float factor, float* to, int n) {
   const V f = V::set1(factor);
-  for (int i = 0; i < n; i += 16) (V::load_part(from + i, n - i, 0.0f) * f).store_part(to + i, n - i);
+  int i = 0;
+#pragma GCC unroll 2
+  for (; i + 16 <= n; i += 16) (V::load(from + i) * f).store(to + i);
+  if (i < n) (V::load_part(from + i, n - i, 0.0f) * f).store_part(to + i, n - i);
 }
 
 // Tokens [t0, t1) of a page's 32 keep their scores, the others become -inf.
