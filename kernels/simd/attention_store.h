@@ -76,8 +76,12 @@ static void kv_store(const KvLayout& l, std::byte* page, int slot, const float* 
     float d[kMaxHeadDim / 32];
     int16_t sums[kMaxHeadDim / 32];
     quantise_block32(k, l.head_dim_k, q, d, sums);
-    auto* codes = reinterpret_cast<uint8_t*>(page);
-    for (size_t i = 0; i < nk; ++i) codes[(i / 4 * kPageTokens + t) * 4 + i % 4] = static_cast<uint8_t>(q[i] + 128);
+    for (size_t i = 0; i < nk; i += 4) {
+      uint32_t four;
+      std::memcpy(&four, q + i, 4);
+      four ^= 0x80808080u;  // adds 128 to each
+      std::memcpy(page + (i * kPageTokens + t * 4), &four, 4);
+    }
     auto* k_scale = reinterpret_cast<uint16_t*>(page + l.k_scales());
     for (size_t b = 0; b < nk / 32; ++b) k_scale[b * kPageTokens + t] = f32_to_f16(d[b]);
     quantise_block32(v, l.head_dim_v, q, d, sums);
