@@ -132,8 +132,8 @@ void row_operation(benchmark::State& state, const KernelTable* table, Op op) {
 
 void register_ops(const KernelTable* table) {
   const std::string base = std::string(table->name) + "/";
-  for (const auto& [format, name] :
-       {std::pair{KvFormat::kF32, "f32"}, std::pair{KvFormat::kF16, "f16"}, std::pair{KvFormat::kQ8_0, "q8_0"}}) {
+  for (const auto& [format, name] : {std::pair{KvFormat::kF32, "f32"}, std::pair{KvFormat::kF16, "f16"},
+                                     std::pair{KvFormat::kQ8_0, "q8_0"}, std::pair{KvFormat::kQ4_0, "q4_0"}}) {
     benchmark::RegisterBenchmark((base + "attend_" + name + "/decode").c_str(), attend, table, format, kDecodeRows);
     benchmark::RegisterBenchmark((base + "attend_" + name + "/prefill").c_str(), attend, table, format, kMaxAttendRows);
   }

@@ -132,8 +132,8 @@ class Reader {
       o_.cold_format.reset();
     } else if (text == "q8_0") {
       o_.cold_format = KvFormat::kQ8_0;
-      // Q4    } else if (text == "q4_0") {
-      // Q4      o_.cold_format = KvFormat::kQ4_0;
+    } else if (text == "q4_0") {
+      o_.cold_format = KvFormat::kQ4_0;
     } else {
       return wrong("cold_type", value, "\"same\", \"q8_0\" or \"q4_0\"");
     }

@@ -106,8 +106,8 @@ Json kv_bytes(const ModelConfig& c, int n_tokens) {
   const bool blocks = c.head_dim_k % 32 == 0 && c.head_dim_v % 32 == 0;
   return {{"f32", bytes(KvFormat::kF32)},
           {"f16", bytes(KvFormat::kF16)},
-          {"q8_0", blocks ? Json(bytes(KvFormat::kQ8_0)) : Json()}};
-//Q4          {"q4_0", blocks ? Json(bytes(KvFormat::kQ4_0)) : Json()}};
+          {"q8_0", blocks ? Json(bytes(KvFormat::kQ8_0)) : Json()},
+          {"q4_0", blocks ? Json(bytes(KvFormat::kQ4_0)) : Json()}};
 }
 
 }  // namespace

@@ -27,10 +27,10 @@ Result<KvShape> kv_shape(const ModelConfig& c, KvType type, int n_ctx) {
     format = KvFormat::kQ8_0;
     name = "q8_0";
   }
-  // Q4  if (type == KvType::kQ4_0) {
-  // Q4    format = KvFormat::kQ4_0;
-  // Q4    name = "q4_0";
-  // Q4  }
+  if (type == KvType::kQ4_0) {
+    format = KvFormat::kQ4_0;
+    name = "q4_0";
+  }
   if (*name != 0 && (c.head_dim_k % 32 != 0 || c.head_dim_v % 32 != 0)) {
     return Error{ErrorCode::kUnsupported, "a " + std::string(name) +
                                               " KV cache needs head sizes that are multiples of 32, this model has " +

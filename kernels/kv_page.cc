@@ -17,6 +17,24 @@ T load(const std::byte* p, size_t i) {
   return v;
 }
 
+// Quantised: dimension i of token t, its code times its scale.
+float key_value(const KvLayout& l, const std::byte* page, size_t i, size_t t) {
+  const float d = f16_to_f32(load<uint16_t>(page + l.k_scales(), i / 32 * kPageTokens + t));
+  if (l.format == KvFormat::kQ8_0) {
+    return static_cast<float>(load<uint8_t>(page, (i / 4 * kPageTokens + t) * 4 + i % 4) - 128) * d;
+  }
+  const uint8_t pair = load<uint8_t>(page, (i / 8 * kPageTokens + t) * 4 + i % 4);
+  return static_cast<float>((i % 8 < 4 ? pair & 15 : pair >> 4) - 8) * d;
+}
+float value_value(const KvLayout& l, const std::byte* page, size_t i, size_t t) {
+  const size_t at = t * to_size(l.head_dim_v) + i;
+  const float d = f16_to_f32(load<uint16_t>(page + l.v_scales(), at / 32));
+  const std::byte* codes = page + l.v_offset();
+  if (l.format == KvFormat::kQ8_0) return static_cast<float>(load<int8_t>(codes, at)) * d;
+  const uint8_t pair = load<uint8_t>(codes, at / 32 * 16 + at % 16);
+  return static_cast<float>((at % 32 < 16 ? pair & 15 : pair >> 4) - 8) * d;
+}
+
 // Consecutive slots that stay consecutive.
 struct Run {
   size_t from;
@@ -57,9 +75,10 @@ void copy_run(const KvLayout& l, const std::byte* from, std::byte* to, const Run
       copy_columns<uint16_t>(from, to, l.head_dim_k, run);
       return copy_rows(from + v, to + v, to_size(l.head_dim_v) * 2, run);
     case KvFormat::kQ8_0:
-      copy_columns<uint32_t>(from, to, l.head_dim_k / 4, run);
+    case KvFormat::kQ4_0:  // four bytes of a token are one element
+      copy_columns<uint32_t>(from, to, static_cast<int>(l.k_scales() / (kPageTokens * 4)), run);
       copy_columns<uint16_t>(from + l.k_scales(), to + l.k_scales(), l.head_dim_k / 32, run);
-      copy_rows(from + v, to + v, to_size(l.head_dim_v), run);
+      copy_rows(from + v, to + v, KvLayout::code_bytes(l.format, l.head_dim_v) / kPageTokens, run);
       return copy_rows(from + l.v_scales(), to + l.v_scales(), to_size(l.head_dim_v / 32) * 2, run);
   }
 }
@@ -92,14 +111,9 @@ void kv_load(const KvLayout& l, const std::byte* page, int slot, float* k, float
       for (size_t i = 0; i < nv; ++i) v[i] = f16_to_f32(load<uint16_t>(values, first + i));
       return;
     case KvFormat::kQ8_0:
-      for (size_t i = 0; i < nk; ++i) {
-        const int code = load<uint8_t>(page, (i / 4 * kPageTokens + t) * 4 + i % 4) - 128;
-        k[i] = static_cast<float>(code) * f16_to_f32(load<uint16_t>(page + l.k_scales(), i / 32 * kPageTokens + t));
-      }
-      for (size_t i = 0; i < nv; ++i) {
-        const float d = f16_to_f32(load<uint16_t>(page + l.v_scales(), (first + i) / 32));
-        v[i] = static_cast<float>(load<int8_t>(values, first + i)) * d;
-      }
+    case KvFormat::kQ4_0:
+      for (size_t i = 0; i < nk; ++i) k[i] = key_value(l, page, i, t);
+      for (size_t i = 0; i < nv; ++i) v[i] = value_value(l, page, i, t);
       return;
   }
 }

@@ -4,6 +4,14 @@
 //   F32, F16   K [head_dim_k][32], V [32][head_dim_v]
 //   Q8_0       K codes + 128 as bytes [head_dim_k/4][32][4], scales f16 [head_dim_k/32][32];
 //              V codes int8 [32][head_dim_v], scales f16 [32][head_dim_v/32]
+//   Q4_0       codes + 8, two to a byte, each token's in bytes of its own; the scales as in Q8_0.
+//              K [head_dim_k/8][32][4]: byte (j, t, i) holds dimension 8j + i (low) and 8j + 4 + i (high) of token t,
+//              so that either half of the bytes is one quad of Q8_0's K;
+//              V [32][head_dim_v/32][16]: byte i of a block holds values i (low) and i + 16 (high), as in ggml's Q4_0
+//
+// Quantised values are scale * code, with a scale per 32 values of a token. Q8_0: scale = amax / 127, codes in
+// [-127, 127]. Q4_0: scale = extreme / -8, where the extreme is the value of largest magnitude (of two the negative
+// one), codes in [-8, 7]. Codes are rounded half to even, with the scale as it is before it becomes half precision.
 #pragma once
 
 #include <cstddef>
@@ -13,22 +21,40 @@ namespace kedge {
 
 inline constexpr int kPageTokens = 32;
 
-enum class KvFormat { kF32, kF16, kQ8_0 };
+enum class KvFormat { kF32, kF16, kQ8_0, kQ4_0 };
+
+// Whether values are codes with a scale per 32; head dimensions are multiples of 32 then.
+constexpr bool is_quantised(KvFormat f) { return f == KvFormat::kQ8_0 || f == KvFormat::kQ4_0; }
 
 struct KvLayout {
   KvFormat format = KvFormat::kF16;
-  int head_dim_k = 0;  // Q8_0: multiples of 32
+  int head_dim_k = 0;  // quantised: multiples of 32
   int head_dim_v = 0;
 
-  static constexpr size_t matrix_bytes(KvFormat format, int head_dim) {
+  // The values or codes of a page's keys (or values), without scales; with them.
+  static constexpr size_t code_bytes(KvFormat format, int head_dim) {
     const size_t n = static_cast<size_t>(head_dim) * kPageTokens;
-    return format == KvFormat::kF32 ? n * 4 : format == KvFormat::kF16 ? n * 2 : n + n / 32 * 2;
+    switch (format) {
+      case KvFormat::kF32:
+        return n * 4;
+      case KvFormat::kF16:
+        return n * 2;
+      case KvFormat::kQ8_0:
+        return n;
+      case KvFormat::kQ4_0:
+        return n / 2;
+    }
+    return 0;
+  }
+  static constexpr size_t matrix_bytes(KvFormat format, int head_dim) {
+    const size_t scales = static_cast<size_t>(head_dim) * kPageTokens / 32;
+    return code_bytes(format, head_dim) + (is_quantised(format) ? scales * 2 : 0);
   }
   constexpr size_t v_offset() const { return matrix_bytes(format, head_dim_k); }
   constexpr size_t page_bytes() const { return v_offset() + matrix_bytes(format, head_dim_v); }
-  // Q8_0: where the scales start, behind the codes.
-  constexpr size_t k_scales() const { return static_cast<size_t>(head_dim_k) * kPageTokens; }
-  constexpr size_t v_scales() const { return v_offset() + static_cast<size_t>(head_dim_v) * kPageTokens; }
+  // Quantised: where the scales start, behind the codes.
+  constexpr size_t k_scales() const { return code_bytes(format, head_dim_k); }
+  constexpr size_t v_scales() const { return v_offset() + code_bytes(format, head_dim_v); }
 };
 
 // Moving and reading tokens that are stored already. No arithmetic that could differ: the same on every instruction

@@ -18,26 +18,27 @@ T load(const std::byte* p, size_t i) {
   return v;
 }
 
-template <class T>
-void store(std::byte* p, size_t i, T v) {
-  std::memcpy(p + i * sizeof(T), &v, sizeof(T));
-}
-
 float element(KvFormat format, const std::byte* matrix, size_t i) {
   return format == KvFormat::kF32 ? load<float>(matrix, i) : f16_to_f32(load<uint16_t>(matrix, i));
 }
 
-// One vector of a page in Q8_0: codes and half-precision scales per 32 values.
-void quantise_head(const float* x, int n, int8_t* q, uint16_t* d) {
-  float scale[kMaxHeadDim / 32];
-  int16_t sums[kMaxHeadDim / 32];
-  quantise_block32(x, n, q, scale, sums);
-  for (int b = 0; b < n / 32; ++b) d[b] = f32_to_f16(scale[b]);
+// Codes of a quantised page.
+int key_code(const KvLayout& l, const std::byte* page, int i, int t) {
+  if (l.format == KvFormat::kQ8_0) {
+    return load<uint8_t>(page, static_cast<size_t>(((i / 4) * kPageTokens + t) * 4 + i % 4)) - 128;
+  }
+  const int pair = load<uint8_t>(page, static_cast<size_t>(((i / 8) * kPageTokens + t) * 4 + i % 4));
+  return (i % 8 < 4 ? pair & 15 : pair >> 4) - 8;
+}
+int value_code(const KvLayout& l, const std::byte* codes, size_t at) {
+  if (l.format == KvFormat::kQ8_0) return load<int8_t>(codes, at);
+  const int pair = load<uint8_t>(codes, at / 32 * 16 + at % 16);
+  return (at % 32 < 16 ? pair & 15 : pair >> 4) - 8;
 }
 
 float score(const KvLayout& l, const std::byte* page, int t, const float* q, const int8_t* q8, const float* dq) {
   float acc = 0.0f;
-  if (l.format != KvFormat::kQ8_0) {
+  if (!is_quantised(l.format)) {
     for (int i = 0; i < l.head_dim_k; ++i) {
       acc = std::fma(q[i], element(l.format, page, static_cast<size_t>(i) * kPageTokens + static_cast<size_t>(t)), acc);
     }
@@ -45,10 +46,7 @@ float score(const KvLayout& l, const std::byte* page, int t, const float* q, con
   }
   for (int b = 0; b < l.head_dim_k / 32; ++b) {
     int32_t isum = 0;
-    for (int i = b * 32; i < b * 32 + 32; ++i) {
-      const int code = load<uint8_t>(page, static_cast<size_t>(((i / 4) * kPageTokens + t) * 4 + i % 4)) - 128;
-      isum += q8[i] * code;
-    }
+    for (int i = b * 32; i < b * 32 + 32; ++i) isum += q8[i] * key_code(l, page, i, t);
     const float dk = f16_to_f32(load<uint16_t>(page + l.k_scales(), static_cast<size_t>(b * kPageTokens + t)));
     acc = std::fma(static_cast<float>(isum), dq[b] * dk, acc);
   }
@@ -60,10 +58,10 @@ void accumulate_value(const KvLayout& l, const std::byte* page, int t, float p, 
   for (int i = 0; i < l.head_dim_v; ++i) {
     const auto at = static_cast<size_t>(t * l.head_dim_v + i);
     float value;
-    if (l.format != KvFormat::kQ8_0) {
+    if (!is_quantised(l.format)) {
       value = element(l.format, v, at);
-    } else {  // exact: 8 bits times 11
-      value = static_cast<float>(load<int8_t>(v, at)) * f16_to_f32(load<uint16_t>(page + l.v_scales(), at / 32));
+    } else {  // exact: at most 8 bits times 11
+      value = static_cast<float>(value_code(l, v, at)) * f16_to_f32(load<uint16_t>(page + l.v_scales(), at / 32));
     }
     acc[i] = std::fma(p, value, acc[i]);
   }
@@ -136,7 +134,7 @@ State chunk_state(const AttendRows& a, int row, int chunk) {
   int8_t q8[kMaxHeadDim];
   float dq[kMaxHeadDim / 32];
   int16_t sums[kMaxHeadDim / 32];
-  if (a.layout.format == KvFormat::kQ8_0) quantise_block32(a.q[row], a.layout.head_dim_k, q8, dq, sums);
+  if (is_quantised(a.layout.format)) quantise_block32(a.q[row], a.layout.head_dim_k, q8, dq, sums);
   State st;
   float page_max[kChunkPages];
   const PageRange pages = pages_of(a, row, chunk);
@@ -179,36 +177,6 @@ void attend_row(const AttendRows& a, int row, F&& state) {
 }
 
 }  // namespace
-
-void kv_store(const KvLayout& l, std::byte* page, int slot, const float* k, const float* v) noexcept {
-  const auto t = static_cast<size_t>(slot);
-  std::byte* values = page + l.v_offset();
-  if (l.format == KvFormat::kQ8_0) {
-    int8_t q[kMaxHeadDim];
-    uint16_t d[kMaxHeadDim / 32];
-    quantise_head(k, l.head_dim_k, q, d);
-    for (int i = 0; i < l.head_dim_k; ++i) {
-      store(page, (static_cast<size_t>(i / 4) * kPageTokens + t) * 4 + static_cast<size_t>(i % 4),
-            static_cast<uint8_t>(q[i] + 128));
-    }
-    for (size_t b = 0; b < static_cast<size_t>(l.head_dim_k / 32); ++b) {
-      store(page + l.k_scales(), b * kPageTokens + t, d[b]);
-    }
-    quantise_head(v, l.head_dim_v, q, d);
-    const auto n = static_cast<size_t>(l.head_dim_v);
-    std::memcpy(values + t * n, q, n);
-    std::memcpy(page + l.v_scales() + t * (n / 32) * 2, d, n / 32 * 2);
-    return;
-  }
-  for (size_t i = 0; i < static_cast<size_t>(l.head_dim_k); ++i) {
-    const size_t at = i * kPageTokens + t;
-    l.format == KvFormat::kF32 ? store(page, at, k[i]) : store(page, at, f32_to_f16(k[i]));
-  }
-  for (size_t i = 0; i < static_cast<size_t>(l.head_dim_v); ++i) {
-    const size_t at = t * static_cast<size_t>(l.head_dim_v) + i;
-    l.format == KvFormat::kF32 ? store(values, at, v[i]) : store(values, at, f32_to_f16(v[i]));
-  }
-}
 
 void attend(const AttendRows& rows) noexcept {
   for (int i = 0; i < rows.n; ++i) {

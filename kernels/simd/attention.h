@@ -22,7 +22,7 @@ KEDGE_INLINE AttendWork& work(const AttendRows& a) { return *reinterpret_cast<At
 static void load_queries(const AttendRows& a, AttendWork& w) {
   const int d = a.layout.head_dim_k;
   for (int r = 0; r < a.n; ++r) {
-    if (a.layout.format == KvFormat::kQ8_0) {
+    if (is_quantised(a.layout.format)) {
       quantise_block32(a.q[r], d, w.q8[r], w.dq[r], w.q_sums[r]);
     } else {
       std::memcpy(w.q[r], a.q[r], static_cast<size_t>(d) * sizeof(float));
@@ -32,6 +32,11 @@ static void load_queries(const AttendRows& a, AttendWork& w) {
 
 static void scale_row(const uint16_t* from, int n, float* to) {
   for (int i = 0; i < n; i += 16) S::f16_to_f32x16(from + i).store(to + i);
+}
+
+// A page's values in Q4_0 to the bytes of Q8_0.
+static void unpack_values(const std::byte* codes, int d, int8_t* to) {
+  for (int b = 0; b < d; ++b) S::store32(to + b * 32, S::minus(S::nibbles(codes + b * 16), S::set1(8)));
 }
 
 // Few rows: the tiles read the page in its format and fetch memory ahead. Many: the page is widened first, if it is not
@@ -55,9 +60,13 @@ static void page_scores(const AttendRows& a, const std::byte* page, int r0, int 
       return score_rows<LoadF32, false>(LoadF32{w.wide}, d, r0, r1, w, ahead);
     }
     case KvFormat::kQ8_0:
+    case KvFormat::kQ4_0: {
       scale_row(reinterpret_cast<const uint16_t*>(page + a.layout.k_scales()), d, w.key_scales);
       ahead.step *= 32;  // per block of dimensions
-      return score_rows_q8(reinterpret_cast<const uint8_t*>(page), d, r0, r1, w, ahead);
+      const auto* codes = reinterpret_cast<const uint8_t*>(page);
+      if (a.layout.format == KvFormat::kQ8_0) return score_rows_int(CodesQ8{codes}, d, r0, r1, w, ahead);
+      return score_rows_int(CodesQ4{codes}, d, r0, r1, w, ahead);
+    }
   }
 }
 
@@ -87,8 +96,15 @@ static void page_values(const AttendRows& a, const std::byte* page, int r0, int 
     case KvFormat::kF16:
       return format_values(LoadF16{reinterpret_cast<const uint16_t*>(p)}, d, r0, r1, w, ahead, few);
     case KvFormat::kQ8_0:
+    case KvFormat::kQ4_0: {
       scale_row(reinterpret_cast<const uint16_t*>(page + a.layout.v_scales()), d, w.value_scales);
-      return format_values(LoadQ8{reinterpret_cast<const int8_t*>(p), w.value_scales}, d, r0, r1, w, ahead, few);
+      const auto* codes = reinterpret_cast<const int8_t*>(p);
+      if (a.layout.format == KvFormat::kQ4_0) {
+        unpack_values(p, d, w.codes);
+        codes = w.codes;
+      }
+      return format_values(LoadQ8{codes, w.value_scales}, d, r0, r1, w, ahead, few);
+    }
   }
 }
 

@@ -49,11 +49,32 @@ static void score_rows(const L& keys, int head_dim, int r0, int r1, AttendWork& 
   }
 }
 
-// Q8_0: exact integer dots per 32 dimensions, then one fma each.
-template <int kR>
-static void score_tile_q8(const uint8_t* codes, int head_dim, int row, AttendWork& w, Ahead ahead) {
+// The codes of four dimensions for a register of tokens, `quad` counting fours of dimensions. What is stored has kZero
+// added: of codes with eight bits some instruction sets want that, others take it off again.
+struct CodesQ8 {
+  static constexpr bool kCentred = S::Dot<255>::kCentred;
+  static constexpr int kZero = kCentred ? 0 : 128;
+  const uint8_t* p;
+  KEDGE_INLINE S::Codes load(int quad, int token) const {
+    const S::Codes x = S::load_codes(p + (quad * kPageTokens + token) * 4);
+    return kCentred ? S::code_xor(x, S::set_byte(0x80)) : x;
+  }
+  KEDGE_INLINE static S::Ints dot(S::Ints acc, S::Codes k, S::Ints q) { return S::dot4<true>(acc, k, q); }
+};
+struct CodesQ4 {
+  static constexpr int kZero = 8;
+  const uint8_t* p;
+  KEDGE_INLINE S::Codes load(int quad, int token) const {
+    const S::Codes x = S::load_codes(p + (quad / 2 * kPageTokens + token) * 4);
+    return S::code_and(quad % 2 == 0 ? x : S::lane_shr<4>(x), S::set_byte(15));
+  }
+  KEDGE_INLINE static S::Ints dot(S::Ints acc, S::Codes k, S::Ints q) { return S::dot4<false>(acc, k, q); }
+};
+
+// Quantised keys: exact integer dots per 32 dimensions, then one fma each.
+template <class C, int kR>
+static void score_tile_int(const C& codes, int head_dim, int row, AttendWork& w, Ahead ahead) {
   constexpr int kC = kIntVectors;
-  constexpr bool kCentred = S::Dot<255>::kCentred;  // the codes are stored with 128 added, as VNNI wants them
   for (int first = 0; first < kPageTokens; first += kC * S::kRows) {
     S::Floats acc[kR][kC];
 #pragma GCC unroll 16
@@ -66,7 +87,7 @@ static void score_tile_q8(const uint8_t* codes, int head_dim, int row, AttendWor
       S::Ints dot[kR][kC];
 #pragma GCC unroll 16
       for (int r = 0; r < kR; ++r) {
-        const S::Ints start = S::set_int(kCentred ? 0 : -128 * w.q_sums[row + r][b]);
+        const S::Ints start = S::set_int(-C::kZero * w.q_sums[row + r][b]);
 #pragma GCC unroll 16
         for (int c = 0; c < kC; ++c) dot[r][c] = start;
       }
@@ -74,17 +95,14 @@ static void score_tile_q8(const uint8_t* codes, int head_dim, int row, AttendWor
       for (int i = 0; i < 8; ++i) {
         S::Codes k[kC];
 #pragma GCC unroll 16
-        for (int c = 0; c < kC; ++c) {
-          k[c] = S::load_codes(codes + ((b * 8 + i) * kPageTokens + first + c * S::kRows) * 4);
-          if constexpr (kCentred) k[c] = S::code_xor(k[c], S::set_byte(0x80));
-        }
+        for (int c = 0; c < kC; ++c) k[c] = codes.load(b * 8 + i, first + c * S::kRows);
 #pragma GCC unroll 16
         for (int r = 0; r < kR; ++r) {
           int32_t word;
           __builtin_memcpy(&word, w.q8[row + r] + b * 32 + i * 4, 4);
           const S::Ints q = S::set_int(word);
 #pragma GCC unroll 16
-          for (int c = 0; c < kC; ++c) dot[r][c] = S::dot4<true>(dot[r][c], k[c], q);
+          for (int c = 0; c < kC; ++c) dot[r][c] = C::dot(dot[r][c], k[c], q);
         }
       }
 #pragma GCC unroll 16
@@ -105,9 +123,10 @@ static void score_tile_q8(const uint8_t* codes, int head_dim, int row, AttendWor
   }
 }
 
-static void score_rows_q8(const uint8_t* codes, int head_dim, int r0, int r1, AttendWork& w, Ahead ahead) {
+template <class C>
+static void score_rows_int(const C& codes, int head_dim, int r0, int r1, AttendWork& w, Ahead ahead) {
   for (int r = r0; r < r1; r += kIntRows) {
-    with_rows<kIntRows>(r1 - r, [&](auto n) { score_tile_q8<n()>(codes, head_dim, r, w, ahead); });
+    with_rows<kIntRows>(r1 - r, [&](auto n) { score_tile_int<C, n()>(codes, head_dim, r, w, ahead); });
     ahead.step = 0;
   }
 }

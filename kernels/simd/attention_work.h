@@ -17,8 +17,9 @@ inline constexpr int kCodeStride = kMaxHeadDim + 64;
 struct AttendWork {
   alignas(64) float scores[kMaxAttendRows][kPageTokens];  // of one page, then its weights
   alignas(64) float wide[kMaxHeadDim * kPageTokens];      // a page's keys or values as float32
-  alignas(64) float value_scales[kMaxHeadDim];            // Q8_0: [32][head_dim_v / 32]
-  alignas(64) float key_scales[kMaxHeadDim];              // Q8_0: [head_dim_k / 32][32]
+  alignas(64) float value_scales[kMaxHeadDim];            // quantised: [32][head_dim_v / 32]
+  alignas(64) float key_scales[kMaxHeadDim];              // quantised: [head_dim_k / 32][32]
+  alignas(64) int8_t codes[kMaxHeadDim * kPageTokens];    // Q4_0: a page's values as Q8_0 has them
   alignas(64) float q[kMaxAttendRows][kRowStride];
   alignas(64) float acc[kMaxAttendRows][kRowStride];  // of the current chunk; padded to 16
   alignas(64) int8_t q8[kMaxAttendRows][kCodeStride];

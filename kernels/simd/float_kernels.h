@@ -85,11 +85,13 @@ static void rope_interleaved(float* x, const float* cos_sin, int n_pairs) noexce
   }
 }
 
-// One group of n (a multiple of 16) values with one scale; returns the scale.
-KEDGE_INLINE float quantise_group(const float* x, int n, int8_t* q) {
+// One group of n (a multiple of 16) values with one scale; returns the scale. Rounded values are stored before any
+// becomes a byte: one loop over all of them, which the compiler narrows in vectors.
+template <int n>
+KEDGE_INLINE float quantise_group(const float* x, int8_t* q) {
   V m = V::zero();
   for (int i = 0; i < n; i += 16) m = max(abs(V::load(x + i)), m);
-  const float amax = m.max_lane();
+  const float amax = Fold::max(m);
   if (!(amax > 1e-30f)) {
     for (int i = 0; i < n; ++i) q[i] = 0;
     return 0.0f;
@@ -97,11 +99,9 @@ KEDGE_INLINE float quantise_group(const float* x, int n, int8_t* q) {
   const float inverse = 127.0f / amax;
   const V scale = V::set1(inverse);
   const V magic = V::set1(exp_constants::kMagic);
-  for (int i = 0; i < n; i += 16) {
-    float t[16];
-    (V::load(x + i) * scale + magic).store(t);
-    for (int j = 0; j < 16; ++j) q[i + j] = static_cast<int8_t>(std::bit_cast<uint32_t>(t[j]) & 0xff);
-  }
+  alignas(64) float t[n];
+  for (int i = 0; i < n; i += 16) (V::load(x + i) * scale + magic).store(t + i);
+  for (int i = 0; i < n; ++i) q[i] = static_cast<int8_t>(std::bit_cast<uint32_t>(t[i]) & 0xff);
   return amax / 127.0f;
 }
 
@@ -113,13 +113,13 @@ KEDGE_INLINE int16_t sum_codes(const int8_t* q, int n) {
 
 static void quantise_block32(const float* x, int k, int8_t* q, float* d, int16_t* sums32) noexcept {
   for (int b = 0; b < k / 32; ++b) {
-    d[b] = quantise_group(x + b * 32, 32, q + b * 32);
+    d[b] = quantise_group<32>(x + b * 32, q + b * 32);
     sums32[b] = sum_codes(q + b * 32, 32);
   }
 }
 
 static void quantise_super256(const float* x, int k, int8_t* q, float* d, int16_t* sums16, int16_t* sums32) noexcept {
-  for (int b = 0; b < k / 256; ++b) d[b] = quantise_group(x + b * 256, 256, q + b * 256);
+  for (int b = 0; b < k / 256; ++b) d[b] = quantise_group<256>(x + b * 256, q + b * 256);
   for (int b = 0; b < k / 16; ++b) sums16[b] = sum_codes(q + b * 16, 16);
   for (int b = 0; b < k / 32; ++b) sums32[b] = static_cast<int16_t>(sums16[2 * b] + sums16[2 * b + 1]);
 }

@@ -37,6 +37,7 @@ struct S {
   KEDGE_INLINE static U8x32 shr(U8x32 a) {
     return {vshrq_n_u8(a.low, N), vshrq_n_u8(a.high, N)};
   }
+  KEDGE_INLINE static U8x32 minus(U8x32 a, U8x32 b) { return {vsubq_u8(a.low, b.low), vsubq_u8(a.high, b.high)}; }
   KEDGE_INLINE static U8x32 flip_sign(U8x32 a) {
     return {veorq_u8(a.low, vdupq_n_u8(0x80)), veorq_u8(a.high, vdupq_n_u8(0x80))};
   }

@@ -43,6 +43,7 @@ struct S {
   KEDGE_INLINE static U8x32 shr(U8x32 a) {
     return and_(_mm256_srli_epi16(a, N), set1(static_cast<uint8_t>(0xff >> N)));
   }
+  KEDGE_INLINE static U8x32 minus(U8x32 a, U8x32 b) { return _mm256_sub_epi8(a, b); }
   KEDGE_INLINE static U8x32 flip_sign(U8x32 a) { return _mm256_xor_si256(a, set1(0x80)); }
   KEDGE_INLINE static U8x32 expand_bits(uint32_t bits) {
     const __m256i spread = _mm256_setr_epi64x(0, 0x0101010101010101, 0x0202020202020202, 0x0303030303030303);

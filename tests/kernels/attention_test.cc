@@ -298,6 +298,14 @@ TEST(AttendOracle, LongContextsOfEveryCache) {
   }
   for (const KvFormat format : kKvFormats) {
     const Cache cache(reference(), {format, kD, kD}, kTokens);
+    if (format == KvFormat::kQ4_0) {  // four bits are coarse: the oracle gets what is stored, and the query's codes
+      std::vector<float> v(kD);
+      for (int t = 0; t < kTokens; ++t) {
+        kv_load(cache.layout, cache.pages[static_cast<size_t>(t / kPageTokens)], t % kPageTokens, x.data(), v.data());
+        keys.row(t) = to_double(x.data(), kD);
+        values.row(t) = to_double(v.data(), kD);
+      }
+    }
     for (const float cap : {0.0f, 4.0f}) {
       for (const int end : {77, kChunkTokens, kTokens}) {
         Rows rows(cache, 1, 9);
@@ -307,13 +315,21 @@ TEST(AttendOracle, LongContextsOfEveryCache) {
         rows.want_mass();
         rows.want_token_mass();
         rows.whole(reference());
-        Eigen::VectorXd s = (keys * to_double(rows.a.q[0], kD) * static_cast<double>(rows.a.scale)).head(end);
+        std::vector<float> q(rows.a.q[0], rows.a.q[0] + kD);
+        if (format == KvFormat::kQ4_0) {
+          int8_t codes[kD];
+          float d[kD / 32];
+          int16_t sums[kD / 32];
+          reference().quantise_block32(q.data(), kD, codes, d, sums);
+          for (int i = 0; i < kD; ++i) q[static_cast<size_t>(i)] = static_cast<float>(codes[i]) * d[i / 32];
+        }
+        Eigen::VectorXd s = (keys * to_double(q.data(), kD) * static_cast<double>(rows.a.scale)).head(end);
         if (cap > 0) s = static_cast<double>(cap) * (s.array() / static_cast<double>(cap)).tanh();
         s.head(kBegin).setConstant(-1e30);
         s = (s.array() - s.maxCoeff()).exp();
         s /= s.sum();
         const Eigen::VectorXd want = values.topRows(end).transpose() * s;
-        const double bound = format == KvFormat::kF32 ? 2e-6 : format == KvFormat::kF16 ? 1e-3 : 2e-2;
+        const double bound = format == KvFormat::kF16 ? 1e-3 : format == KvFormat::kQ8_0 ? 2e-2 : 2e-6;
         EXPECT_LT((to_double(rows.a.out[0], kD) - want).cwiseAbs().maxCoeff(), bound) << static_cast<int>(format);
         double total = 0;
         for (int p = 0; p < rows.n_pages; ++p) {

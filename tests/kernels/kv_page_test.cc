@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <numeric>
 #include <random>
@@ -50,8 +52,54 @@ std::vector<float> rounded(KvFormat format, std::vector<float> x) {
     std::vector<int16_t> sums(x.size() / 32);
     reference().quantise_block32(x.data(), static_cast<int>(x.size()), q.data(), d.data(), sums.data());
     for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(q[i]) * f16_to_f32(f32_to_f16(d[i / 32]));
+  } else if (format == KvFormat::kQ4_0) {
+    for (size_t b = 0; b < x.size(); b += 32) {
+      const float extreme =
+          *std::max_element(&x[b], &x[b] + 32, [](float l, float r) { return std::fabs(l) < std::fabs(r); });
+      const float d = extreme / -8.0f;
+      for (size_t i = b; i < b + 32; ++i) {
+        const float code = std::min(std::nearbyint(x[i] * (1.0f / d)), 7.0f);
+        x[i] = code * f16_to_f32(f32_to_f16(d));
+      }
+    }
   }
   return x;
+}
+
+TEST(KvPage, SizesOfTheFormats) {
+  EXPECT_EQ(32u * (64 + 96) * 4, (KvLayout{KvFormat::kF32, 64, 96}.page_bytes()));
+  EXPECT_EQ(32u * (64 + 96) * 2, (KvLayout{KvFormat::kF16, 64, 96}.page_bytes()));
+  EXPECT_EQ(32u * (64 + 96) / 32 * 34, (KvLayout{KvFormat::kQ8_0, 64, 96}.page_bytes()));
+  EXPECT_EQ(32u * (64 + 96) / 32 * 18, (KvLayout{KvFormat::kQ4_0, 64, 96}.page_bytes()));
+  EXPECT_EQ(32u * 64 / 2, (KvLayout{KvFormat::kQ4_0, 64, 96}.k_scales()));
+}
+
+// The rule of Q4_0 where it is easy to get wrong: a block of zeros, ties for the extreme, the clipped opposite end,
+// halves, values too small and too large for the scale.
+TEST(KvPage, FourBitCodesAtTheEdges) {
+  const KvLayout l{KvFormat::kQ4_0, 32, 32};
+  const auto loaded = [&](const KernelTable& t, const std::vector<float>& x) {
+    const Guarded page(l.page_bytes());
+    t.kv_store(l, page.data(), 7, x.data(), x.data());
+    std::vector<float> k(32), v(32);
+    kv_load(l, page.data(), 7, k.data(), v.data());
+    EXPECT_EQ(k, v);
+    return k;
+  };
+  const auto block = [](std::vector<float> first) {
+    first.resize(32);
+    return first;
+  };
+  for (const KernelTable* t : usable_kernels()) {
+    EXPECT_EQ(block({}), loaded(*t, block({}))) << t->name;
+    EXPECT_EQ(block({}), loaded(*t, block({-0.0f, 1e-31f, -1e-31f}))) << t->name;
+    EXPECT_EQ(block({-8, 7, 7}), loaded(*t, block({-8, 8, 7}))) << t->name;
+    EXPECT_EQ(block({-8, 7, 7}), loaded(*t, block({-8, 8, 7.49f}))) << t->name;
+    EXPECT_EQ(block({7, -8}), loaded(*t, block({8, -8}))) << t->name;  // of a tie the negative one is exact
+    EXPECT_EQ(block({8, -7, -7}), loaded(*t, block({8, -7.9f, -7}))) << t->name;
+    EXPECT_EQ(block({-8, 2, 4, -2, 0}), loaded(*t, block({-8, 2.5f, 3.5f, -1.5f, 0.5f}))) << t->name;
+    EXPECT_EQ(block({}), loaded(*t, block({1e-8f, 1e-9f}))) << t->name;  // the scale is zero in half precision
+  }
 }
 
 class KvPages : public testing::TestWithParam<KvLayout> {};
