@@ -75,6 +75,10 @@ struct AttendRows {
   // the row sees; other entries are left alone. A row's shares sum to 1.
   float* page_mass = nullptr;
   size_t page_mass_stride = 0;
+  // Optional: the share that went to slot s, at token_mass[i * token_mass_stride + s], for all 32 slots of every page
+  // the row sees: slots of those pages outside [begin, end) become 0, other pages' entries are left alone.
+  float* token_mass = nullptr;
+  size_t token_mass_stride = 0;
 };
 
 // One row's state over one chunk: [0] the largest score, [1] the sum of exp(score - largest), from [16] on the values
@@ -122,8 +126,8 @@ struct KernelTable {
   void (*attend)(const AttendRows& rows) noexcept = nullptr;
   // The same in two steps, for engines that spread one long context over threads. attend_chunk() handles the slots of
   // one chunk: row i's state goes to parts[i * attend_part_floats()] (left alone if the row sees none of the chunk),
-  // and page_mass of the chunk's pages is prepared. attend_merge() then makes out and page_mass of all chunks' parts,
-  // [chunk - first_chunk][rows.n][attend_part_floats()]; chunks no row sees need no parts, only their place.
+  // and the masses of the chunk's pages are prepared. attend_merge() then makes out and the masses of all chunks'
+  // parts, [chunk - first_chunk][rows.n][attend_part_floats()]; chunks no row sees need no parts, only their place.
   void (*attend_chunk)(const AttendRows& rows, int chunk, float* parts) noexcept = nullptr;
   void (*attend_merge)(const AttendRows& rows, const float* parts, int first_chunk) noexcept = nullptr;
 };

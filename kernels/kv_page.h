@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 namespace kedge {
 
@@ -29,5 +30,16 @@ struct KvLayout {
   constexpr size_t k_scales() const { return static_cast<size_t>(head_dim_k) * kPageTokens; }
   constexpr size_t v_scales() const { return v_offset() + static_cast<size_t>(head_dim_v) * kPageTokens; }
 };
+
+// Moving and reading tokens that are stored already. No arithmetic that could differ: the same on every instruction
+// set, so these are plain functions and not part of the kernel table.
+
+// Slots from_slots[0 .. n) of a page, bit for bit, to slots [to_first, to_first + n) of another page of the same
+// layout. Other slots are left alone. The pages do not overlap.
+void kv_copy_slots(const KvLayout& layout, const std::byte* from, const uint8_t* from_slots, std::byte* to,
+                   int to_first, int n) noexcept;
+
+// What a slot holds, as float32: head_dim_k and head_dim_v values. k or v may be null.
+void kv_load(const KvLayout& layout, const std::byte* page, int slot, float* k, float* v) noexcept;
 
 }  // namespace kedge

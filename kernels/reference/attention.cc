@@ -86,7 +86,24 @@ PageRange pages_of(const AttendRows& a, int row, int chunk) {
           std::min((a.end[row] + kPageTokens - 1) / kPageTokens, (chunk + 1) * kChunkPages)};
 }
 
-void add_page(const AttendRows& a, int row, int p, const int8_t* q8, const float* dq, State& st, float* page_sum) {
+float* tokens_of(const AttendRows& a, int row, int p) {
+  return a.token_mass + static_cast<size_t>(row) * a.token_mass_stride + static_cast<size_t>(p) * kPageTokens;
+}
+
+// Multiplies what pages [first, last) have been given of the row's softmax, and their tokens, by `factor`.
+void scale_masses(const AttendRows& a, int row, int first, int last, float factor) {
+  for (int p = first; p < last; ++p) {
+    if (a.page_mass != nullptr) {
+      a.page_mass[static_cast<size_t>(row) * a.page_mass_stride + static_cast<size_t>(p)] *= factor;
+    }
+    if (a.token_mass == nullptr) continue;
+    float* tokens = tokens_of(a, row, p);
+    for (int t = 0; t < kPageTokens; ++t) tokens[t] *= factor;
+  }
+}
+
+// Masses start as the page's sum and its tokens' weights, relative to the largest score up to that page.
+void add_page(const AttendRows& a, int row, int p, const int8_t* q8, const float* dq, State& st) {
   const KvLayout& l = a.layout;
   const int t0 = std::max(a.begin[row] - p * kPageTokens, 0);
   const int t1 = std::min(a.end[row] - p * kPageTokens, kPageTokens);
@@ -103,34 +120,32 @@ void add_page(const AttendRows& a, int row, int p, const int8_t* q8, const float
     lanes[t % 16] += s[t];
   }
   const float rescale = exp(st.max - page_max);
-  *page_sum = tree16(lanes);
-  st.sum = std::fma(st.sum, rescale, *page_sum);
+  const float page_sum = tree16(lanes);
+  st.sum = std::fma(st.sum, rescale, page_sum);
   for (int i = 0; i < l.head_dim_v; ++i) st.acc[i] *= rescale;
   for (int t = t0; t < t1; ++t) accumulate_value(l, a.pages[p], t, s[t], st.acc);
   st.max = page_max;
+  if (a.page_mass != nullptr) {
+    a.page_mass[static_cast<size_t>(row) * a.page_mass_stride + static_cast<size_t>(p)] = page_sum;
+  }
+  if (a.token_mass != nullptr) std::memcpy(tokens_of(a, row, p), s, sizeof(s));
 }
 
-// The row's state over one chunk; page_mass of its pages becomes their sums, relative to the chunk's largest score.
+// The row's state over one chunk; its masses are relative to the chunk's largest score.
 State chunk_state(const AttendRows& a, int row, int chunk) {
   int8_t q8[kMaxHeadDim];
   float dq[kMaxHeadDim / 32];
   int16_t sums[kMaxHeadDim / 32];
   if (a.layout.format == KvFormat::kQ8_0) quantise_block32(a.q[row], a.layout.head_dim_k, q8, dq, sums);
   State st;
-  float page_sum[kChunkPages];
   float page_max[kChunkPages];
   const PageRange pages = pages_of(a, row, chunk);
   for (int p = pages.first; p < pages.last; ++p) {
-    const int i = p % kChunkPages;
-    add_page(a, row, p, q8, dq, st, &page_sum[i]);
-    page_max[i] = st.max;
+    add_page(a, row, p, q8, dq, st);
+    page_max[p % kChunkPages] = st.max;
   }
-  if (a.page_mass != nullptr) {
-    float* mass = a.page_mass + static_cast<size_t>(row) * a.page_mass_stride;
-    for (int p = pages.first; p < pages.last; ++p) {
-      const int i = p % kChunkPages;
-      mass[p] = page_sum[i] * exp(page_max[i] - st.max);
-    }
+  for (int p = pages.first; p < pages.last; ++p) {
+    scale_masses(a, row, p, p + 1, exp(page_max[p % kChunkPages] - st.max));
   }
   return st;
 }
@@ -143,20 +158,15 @@ void merge(const AttendRows& a, int row, int chunk, const State& add, State& st)
   st.max = max;
   st.sum = std::fma(st.sum, before, add.sum * now);
   for (int i = 0; i < a.layout.head_dim_v; ++i) st.acc[i] = std::fma(st.acc[i], before, add.acc[i] * now);
-  if (a.page_mass != nullptr) {
-    float* mass = a.page_mass + static_cast<size_t>(row) * a.page_mass_stride;
-    const PageRange pages = pages_of(a, row, chunk);
-    for (int p = a.begin[row] / kPageTokens; p < pages.first; ++p) mass[p] *= before;
-    for (int p = pages.first; p < pages.last; ++p) mass[p] *= now;
-  }
+  const PageRange pages = pages_of(a, row, chunk);
+  scale_masses(a, row, a.begin[row] / kPageTokens, pages.first, before);
+  scale_masses(a, row, pages.first, pages.last, now);
 }
 
 void finish(const AttendRows& a, int row, const State& st) {
   const float inverse = 1.0f / st.sum;
   for (int i = 0; i < a.layout.head_dim_v; ++i) a.out[row][i] = st.acc[i] * inverse;
-  if (a.page_mass == nullptr) return;
-  float* mass = a.page_mass + static_cast<size_t>(row) * a.page_mass_stride;
-  for (int p = a.begin[row] / kPageTokens; p * kPageTokens < a.end[row]; ++p) mass[p] *= inverse;
+  scale_masses(a, row, a.begin[row] / kPageTokens, (a.end[row] + kPageTokens - 1) / kPageTokens, inverse);
 }
 
 // Chunks [first, last) hold what the row sees; `state` gives the state of one of them.

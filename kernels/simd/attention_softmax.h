@@ -21,7 +21,10 @@ KEDGE_INLINE float exp_scalar(float x) {
 // n floats from `from` times `factor` to `to`.
 KEDGE_INLINE void multiply_row(const float* from, float factor, float* to, int n) {
   const V f = V::set1(factor);
-  for (int i = 0; i < n; i += 16) (V::load_part(from + i, n - i, 0.0f) * f).store_part(to + i, n - i);
+  int i = 0;
+#pragma GCC unroll 2
+  for (; i + 16 <= n; i += 16) (V::load(from + i) * f).store(to + i);
+  if (i < n) (V::load_part(from + i, n - i, 0.0f) * f).store_part(to + i, n - i);
 }
 
 // Tokens [t0, t1) of a page's 32 keep their scores, the others become -inf.
@@ -58,6 +61,10 @@ KEDGE_INLINE float scale_scores(const AttendRows& a, int row, AttendWork& w) {
   return Fold::max(max(x[0], x[1]));
 }
 
+KEDGE_INLINE float* tokens_of(const AttendRows& a, int row, int p) {
+  return a.token_mass + static_cast<size_t>(row) * a.token_mass_stride + static_cast<size_t>(p) * kPageTokens;
+}
+
 // Scores of page p to weights, for rows [r0, r1): updates max and sum. What was accumulated before has to be multiplied
 // by w.rescale; the value tiles do that as they load it.
 static void softmax_page(const AttendRows& a, int p, int r0, int r1, AttendWork& w) {
@@ -79,10 +86,13 @@ static void softmax_page(const AttendRows& a, int p, int r0, int r1, AttendWork&
     p1.store(s + 16);
     const float sum = Fold::sum(p0 + p1);
     w.sum[r] = __builtin_fmaf(w.sum[r], w.rescale[r], sum);
-    if (a.page_mass != nullptr) {
-      w.page_sum[r][p % kChunkPages] = sum;
-      w.page_max[r][p % kChunkPages] = w.max[r];
-    }
+    if (a.page_mass == nullptr && a.token_mass == nullptr) continue;
+    w.page_sum[r][p % kChunkPages] = sum;
+    w.page_max[r][p % kChunkPages] = w.max[r];
+    if (a.token_mass == nullptr) continue;
+    float* tokens = tokens_of(a, r, p);
+    p0.store(tokens);
+    p1.store(tokens + 16);
   }
 }
 
@@ -102,13 +112,31 @@ KEDGE_INLINE float* mass_row(const AttendRows& a, int row) {
   return a.page_mass + static_cast<size_t>(row) * a.page_mass_stride;
 }
 
-// After a chunk's last page: sums of its pages, relative to the chunk's largest score.
-KEDGE_INLINE void chunk_mass(const AttendRows& a, int row, int chunk, const AttendWork& w) {
+// Multiplies what pages [first, last) have been given of the row's softmax, and their tokens.
+static void scale_masses(const AttendRows& a, int row, int first, int last, float factor) {
+  if (factor == 1.0f) return;
+  if (a.page_mass != nullptr) multiply_row(mass_row(a, row) + first, factor, mass_row(a, row) + first, last - first);
+  if (a.token_mass == nullptr) return;
+  float* tokens = tokens_of(a, row, first);
+  multiply_row(tokens, factor, tokens, (last - first) * kPageTokens);
+}
+
+// After a chunk's last page: sums of its pages and weights of their tokens, relative to the chunk's largest score.
+static void chunk_masses(const AttendRows& a, int row, int chunk, const AttendWork& w) {
   const PageRange pages = pages_of(a, row, chunk);
   const int at = pages.first % kChunkPages;
   const int n = pages.last - pages.first;
   const V factor = exp(V::load_part(w.page_max[row] + at, n, 0.0f) - V::set1(w.max[row]));
-  (V::load_part(w.page_sum[row] + at, n, 0.0f) * factor).store_part(mass_row(a, row) + pages.first, n);
+  if (a.page_mass != nullptr) {
+    (V::load_part(w.page_sum[row] + at, n, 0.0f) * factor).store_part(mass_row(a, row) + pages.first, n);
+  }
+  if (a.token_mass == nullptr) return;
+  float factors[16];
+  factor.store(factors);
+  for (int i = 0; i < n; ++i) {
+    float* tokens = tokens_of(a, row, pages.first + i);
+    multiply_row(tokens, factors[i], tokens, kPageTokens);
+  }
 }
 
 // Adds the state of `chunk` to the row's total, which is kept in out; a row's first chunk becomes the total.
@@ -133,22 +161,16 @@ static void merge_chunk(const AttendRows& a, int row, int chunk, float max, floa
     const int n = d - i;
     fma(V::load_part(out + i, n, 0.0f), before_all, V::load_part(acc + i, n, 0.0f) * now_all).store_part(out + i, n);
   }
-  if (a.page_mass == nullptr) return;
   const PageRange pages = pages_of(a, row, chunk);
-  float* mass = mass_row(a, row);
-  const int first = a.begin[row] / kPageTokens;
-  if (before != 1.0f) multiply_row(mass + first, before, mass + first, pages.first - first);
-  multiply_row(mass + pages.first, now, mass + pages.first, pages.last - pages.first);
+  scale_masses(a, row, a.begin[row] / kPageTokens, pages.first, before);
+  scale_masses(a, row, pages.first, pages.last, now);
 }
 
 // `total`: what the row has accumulated, out itself when chunks were merged.
 static void finish_row(const AttendRows& a, int row, const float* total, float total_sum) {
   const float inverse = 1.0f / total_sum;
   multiply_row(total, inverse, a.out[row], a.layout.head_dim_v);
-  if (a.page_mass == nullptr) return;
-  const int first = a.begin[row] / kPageTokens;
-  float* mass = mass_row(a, row);
-  multiply_row(mass + first, inverse, mass + first, (a.end[row] + kPageTokens - 1) / kPageTokens - first);
+  scale_masses(a, row, a.begin[row] / kPageTokens, (a.end[row] + kPageTokens - 1) / kPageTokens, inverse);
 }
 
 }  // namespace kedge::KEDGE_ISA

@@ -33,7 +33,7 @@ struct AttendWork {
   // What the rows see of the current page.
   int t0[kMaxAttendRows];
   int t1[kMaxAttendRows];
-  // For page_mass: per page of the current chunk.
+  // For the masses: per page of the current chunk.
   alignas(64) float page_sum[kMaxAttendRows][kChunkPages];
   alignas(64) float page_max[kMaxAttendRows][kChunkPages];
 };

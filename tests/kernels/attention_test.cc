@@ -14,6 +14,7 @@
 #include "kernels/base/aligned.h"
 #include "kernels/isa.h"
 #include "tests/kernels/guarded.h"
+#include "tests/kernels/kv_shapes.h"
 
 namespace kedge {
 namespace {
@@ -56,7 +57,7 @@ struct Rows {
   AttendRows a;
   int n_pages;
   std::vector<Memory> q, out;
-  Memory mass;
+  Memory mass, token_mass;
   AlignedBytes scratch = AlignedBytes::make(kAttendScratchBytes, "scratch").value();
 
   Rows(const Cache& cache, int n, uint32_t seed) : n_pages(static_cast<int>(cache.pages.size())) {
@@ -75,25 +76,35 @@ struct Rows {
   }
   void want_mass() {
     mass = guarded_floats(a.n * n_pages);
-    std::fill_n(mass->floats(), a.n * n_pages, kUntouched);
     a.page_mass = mass->floats();
     a.page_mass_stride = static_cast<size_t>(n_pages);
   }
-  // out of every row, then the page masses.
+  int n_slots() const { return n_pages * kPageTokens; }
+  void want_token_mass() {
+    token_mass = guarded_floats(a.n * n_slots());
+    a.token_mass = token_mass->floats();
+    a.token_mass_stride = static_cast<size_t>(n_slots());
+  }
+  void forget() {
+    if (a.page_mass != nullptr) std::fill_n(a.page_mass, a.n * n_pages, kUntouched);
+    if (a.token_mass != nullptr) std::fill_n(a.token_mass, a.n * n_slots(), kUntouched);
+  }
+  // out of every row, then the masses of pages and of tokens.
   std::vector<float> results() const {
     std::vector<float> r;
     for (int i = 0; i < a.n; ++i) r.insert(r.end(), a.out[i], a.out[i] + a.layout.head_dim_v);
     if (a.page_mass != nullptr) r.insert(r.end(), a.page_mass, a.page_mass + a.n * n_pages);
+    if (a.token_mass != nullptr) r.insert(r.end(), a.token_mass, a.token_mass + a.n * n_slots());
     return r;
   }
   std::vector<float> whole(const KernelTable& t) {
-    if (a.page_mass != nullptr) std::fill_n(a.page_mass, a.n * n_pages, kUntouched);
+    forget();
     t.attend(a);
     return results();
   }
   // The same through the parts of each chunk, computed last to first.
   std::vector<float> by_chunks(const KernelTable& t) {
-    if (a.page_mass != nullptr) std::fill_n(a.page_mass, a.n * n_pages, kUntouched);
+    forget();
     const int first = *std::min_element(a.begin, a.begin + a.n) / kChunkTokens;
     const int last = (*std::max_element(a.end, a.end + a.n) - 1) / kChunkTokens;
     const int floats = a.n * static_cast<int>(attend_part_floats(a.layout.head_dim_v));
@@ -139,35 +150,10 @@ void set_windows(Rows& rows, int n_tokens, Window window, uint32_t seed) {
   }
 }
 
-struct Shape {
-  KvFormat format;
-  int head_dim_k;
-  int head_dim_v;
-};
-
-std::string name_of(const Shape& s) {
-  const char* format = s.format == KvFormat::kF32 ? "F32" : s.format == KvFormat::kF16 ? "F16" : "Q8_0";
-  return std::string(format) + "_" + std::to_string(s.head_dim_k) + "_" + std::to_string(s.head_dim_v);
-}
-
-std::vector<Shape> shapes() {
-  std::vector<Shape> r;
-  for (const KvFormat f : {KvFormat::kF32, KvFormat::kF16, KvFormat::kQ8_0}) {
-    for (const int d : {1, 2, 3, 16, 24, 64, 80, 96, 128, 200, 256}) {
-      if (f != KvFormat::kQ8_0 || d % 32 == 0) r.push_back({f, d, d});
-    }
-    r.push_back({f, 96, 64});
-    r.push_back({f, 32, 512});
-  }
-  r.push_back({KvFormat::kF16, 48, 40});
-  return r;
-}
-
-class AttendEquality : public testing::TestWithParam<Shape> {};
+class AttendEquality : public testing::TestWithParam<KvLayout> {};
 
 TEST_P(AttendEquality, Pages) {
-  const Shape s = GetParam();
-  const KvLayout layout{s.format, s.head_dim_k, s.head_dim_v};
+  const KvLayout layout = GetParam();
   const Cache want(reference(), layout, 70);
   for (const KernelTable* t : usable_kernels()) {
     const Cache got(*t, layout, 70);
@@ -178,9 +164,9 @@ TEST_P(AttendEquality, Pages) {
 }
 
 TEST_P(AttendEquality, RowCountsWithinAChunk) {
-  const Shape s = GetParam();
+  const KvLayout s = GetParam();
   constexpr int kTokens = 77;
-  const Cache cache(reference(), {s.format, s.head_dim_k, s.head_dim_v}, kTokens);
+  const Cache cache(reference(), s, kTokens);
   uint32_t seed = 1;
   for (int n = 1; n <= kMaxAttendRows; n += n < 18 ? 1 : 15) {
     for (const Window window : {Window::kCausal, Window::kAny}) {
@@ -188,38 +174,41 @@ TEST_P(AttendEquality, RowCountsWithinAChunk) {
       set_windows(rows, kTokens, window, seed);
       rows.a.softcap = n % 3 == 0 ? 5.0f : 0.0f;
       if (n % 2 == 0) rows.want_mass();
+      if (n % 4 < 2) rows.want_token_mass();
       check(rows, name_of(s) + " rows=" + std::to_string(n));
     }
   }
 }
 
 TEST_P(AttendEquality, SeveralChunks) {
-  const Shape s = GetParam();
+  const KvLayout s = GetParam();
   constexpr int kTokens = 3 * kChunkTokens + 43;
-  const Cache cache(reference(), {s.format, s.head_dim_k, s.head_dim_v}, kTokens);
+  const Cache cache(reference(), s, kTokens);
   const int many = s.head_dim_k > 100 ? 11 : 23;
   for (const int n : {1, 2, many}) {
     for (const int tokens : {kTokens, 2 * kChunkTokens, 2 * kChunkTokens + 1}) {
       Rows rows(cache, n, static_cast<uint32_t>(n));
       set_windows(rows, tokens, n == many ? Window::kAny : Window::kCausal, static_cast<uint32_t>(tokens));
       if (tokens != 2 * kChunkTokens) rows.want_mass();
+      if (tokens != 2 * kChunkTokens + 1) rows.want_token_mass();
       check(rows, name_of(s) + " rows=" + std::to_string(n) + " tokens=" + std::to_string(tokens));
     }
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Shapes, AttendEquality, testing::ValuesIn(shapes()),
+INSTANTIATE_TEST_SUITE_P(Shapes, AttendEquality, testing::ValuesIn(kv_shapes()),
                          [](const auto& i) { return name_of(i.param); });
 
 // Pages no row sees are unreadable here; those between two rows' windows too.
 TEST(Attend, PagesOutsideTheWindowsAreNotTouched) {
-  for (const KvFormat format : {KvFormat::kF32, KvFormat::kF16, KvFormat::kQ8_0}) {
+  for (const KvFormat format : kKvFormats) {
     constexpr int kTokens = 1700;
     const Cache cache(reference(), {format, 64, 64}, kTokens);
     for (const int n : {2, 40}) {
       Rows rows(cache, n, 3);
       rows.a.softcap = 30.0f;
       rows.want_mass();
+      rows.want_token_mass();
       set_windows(rows, kTokens, Window::kSliding, 0);
       rows.a.begin[0] = 40;
       rows.a.end[0] = 90;
@@ -240,7 +229,7 @@ TEST(Attend, PagesOutsideTheWindowsAreNotTouched) {
 
 // A row's bits do not depend on the rows it shares a call with.
 TEST(Attend, ARowAloneHasTheSameBits) {
-  for (const KvFormat format : {KvFormat::kF16, KvFormat::kQ8_0}) {
+  for (const KvFormat format : kKvFormats) {
     const Cache cache(reference(), {format, 64, 64}, 700);
     for (const KernelTable* t : usable_kernels()) {
       Rows rows(cache, 64, 17);
@@ -251,6 +240,43 @@ TEST(Attend, ARowAloneHasTheSameBits) {
         one.a.begin[0] = rows.a.begin[i];
         one.a.end[0] = rows.a.end[i];
         expect_same_bits({all.begin() + i * 64, all.begin() + (i + 1) * 64}, one.whole(*t), t->name);
+      }
+    }
+  }
+}
+
+// Every row's masses sum to 1, those of a page's tokens to the page's; what a row does not see has no mass.
+TEST(Attend, MassesAreShares) {
+  constexpr int kTokens = 2 * kChunkTokens + 99;
+  for (const KvFormat format : kKvFormats) {
+    const Cache cache(reference(), {format, 64, 64}, kTokens);
+    for (const KernelTable* t : usable_kernels()) {
+      Rows rows(cache, 21, 5);
+      set_windows(rows, kTokens, Window::kAny, 77);
+      rows.want_mass();
+      rows.want_token_mass();
+      rows.whole(*t);
+      for (int i = 0; i < rows.a.n; ++i) {
+        double total = 0;
+        for (int p = 0; p < rows.n_pages; ++p) {
+          const float* tokens = rows.a.token_mass + i * rows.n_slots() + p * kPageTokens;
+          if ((p + 1) * kPageTokens <= rows.a.begin[i] || p * kPageTokens >= rows.a.end[i]) {
+            for (int s = 0; s < kPageTokens; ++s)
+              ASSERT_EQ(Rows::kUntouched, tokens[s]) << "page " << p << " row " << i;
+            continue;
+          }
+          double page = 0;
+          for (int s = 0; s < kPageTokens; ++s) {
+            const int slot = p * kPageTokens + s;
+            if (slot < rows.a.begin[i] || slot >= rows.a.end[i]) {
+              ASSERT_EQ(0.0f, tokens[s]) << slot << " row " << i;
+            }
+            page += static_cast<double>(tokens[s]);
+          }
+          EXPECT_NEAR(static_cast<double>(rows.a.page_mass[i * rows.n_pages + p]), page, 1e-6) << t->name;
+          total += page;
+        }
+        EXPECT_NEAR(1.0, total, 1e-5) << t->name << " row " << i;
       }
     }
   }
@@ -270,7 +296,7 @@ TEST(AttendOracle, LongContextsOfEveryCache) {
     fill(x.data(), kD, static_cast<uint32_t>(t) + 5000);
     values.row(t) = to_double(x.data(), kD);
   }
-  for (const KvFormat format : {KvFormat::kF32, KvFormat::kF16, KvFormat::kQ8_0}) {
+  for (const KvFormat format : kKvFormats) {
     const Cache cache(reference(), {format, kD, kD}, kTokens);
     for (const float cap : {0.0f, 4.0f}) {
       for (const int end : {77, kChunkTokens, kTokens}) {
@@ -279,6 +305,7 @@ TEST(AttendOracle, LongContextsOfEveryCache) {
         rows.a.end[0] = end;
         rows.a.softcap = cap;
         rows.want_mass();
+        rows.want_token_mass();
         rows.whole(reference());
         Eigen::VectorXd s = (keys * to_double(rows.a.q[0], kD) * static_cast<double>(rows.a.scale)).head(end);
         if (cap > 0) s = static_cast<double>(cap) * (s.array() / static_cast<double>(cap)).tanh();
@@ -299,6 +326,7 @@ TEST(AttendOracle, LongContextsOfEveryCache) {
           EXPECT_NEAR(s.segment(p * kPageTokens, n).sum(), static_cast<double>(got), bound) << p;
           total += static_cast<double>(got);
         }
+        for (int t = kBegin; t < end; ++t) EXPECT_NEAR(s[t], static_cast<double>(rows.a.token_mass[t]), bound) << t;
         EXPECT_NEAR(1.0, total, 1e-5);
       }
     }

@@ -1,0 +1,107 @@
+#include "kernels/kv_page.h"
+
+#include <cstring>
+
+#include "kernels/base/float16.h"
+
+namespace kedge {
+
+namespace {
+
+size_t to_size(int x) { return static_cast<size_t>(x); }
+
+template <class T>
+T load(const std::byte* p, size_t i) {
+  T v;
+  std::memcpy(&v, p + i * sizeof(T), sizeof(T));
+  return v;
+}
+
+// Consecutive slots that stay consecutive.
+struct Run {
+  size_t from;
+  size_t to;
+  size_t n;
+};
+
+// A matrix of [rows][32] elements: keys and their scales. Each row is a line or two of the cache, so a run of many
+// tokens is one copy per row and a run of few is copied element by element; both in the one pass over the rows.
+template <class T>
+void copy_columns(const std::byte* from, std::byte* to, int rows, const Run& run) {
+  constexpr size_t kRow = kPageTokens * sizeof(T);
+  from += run.from * sizeof(T);
+  to += run.to * sizeof(T);
+  if (run.n * sizeof(T) >= 32) {
+    for (size_t r = 0; r < to_size(rows); ++r) std::memcpy(to + r * kRow, from + r * kRow, run.n * sizeof(T));
+    return;
+  }
+  for (size_t r = 0; r < to_size(rows); ++r) {
+    for (size_t i = 0; i < run.n; ++i) {
+      std::memcpy(to + r * kRow + i * sizeof(T), from + r * kRow + i * sizeof(T), sizeof(T));
+    }
+  }
+}
+
+// A matrix of [32] tokens of `bytes` each: values and their scales.
+void copy_rows(const std::byte* from, std::byte* to, size_t bytes, const Run& run) {
+  std::memcpy(to + run.to * bytes, from + run.from * bytes, run.n * bytes);
+}
+
+void copy_run(const KvLayout& l, const std::byte* from, std::byte* to, const Run& run) {
+  const size_t v = l.v_offset();
+  switch (l.format) {
+    case KvFormat::kF32:
+      copy_columns<uint32_t>(from, to, l.head_dim_k, run);
+      return copy_rows(from + v, to + v, to_size(l.head_dim_v) * 4, run);
+    case KvFormat::kF16:
+      copy_columns<uint16_t>(from, to, l.head_dim_k, run);
+      return copy_rows(from + v, to + v, to_size(l.head_dim_v) * 2, run);
+    case KvFormat::kQ8_0:
+      copy_columns<uint32_t>(from, to, l.head_dim_k / 4, run);
+      copy_columns<uint16_t>(from + l.k_scales(), to + l.k_scales(), l.head_dim_k / 32, run);
+      copy_rows(from + v, to + v, to_size(l.head_dim_v), run);
+      return copy_rows(from + l.v_scales(), to + l.v_scales(), to_size(l.head_dim_v / 32) * 2, run);
+  }
+}
+
+}  // namespace
+
+void kv_copy_slots(const KvLayout& layout, const std::byte* from, const uint8_t* from_slots, std::byte* to,
+                   int to_first, int n) noexcept {
+  for (int i = 0; i < n;) {
+    int until = i + 1;
+    while (until < n && from_slots[until] == from_slots[until - 1] + 1) ++until;
+    copy_run(layout, from, to, {from_slots[i], to_size(to_first + i), to_size(until - i)});
+    i = until;
+  }
+}
+
+void kv_load(const KvLayout& l, const std::byte* page, int slot, float* k, float* v) noexcept {
+  const size_t t = to_size(slot);
+  const size_t nk = k == nullptr ? 0 : to_size(l.head_dim_k);
+  const size_t nv = v == nullptr ? 0 : to_size(l.head_dim_v);
+  const std::byte* values = page + l.v_offset();
+  const size_t first = t * nv;
+  switch (l.format) {
+    case KvFormat::kF32:
+      for (size_t i = 0; i < nk; ++i) k[i] = load<float>(page, i * kPageTokens + t);
+      if (nv > 0) std::memcpy(v, values + first * sizeof(float), nv * sizeof(float));
+      return;
+    case KvFormat::kF16:
+      for (size_t i = 0; i < nk; ++i) k[i] = f16_to_f32(load<uint16_t>(page, i * kPageTokens + t));
+      for (size_t i = 0; i < nv; ++i) v[i] = f16_to_f32(load<uint16_t>(values, first + i));
+      return;
+    case KvFormat::kQ8_0:
+      for (size_t i = 0; i < nk; ++i) {
+        const int code = load<uint8_t>(page, (i / 4 * kPageTokens + t) * 4 + i % 4) - 128;
+        k[i] = static_cast<float>(code) * f16_to_f32(load<uint16_t>(page + l.k_scales(), i / 32 * kPageTokens + t));
+      }
+      for (size_t i = 0; i < nv; ++i) {
+        const float d = f16_to_f32(load<uint16_t>(page + l.v_scales(), (first + i) / 32));
+        v[i] = static_cast<float>(load<int8_t>(values, first + i)) * d;
+      }
+      return;
+  }
+}
+
+}  // namespace kedge

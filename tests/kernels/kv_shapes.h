@@ -1,0 +1,33 @@
+// The page layouts the tests go through.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "kernels/kv_page.h"
+
+namespace kedge {
+
+inline constexpr KvFormat kKvFormats[] = {KvFormat::kF32, KvFormat::kF16, KvFormat::kQ8_0};
+
+inline bool has_scales(KvFormat f) { return f == KvFormat::kQ8_0; }
+
+inline std::string name_of(const KvLayout& l) {
+  const char* format = l.format == KvFormat::kF32 ? "F32" : l.format == KvFormat::kF16 ? "F16" : "Q8_0";
+  return std::string(format) + "_" + std::to_string(l.head_dim_k) + "_" + std::to_string(l.head_dim_v);
+}
+
+inline std::vector<KvLayout> kv_shapes() {
+  std::vector<KvLayout> r;
+  for (const KvFormat f : kKvFormats) {
+    for (const int d : {1, 2, 3, 16, 24, 64, 80, 96, 128, 200, 256}) {
+      if (!has_scales(f) || d % 32 == 0) r.push_back({f, d, d});
+    }
+    r.push_back({f, 96, 64});
+    r.push_back({f, 32, 512});
+  }
+  r.push_back({KvFormat::kF16, 48, 40});
+  return r;
+}
+
+}  // namespace kedge
