@@ -107,6 +107,7 @@ class Measurement {
     options.n_ctx = full ? n_ctx_ : n_ctx_ - depths_.back() + depths_.front();
     options.n_threads = threads;
     options.chunk = chunk;
+    options.kv = plan_.kv;
     auto session = need(api::Session::create(model_, options));
     const InterruptGuard guard(session);
     Bench bench(session, report_.info.n_vocab);

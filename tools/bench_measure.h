@@ -19,6 +19,7 @@ struct BenchPlan {
   std::vector<int> threads = {0};    // 0: the default
   std::vector<int> chunks = {512};   // prompt tokens per step
   int repetitions = 5;
+  std::string kv;          // memory options, JSON
   bool bandwidth = false;  // measure the read bandwidth of each number of threads first
 };
 

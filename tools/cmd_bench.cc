@@ -1,9 +1,9 @@
 // kedge bench: tokens per second of reading a prompt (pp) and of generating (tg).
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 
 #include "tools/bench_measure.h"
+#include "tools/kv_flags.h"
 
 namespace kedge::tools {
 
@@ -12,6 +12,7 @@ namespace {
 struct BenchFlags {
   ModelFlags model;
   SessionFlags session;
+  KvFlags kv;
   BenchPlan plan;
   std::string plot;
   bool bandwidth = false;
@@ -64,6 +65,7 @@ void print_report_json(const BenchFlags& flags, const BenchReport& report) {
     json["read_bandwidth"] = std::move(bandwidth);
     json["read_percent"] = tg.n > 0 ? Json(report.percent(tg)) : Json();
   }
+  if (flags.kv.given()) json["kv"] = flags.kv.options();
   Json runs = Json::array();
   for (const BenchRun& run : report.runs) runs.push_back(run_json(report, run));
   json["runs"] = std::move(runs);
@@ -72,7 +74,8 @@ void print_report_json(const BenchFlags& flags, const BenchReport& report) {
 
 std::string heading(const BenchFlags& flags) {
   return format("%s, %s, %s numerics, cache %s", flags.model.path().c_str(), active_isa().c_str(),
-                flags.session.numerics.c_str(), flags.session.kv_type.c_str());
+                flags.session.numerics.c_str(), flags.session.kv_type.c_str()) +
+         (flags.kv.given() ? ", memory " + flags.kv.json() : "");
 }
 
 void print_report(const BenchFlags& flags, const BenchReport& report) {
@@ -99,10 +102,7 @@ void write_plot(const BenchFlags& flags, const BenchReport& report) {
   const std::string cpu = Json::parse(need(api::system_info())).at("cpu").at("model").get<std::string>();
   const std::string title = "kedge bench: " + model + ", " + active_isa() + ", " + flags.session.numerics +
                             " numerics, cache " + flags.session.kv_type + (cpu.empty() ? "" : ", " + cpu);
-  std::ofstream out(flags.plot, std::ios::binary);
-  out << bench_plot(title, report);
-  out.close();
-  if (!out) throw Failure(flags.plot + ": cannot be written");
+  write_text(flags.plot, bench_plot(title, report));
 }
 
 void bench(BenchFlags flags) {
@@ -111,6 +111,7 @@ void bench(BenchFlags flags) {
   if (plan.n_generate == 0 && *std::max_element(plan.prompts.begin(), plan.prompts.end()) == 0) {
     throw Failure("-p 0 and -n 0: nothing to measure", kExitUsage);
   }
+  plan.kv = flags.kv.json();
   const api::Model model = flags.model.open();
   const BenchReport report = run_bench(model, flags.session, plan);
   flags.json ? print_report_json(flags, report) : print_report(flags, report);
@@ -143,6 +144,7 @@ void add_bench(CLI::App& app) {
   list("--chunk", plan.chunks, "Prompt tokens computed at once; others than the largest at the smallest depth only", 1,
        1 << 16);
   flags->session.add_to(c, SessionFlags::kOnlyTypes);
+  flags->kv.add_to(c);
   c->add_flag("--bandwidth", flags->bandwidth, "Measure the read bandwidth too, and what part of it generating uses");
   c->add_option("--plot", flags->plot,
                 "Write charts: time per token against depth, prompt speed against tokens per step")

@@ -5,6 +5,7 @@
 
 #include "tools/conversation.h"
 #include "tools/interrupt.h"
+#include "tools/kv_flags.h"
 #include "tools/line_reader.h"
 #include "tools/model_flags.h"
 #include "tools/progress.h"
@@ -16,6 +17,7 @@ namespace {
 struct ChatFlags {
   ModelFlags model;
   SessionFlags session;
+  KvFlags kv;
   SamplerFlags sampler;
   std::string system;
   int n = -1;
@@ -29,6 +31,7 @@ constexpr const char* kHelp =
     "/reset          forget the conversation\n"
     "/system [TEXT]  forget the conversation and begin with these instructions\n"
     "/stats          speed and memory of the last answer\n"
+    "/kv             what the memory holds, and what left it\n"
     "/quit           leave (or Ctrl-D)\n"
     "A line that ends in \\ goes on in the next one. Ctrl-C stops an answer.\n";
 
@@ -38,7 +41,7 @@ class Chat {
       : flags_(flags),
         session_(session),
         guard_(session),
-        conversation_(model, session, template_options(flags)),
+        conversation_(model, session, template_options(flags), flags.kv.given()),
         interactive_(isatty(STDIN_FILENO) == 1),
         colour_(stdout_is_terminal() && !flags.no_color) {
     conversation_.reset(flags.system);
@@ -122,6 +125,8 @@ class Chat {
       note(rest.empty() ? "A new conversation without instructions." : "A new conversation with these instructions.");
     } else if (name == "/stats") {
       stats();
+    } else if (name == "/kv") {
+      note(memory_report(need(session_.kv())));
     } else {
       note("There is no " + name + ". /help lists the commands.");
     }
@@ -173,8 +178,11 @@ class Chat {
     if (turn->finish == KEDGE_FINISH_CONTEXT_FULL) {
       note(format("[the context of %d tokens is full: /reset, or start with a larger --ctx]", session_.info().n_ctx));
     }
-    guard_.clear();
     std::fflush(stdout);
+    if (turn->unmarked) std::fprintf(stderr, "memory: this tokenizer does not tell whose tokens are whose\n");
+    const std::string memory = memory_line(turn->kv);
+    if (!memory.empty()) std::fprintf(stderr, "%s\n", memory.c_str());
+    guard_.clear();
   }
 
   // On a terminal a message that cannot be answered is no reason to leave; in a script it is.
@@ -205,6 +213,7 @@ void add_chat(CLI::App& app) {
       ->check(in_range(-1, 1 << 30))
       ->capture_default_str();
   flags->session.add_to(c);
+  flags->kv.add_to(c);
   flags->sampler.add_to(c);
   auto* thinking = c->add_flag("--thinking", flags->thinking, "Let models that can think do so first");
   c->add_flag("--no-thinking", flags->no_thinking, "Tell models that can think not to")->excludes(thinking);
@@ -220,7 +229,9 @@ void add_chat(CLI::App& app) {
     if (model.info().has_chat_template == 0) {
       throw Failure(flags->model.path() + ": has no chat template that can be used; 'kedge run' continues plain text");
     }
-    auto session = need(api::Session::create(model, flags->session.options()));
+    api::SessionOptions options = flags->session.options();
+    options.kv = flags->kv.json();
+    auto session = need(api::Session::create(model, options));
     Chat(*flags, model, session).run();
   });
 }

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "tools/kv_flags.h"
 #include "tools/model_flags.h"
 #include "tools/progress.h"
 
@@ -16,6 +17,7 @@ static_assert(std::endian::native == std::endian::little, "rows are written as t
 struct LogitsFlags {
   ModelFlags model;
   SessionFlags session;
+  KvFlags kv;
   TokensFlags tokens;
   std::string out;
   int last = 0;
@@ -31,6 +33,7 @@ void logits(const LogitsFlags& flags) {
   }
   const api::Model model = flags.model.open();
   api::SessionOptions options = flags.session.options();
+  options.kv = flags.kv.json();
   if (options.n_ctx == 0) options.n_ctx = static_cast<int>(ids.size());
   auto session = need(api::Session::create(model, options));
 
@@ -64,11 +67,13 @@ void logits(const LogitsFlags& flags) {
   }
   progress.finish();
   if (flags.json) {
-    print_json({{"file", flags.out},
-                {"rows", rows},
-                {"n_vocab", session.info().n_vocab},
-                {"first_position", skipped},
-                {"type", "f32le"}});
+    Json json = {{"file", flags.out},
+                 {"rows", rows},
+                 {"n_vocab", session.info().n_vocab},
+                 {"first_position", skipped},
+                 {"type", "f32le"}};
+    if (flags.kv.given()) json["kv"] = Json::parse(need(session.kv()));
+    print_json(json);
   }
 }
 
@@ -80,6 +85,7 @@ void add_logits(CLI::App& app) {
   flags->model.add_to(c);
   flags->tokens.add_to(c);
   flags->session.add_to(c);
+  flags->kv.add_to(c);
   c->add_option("--last", flags->last, "Only the rows of the last N tokens")->check(in_range(1, 1 << 30));
   c->add_option("-o,--out", flags->out, "File to write: rows of n_vocab little-endian float32")->required();
   c->add_flag("--json", flags->json, "Describe the file as JSON on standard output");

@@ -14,6 +14,7 @@
 #include <optional>
 
 #include "tools/interrupt.h"
+#include "tools/kv_flags.h"
 #include "tools/log_softmax.h"
 #include "tools/model_flags.h"
 #include "tools/progress.h"
@@ -25,6 +26,7 @@ namespace {
 struct PerplexityFlags {
   ModelFlags model;
   SessionFlags session;
+  KvFlags kv;
   std::string file;
   std::string protocol = "half";
   int ctx = 512;
@@ -166,12 +168,15 @@ void perplexity(const PerplexityFlags& flags) {
 
   api::SessionOptions options = flags.session.options();
   options.n_ctx = flags.ctx;
+  options.kv = flags.kv.json();
   auto session = need(api::Session::create(model, options));
   const InterruptGuard guard(session);
-  // Fast numbers are shown beside what they cost: how far their predictions are from the exact ones.
+  // Fast numbers and a bounded memory are shown beside what they cost: how far their predictions are from those of
+  // exact numbers and a memory that holds everything.
   std::optional<api::Session> exact;
-  if (options.numerics == KEDGE_NUMERICS_FAST) {
+  if (options.numerics == KEDGE_NUMERICS_FAST || !options.kv.empty()) {
     options.numerics = KEDGE_NUMERICS_EXACT;
+    options.kv.clear();
     exact.emplace(need(api::Session::create(model, options)));
   }
   Divergence divergence;
@@ -205,6 +210,7 @@ void perplexity(const PerplexityFlags& flags) {
                {"numerics", flags.session.numerics},
                {"model", flags.model.path()}});
     if (exact) {
+      if (flags.kv.given()) json["kv"] = flags.kv.options();
       json["kl_mean"] = divergence.mean();
       json["kl_max"] = divergence.largest;
       json["same_top"] = divergence.same_top_share();
@@ -217,8 +223,9 @@ void perplexity(const PerplexityFlags& flags) {
                score.perplexity(), score.uncertainty(), score.n, n_chunks, flags.ctx, flags.protocol.c_str(),
                flags.session.numerics.c_str(), seconds));
   if (exact) {
-    print(format("against exact numerics: KL divergence mean %.6f, largest %.4f nats; same first choice %.2f %%\n",
-                 divergence.mean(), divergence.largest, 100 * divergence.same_top_share()));
+    print(format("against exact numerics%s: KL divergence mean %.6f, largest %.4f nats; same first choice %.2f %%\n",
+                 flags.kv.given() ? " and full memory" : "", divergence.mean(), divergence.largest,
+                 100 * divergence.same_top_share()));
   }
   if (flags.experts) print_experts(Json::parse(need(session.experts())));
 }
@@ -238,6 +245,7 @@ void add_perplexity(CLI::App& app) {
       ->capture_default_str();
   c->add_option("--chunks", flags->chunks, "Only the first N chunks; -1: all")->capture_default_str();
   flags->session.add_to(c, SessionFlags::kWithoutContext);
+  flags->kv.add_to(c);
   c->add_flag("--experts", flags->experts, "Also show what the routers of a mixture of experts did, layer by layer");
   c->add_flag("--json", flags->json, "Print the figures as JSON");
   c->footer("Example:\n  kedge perplexity -m model.gguf -f test.txt --ctx 2048 --protocol every");

@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "tools/interrupt.h"
+#include "tools/kv_flags.h"
 #include "tools/model_flags.h"
 #include "tools/progress.h"
 
@@ -13,6 +14,7 @@ namespace {
 struct RunFlags {
   ModelFlags model;
   SessionFlags session;
+  KvFlags kv;
   SamplerFlags sampler;
   std::string prompt;
   std::string file;
@@ -59,6 +61,7 @@ void print_result(const RunFlags& flags, const api::Model& model, const api::Ses
                 {"kv_bytes", session.info().kv_bytes},
                 {"seed", flags.sampler.seed},
                 {"settings", Json::parse(g.settings(), nullptr, false)}};
+    if (!g.kv().empty()) out["kv"] = Json::parse(g.kv(), nullptr, false);
     if (flags.logprobs >= 0) out["logprobs"] = logprobs_json(model, g);
     print_json(out);
     return;
@@ -68,8 +71,10 @@ void print_result(const RunFlags& flags, const api::Model& model, const api::Ses
     std::fprintf(stderr, "kedge: stopped: the context of %d tokens is full (--ctx sets its size)\n",
                  session.info().n_ctx);
   }
+  std::fflush(stdout);
+  const std::string memory = memory_line(g.kv());
+  if (!memory.empty()) std::fprintf(stderr, "%s\n", memory.c_str());
   if (flags.stats) {
-    std::fflush(stdout);
     std::fprintf(stderr,
                  "%zu prompt tokens in %.0f ms (%.1f tokens/s), %zu generated in %.0f ms (%.1f tokens/s), "
                  "end: %s, %d threads, KV %s\n",
@@ -83,7 +88,9 @@ void run(const RunFlags& flags, const std::string& prompt) {
   const api::Model model = flags.model.open();
   const auto ids = need(model.tokenize(prompt, !flags.no_bos, !flags.no_special));
   if (ids.empty()) throw Failure("the prompt is empty");
-  auto session = need(api::Session::create(model, flags.session.options()));
+  api::SessionOptions session_options = flags.session.options();
+  session_options.kv = flags.kv.json();
+  auto session = need(api::Session::create(model, session_options));
   const InterruptGuard guard(session);
 
   Progress progress("reading the prompt");
@@ -122,6 +129,7 @@ void add_run(CLI::App& app) {
       ->check(in_range(-1, 1 << 30))
       ->capture_default_str();
   flags->session.add_to(c);
+  flags->kv.add_to(c);
   flags->sampler.add_to(c);
   c->add_option("--logprobs", flags->logprobs,
                 "With --json: log-probabilities of the chosen and the N likeliest tokens")

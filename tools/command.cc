@@ -45,6 +45,14 @@ std::string read_text(const std::string& path) {
   return text;
 }
 
+void write_text(const std::string& path, std::string_view text) {
+  FILE* file = std::fopen(path.c_str(), "wb");
+  if (file == nullptr) throw Failure(path + ": " + std::strerror(errno));
+  const bool written = std::fwrite(text.data(), 1, text.size(), file) == text.size();
+  const int error = errno;
+  if (std::fclose(file) != 0 || !written) throw Failure(path + ": " + std::strerror(written ? errno : error));
+}
+
 std::vector<int32_t> parse_ids(std::string_view text, const std::string& what) {
   constexpr std::string_view kSeparators = ", \t\r\n[]";
   std::vector<int32_t> ids;

@@ -42,6 +42,7 @@ CLI::Validator in_range(double low, double high);
 
 // The whole file, or standard input when `path` is "-".
 std::string read_text(const std::string& path);
+void write_text(const std::string& path, std::string_view text);
 // Token ids separated by commas or white space; a JSON array is fine too. `what` names the source in the error.
 std::vector<int32_t> parse_ids(std::string_view text, const std::string& what);
 
@@ -66,6 +67,8 @@ void add_tokenize(CLI::App& app);
 void add_detokenize(CLI::App& app);
 void add_logits(CLI::App& app);
 void add_perplexity(CLI::App& app);
+void add_eval(CLI::App& app);
+void add_session(CLI::App& app);
 void add_bench(CLI::App& app);
 void add_quantize(CLI::App& app);
 void add_generate_model(CLI::App& app);

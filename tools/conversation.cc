@@ -10,19 +10,48 @@ void Conversation::reset(const std::string& system) {
   if (!system.empty()) messages_.push_back({{"role", "system"}, {"content", system}});
 }
 
+// Segments stay empty when roles are not marked.
+api::Result<api::MarkedTokens> Conversation::tokenize(const Json& messages) {
+  const std::string text = messages.dump(-1, ' ', false, Json::error_handler_t::replace);
+  if (mark_roles_) {
+    auto marked = model_.chat_tokenize_marked(text, template_options_);
+    if (marked.ok() || marked.error().code != KEDGE_UNSUPPORTED) return marked;
+    mark_roles_ = false;
+  }
+  auto tokens = model_.chat_tokenize(text, template_options_);
+  if (!tokens.ok()) return tokens.error();
+  return api::MarkedTokens{*std::move(tokens), ""};
+}
+
+// The part of the segments behind what the session holds, whose segments it knows.
+api::Status Conversation::announce(const std::string& segments, size_t held) {
+  if (segments.empty()) return {};
+  Json fresh = Json::array();
+  for (Json& segment : Json::parse(segments)) {
+    Json& range = segment.at("range");
+    if (range.at(1).get<size_t>() <= held) continue;
+    range[0] = std::max(range.at(0).get<size_t>(), held);
+    fresh.push_back(std::move(segment));
+  }
+  if (const auto told = session_.add_segments(fresh.dump()); !told.ok()) return told.error();
+  return {};
+}
+
 api::Result<Conversation::Turn> Conversation::say(const std::string& message, const api::GenerateOptions& options) {
   Json messages = messages_;
   messages.push_back({{"role", "user"}, {"content", message}});
-  const auto prompt =
-      model_.chat_tokenize(messages.dump(-1, ' ', false, Json::error_handler_t::replace), template_options_);
+  const bool wanted = mark_roles_;
+  const auto prompt = tokenize(messages);
   if (!prompt.ok()) return prompt.error();
 
-  const std::span<const int32_t> ids(*prompt);
+  const std::span<const int32_t> ids(prompt->tokens);
   const auto held = session_.tokens();
   const size_t limit = std::min(held.size(), ids.size() - std::min<size_t>(1, ids.size()));  // one token must be read
   const size_t common = static_cast<size_t>(
       std::mismatch(held.begin(), held.begin() + static_cast<std::ptrdiff_t>(limit), ids.begin()).first - held.begin());
   if (const auto status = session_.truncate(static_cast<int>(common)); !status.ok()) return status.error();
+
+  if (const auto status = announce(prompt->segments, common); !status.ok()) return status.error();
 
   const auto generation = session_.generate(ids.subspan(common), options);
   if (!generation.ok()) return generation.error();
@@ -33,7 +62,9 @@ api::Result<Conversation::Turn> Conversation::say(const std::string& message, co
             .n_prompt = r.n_prompt,
             .n_generated = r.n_tokens,
             .prefill_ms = r.prefill_ms,
-            .decode_ms = r.decode_ms};
+            .decode_ms = r.decode_ms,
+            .kv = std::string(generation->kv()),
+            .unmarked = wanted && !mark_roles_};
   // A turn stopped before its first word leaves no empty answer behind.
   if (turn.finish == KEDGE_FINISH_CANCELLED && turn.text.empty()) return turn;
   messages_ = std::move(messages);

@@ -20,10 +20,13 @@ class Conversation {
     size_t n_generated = 0;
     double prefill_ms = 0;
     double decode_ms = 0;
+    std::string kv;         // JSON: what the memory did
+    bool unmarked = false;  // roles were asked for, but this tokenizer cannot tell which tokens are whose
   };
 
-  Conversation(const api::Model& model, api::Session& session, std::string template_options)
-      : model_(model), session_(session), template_options_(std::move(template_options)) {}
+  // `mark_roles`: the memory is told whose tokens are whose, for a session that evicts.
+  Conversation(const api::Model& model, api::Session& session, std::string template_options, bool mark_roles)
+      : model_(model), session_(session), template_options_(std::move(template_options)), mark_roles_(mark_roles) {}
 
   // Forgets all turns; a system message (empty: none) begins the next conversation.
   void reset(const std::string& system);
@@ -35,9 +38,13 @@ class Conversation {
   const std::string& system() const { return system_; }
 
  private:
+  api::Result<api::MarkedTokens> tokenize(const Json& messages);
+  api::Status announce(const std::string& segments, size_t held);
+
   const api::Model& model_;
   api::Session& session_;
   std::string template_options_;
+  bool mark_roles_;
   std::string system_;
   Json messages_ = Json::array();
 };

@@ -27,9 +27,14 @@ void set_handler(void (*handler)(int)) {
 
 }  // namespace
 
-InterruptGuard::InterruptGuard(api::Session& session) : session_(session) {
+InterruptGuard::InterruptGuard(api::Session& session) : session_(&session) {
   g_interrupted.store(false);
   g_session.store(session.get());
+  set_handler(on_interrupt);
+}
+
+InterruptGuard::InterruptGuard() {
+  g_interrupted.store(false);
   set_handler(on_interrupt);
 }
 
@@ -42,7 +47,7 @@ bool InterruptGuard::interrupted() { return g_interrupted.load(); }
 
 void InterruptGuard::clear() {
   g_interrupted.store(false);
-  session_.set_cancel(false);
+  if (session_ != nullptr) session_->set_cancel(false);
 }
 
 }  // namespace kedge::tools

@@ -9,6 +9,8 @@ namespace kedge::tools {
 class InterruptGuard {
  public:
   explicit InterruptGuard(api::Session& session);
+  // Of no session: Ctrl-C is only noted, for callbacks that ask interrupted().
+  InterruptGuard();
   ~InterruptGuard();
   InterruptGuard(const InterruptGuard&) = delete;
   InterruptGuard& operator=(const InterruptGuard&) = delete;
@@ -18,7 +20,7 @@ class InterruptGuard {
   void clear();
 
  private:
-  api::Session& session_;
+  api::Session* session_ = nullptr;
 };
 
 }  // namespace kedge::tools

@@ -14,8 +14,13 @@ void complain(const std::string& message) {
 
 // The help of the subcommand that was meant, for the hint after a wrong use.
 std::string help_of(const CLI::App& app) {
-  for (const CLI::App* sub : app.get_subcommands()) return "kedge " + sub->get_name() + " --help";
-  return "kedge --help";
+  std::string command = "kedge";
+  const CLI::App* at = &app;
+  while (!at->get_subcommands().empty()) {
+    at = at->get_subcommands().front();
+    command += " " + at->get_name();
+  }
+  return command + " --help";
 }
 
 int parse_and_run(CLI::App& app, int argc, char** argv) {
@@ -55,6 +60,8 @@ int main(int argc, char** argv) {
     add_detokenize(app);
     add_logits(app);
     add_perplexity(app);
+    add_eval(app);
+    add_session(app);
     add_bench(app);
     add_quantize(app);
     add_generate_model(app);

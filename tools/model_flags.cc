@@ -15,7 +15,7 @@ namespace fs = std::filesystem;
 constexpr const char* kDefaultModel = "scout";
 
 const std::map<std::string, kedge_kv_type> kKvTypes = {
-    {"f32", KEDGE_KV_F32}, {"f16", KEDGE_KV_F16}, {"q8_0", KEDGE_KV_Q8_0}};
+    {"f32", KEDGE_KV_F32}, {"f16", KEDGE_KV_F16}, {"q8_0", KEDGE_KV_Q8_0}, {"q4_0", KEDGE_KV_Q4_0}};
 
 // Where embedded models are looked for: beside an installed command, in the tree a build lies in, in the source tree.
 std::vector<fs::path> model_folders() {

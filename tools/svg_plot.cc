@@ -21,31 +21,15 @@ constexpr double kLegend = kRight + 24;
 constexpr double kLegendLine = 22;
 constexpr size_t kLegendChars = 24;
 
-// Colours that the colour-blind can tell apart (Okabe and Ito 2008).
-constexpr std::array<const char*, 6> kColours = {"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b58900", "#56b4e9"};
+// Colours that the colour-blind can tell apart (Okabe and Ito 2008), then some for charts with many lines.
+constexpr std::array<const char*, 13> kColours = {"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b58900",
+                                                  "#56b4e9", "#333333", "#7b3fa0", "#8c564b", "#76b041",
+                                                  "#999999", "#e377c2", "#00b7b7"};
 
 const char* colour(const PlotSeries& s) { return kColours[static_cast<size_t>(s.colour) % kColours.size()]; }
 
-std::string escaped(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '<') {
-      out += "&lt;";
-    } else if (c == '>') {
-      out += "&gt;";
-    } else if (c == '&') {
-      out += "&amp;";
-    } else if (c == '"') {
-      out += "&quot;";
-    } else {
-      out += c;
-    }
-  }
-  return out;
-}
-
 std::string text(double x, double y, const char* style, const std::string& value) {
-  return format("<text x=\"%.1f\" y=\"%.1f\" class=\"%s\">", x, y, style) + escaped(value) + "</text>\n";
+  return format("<text x=\"%.1f\" y=\"%.1f\" class=\"%s\">", x, y, style) + svg_escaped(value) + "</text>\n";
 }
 
 std::string line(double x1, double y1, double x2, double y2, const char* attributes) {
@@ -112,7 +96,12 @@ class ChartDrawing {
       }
     }
     x_ = chart.x_log2 ? log2_axis(x_low, x_high) : linear_axis(x_high, 8);
-    y_ = linear_axis(y_high * 1.05, 6);
+    if (!chart.x_ticks.empty()) {
+      x_.ticks = chart.x_ticks;
+      x_.low = x_.ticks.front();
+      x_.high = x_.ticks.size() > 1 ? x_.ticks.back() : 2 * x_.low;
+    }
+    y_ = linear_axis(chart.y_high > 0 ? chart.y_high : y_high * 1.05, 6);
   }
 
   std::string draw() const {
@@ -190,6 +179,24 @@ bool has_points(const PlotChart& c) {
 }
 
 }  // namespace
+
+std::string svg_escaped(const std::string& text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '<') {
+      out += "&lt;";
+    } else if (c == '>') {
+      out += "&gt;";
+    } else if (c == '&') {
+      out += "&amp;";
+    } else if (c == '"') {
+      out += "&quot;";
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
 
 std::string svg_document(const std::string& heading, const std::vector<PlotChart>& charts) {
   const auto shown = static_cast<double>(std::count_if(charts.begin(), charts.end(), has_points));

@@ -40,7 +40,7 @@ TEST(Commands, HelpAndVersion) {
   EXPECT_EQ(version.exit_code, 0);
   EXPECT_EQ(version.out.rfind("kedge ", 0), 0u);
   for (const char* command : {"run", "chat", "inspect", "tokenize", "detokenize", "logits", "perplexity", "bench",
-                              "quantize", "generate-model", "doctor"}) {
+                              "quantize", "generate-model", "doctor", "eval", "session"}) {
     const Outcome help = run_command({command, "--help"});
     EXPECT_EQ(help.exit_code, 0) << command;
     EXPECT_NE(help.out.find("Usage"), std::string::npos) << command;
@@ -119,6 +119,39 @@ TEST(Commands, RunStreamsTheText) {
   EXPECT_EQ(plain.exit_code, 0) << plain.err;
   // Bytes that are no character come out as they are in one and as U+FFFD in both forms of text.
   EXPECT_EQ(plain.out, run_json(with_json).at("text").get<std::string>() + "\n");
+}
+
+TEST(Commands, RunWithinABudget) {
+  std::string prompt;
+  for (int i = 0; i < 40; ++i) prompt += "line " + std::to_string(i * i) + "\n";
+  std::vector<std::string> args = {"run", "-m", tiny_model(), "-p", prompt, "-n", "8", "--temp", "0", "--ignore-eos"};
+  const Outcome whole = run_command(args);
+  EXPECT_EQ(whole.err, "") << "nothing leaves a memory without a budget";
+  args.insert(args.end(), {"--kv-budget", "64", "--kv-policy", "recency"});
+  const Outcome bounded = run_command(args);
+  EXPECT_EQ(bounded.exit_code, 0) << bounded.err;
+  EXPECT_EQ(bounded.err.rfind("memory: ", 0), 0u) << bounded.err;
+  EXPECT_NE(bounded.err.find(" evicted"), std::string::npos) << bounded.err;
+  args.push_back("--json");
+  const Outcome json = run_command(args);
+  EXPECT_GT(json.json().at("kv").at("evicted").get<int>(), 0) << json.out;
+  EXPECT_LE(json.json().at("kv").at("hot").get<int>(), 64);
+}
+
+TEST(Commands, SessionGoesOn) {
+  const std::string file = scratch("saved.session");
+  const Json saved =
+      run_json({"session", "save", "-m", tiny_model(), "-p", "Once upon", "--ctx", "64", "-o", file, "--json"});
+  EXPECT_EQ(saved.at("file"), file);
+  const Json kv = run_json({"session", "info", file, "-m", tiny_model(), "--json"});
+  EXPECT_EQ(kv.at("n_past"), saved.at("n_past"));
+  const std::vector<std::string> more = {"-n", "6", "--temp", "0", "--ignore-eos", "--json"};
+  std::vector<std::string> load = {"session", "load", file, "-m", tiny_model()};
+  load.insert(load.end(), more.begin(), more.end());
+  std::vector<std::string> run = {"run", "-m", tiny_model(), "-p", "Once upon", "--ctx", "64"};
+  run.insert(run.end(), more.begin(), more.end());
+  EXPECT_EQ(run_json(load).at("tokens"), run_json(run).at("tokens")) << "as if the program had never ended";
+  EXPECT_EQ(run_json(load).at("n_prompt"), 0);
 }
 
 TEST(Commands, RunTellsThatTheContextIsFull) {

@@ -41,6 +41,29 @@ TEST(WrongUse, BadKvType) {
                  {"--kv-type", "q9", "q8_0"});
 }
 
+TEST(WrongUse, BadMemoryFlags) {
+  const auto refused = [](const char* flag, const char* value) {
+    expect_refused(run_command({"run", "-m", tiny_model(), "-p", "x", flag, value}), kUsage, {flag, value});
+  };
+  refused("--kv-policy", "lucky");
+  refused("--kv-cold", "attic");
+  refused("--anchor-cap", "1.5");
+  refused("--anchor-detect", "maybe");
+  refused("--kv-cold-type", "q9");
+  expect_refused(run_command({"run", "-m", tiny_model(), "-p", "x", "--kv-budget", "plenty"}), kFailure, {"plenty"});
+}
+
+TEST(WrongUse, Session) {
+  expect_refused(run_command({"session"}), kUsage, {"kedge session --help"});
+  expect_refused(run_command({"session", "save", "-m", tiny_model(), "-p", "x"}), kUsage, {"--out"});
+  expect_refused(run_command({"session", "load", "-m", tiny_model()}), kUsage, {"session"});
+  expect_refused(run_command({"session", "load", "/nonexistent/s", "-m", tiny_model()}), kFailure, {"/nonexistent/s"});
+  expect_refused(run_command({"session", "save", "-m", tiny_model(), "-p", "x", "-o", "/nonexistent/folder/s"}),
+                 kFailure, {"/nonexistent/folder/s"});
+  const std::string file = write_scratch("notes.session", "these are notes, not a session\n");
+  expect_refused(run_command({"session", "info", file, "-m", tiny_model()}), kFailure, {file});
+}
+
 TEST(WrongUse, MissingFile) {
   for (const char* command : {"run", "chat", "inspect", "tokenize", "bench"}) {
     const Outcome o = run_command({command, "-m", "/nonexistent/model.gguf"}, "x");

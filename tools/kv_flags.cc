@@ -1,0 +1,143 @@
+#include "tools/kv_flags.h"
+
+#include <algorithm>
+#include <map>
+
+namespace kedge::tools {
+
+const std::vector<std::string> kKvPolicies = {"anchor", "anchor-basic", "full",   "recency", "sinks",
+                                              "h2o",    "tova",         "snapkv", "keydiff", "random"};
+
+namespace {
+
+// "2048" is a number in JSON; "64MiB" and "25%" are text. What they mean is the library's business.
+Json amount(const std::string& text) {
+  const bool digits = !text.empty() && text.size() < 16 && text.find_first_not_of("0123456789") == std::string::npos;
+  return digits ? Json(std::stoll(text)) : Json(text);
+}
+
+std::string cold_place(const std::string& text) {
+  if (text == "off" || text == "ram" || (text.rfind("file:", 0) == 0 && text.size() > 5)) return "";
+  return "'" + text + "' is none of off, ram, file:PATH";
+}
+
+// "DOC-83FA, parse_header and 3 more".
+std::string names_of(const Json& detached) {
+  constexpr size_t kShown = 5;
+  std::string names;
+  for (size_t i = 0; i < std::min(detached.size(), kShown); ++i) {
+    names += (i > 0 ? ", " : "") + detached[i].value("reference", std::string("?"));
+  }
+  if (detached.size() > kShown) names += format(" and %zu more", detached.size() - kShown);
+  return names;
+}
+
+uint64_t count(const Json& kv, const char* name) { return kv.value(name, uint64_t{0}); }
+
+}  // namespace
+
+void KvFlags::add_to(CLI::App* command, Which which) {
+  const auto add = [&](auto&&... arguments) { return command->add_option(arguments...)->group("Memory"); };
+  if (which == kAll) {
+    add("--kv-budget", budget, "Tokens the memory holds, or bytes (64MiB), or a share of the context (25%)")
+        ->type_name("N|BYTES|%");
+    add("--kv-policy", policy, "What stays when it is full [anchor]")->check(CLI::IsMember(kKvPolicies));
+    add("--kv-cold", cold, "Where evicted tokens go, to be recalled: off, ram or file:PATH [off]")
+        ->check(CLI::Validator(cold_place, ""))
+        ->type_name("PLACE");
+  }
+  add("--kv-sinks", sinks_, "First tokens that always stay [4]")->check(in_range(0, 1 << 20));
+  add("--kv-recent", recent_, "Latest tokens that always stay, or their share of the budget [12.5%]")->type_name("N|%");
+  add("--anchor-threshold", anchor_threshold_, "Percentile of attention above which a weak reference is kept too [0.6]")
+      ->check(in_range(0, 1));
+  add("--anchor-cap", anchor_cap_, "Share of the budget that kept references may take [0.75]")->check(in_range(0, 1));
+  add("--anchor-margin", anchor_margin_, "Tokens kept on either side of a reference [4]")->check(in_range(0, 1 << 20));
+  if (which == kAll) {
+    add("--anchor-detect", anchor_detect_, "Look for references in all text [on]")->check(CLI::IsMember({"on", "off"}));
+  }
+  add("--kv-cold-budget", cold_budget_, "Bytes of evicted tokens to hold for recall [256MiB]")->type_name("BYTES");
+  add("--kv-cold-type", cold_type_, "Type of the evicted keys and values [same]")
+      ->check(CLI::IsMember({"same", "q8_0", "q4_0"}));
+  add("--recall-threshold", recall_threshold_,
+      "Also recall tokens that could get this share of attention; 0: only those that text refers to [0]")
+      ->check(in_range(0, 1));
+}
+
+Json KvFlags::options() const {
+  Json kv = Json::object();
+  const auto text = [&](const char* name, const std::string& value) {
+    if (!value.empty()) kv[name] = value;
+  };
+  const auto number = [&](const char* name, const auto& value) {
+    if (value) kv[name] = *value;
+  };
+  if (!budget.empty()) kv["budget"] = amount(budget);
+  text("policy", policy);
+  number("sinks", sinks_);
+  if (!recent_.empty()) kv["recent"] = amount(recent_);
+  number("anchor_threshold", anchor_threshold_);
+  number("anchor_cap", anchor_cap_);
+  number("anchor_margin", anchor_margin_);
+  if (!anchor_detect_.empty()) kv["anchor_detect"] = anchor_detect_ == "on";
+  text("cold", cold);
+  if (!cold_budget_.empty()) kv["cold_budget"] = amount(cold_budget_);
+  text("cold_type", cold_type_);
+  number("recall_threshold", recall_threshold_);
+  return kv;
+}
+
+std::string KvFlags::json() const { return given() ? options().dump() : ""; }
+
+std::string memory_line(std::string_view text) {
+  const Json kv = Json::parse(text, nullptr, false);
+  if (!kv.is_object()) return "";
+  const uint64_t evicted = count(kv, "evicted");
+  const uint64_t recalled = count(kv, "recalled");
+  const uint64_t refused = count(kv, "pins_refused");
+  const Json detached = kv.value("detached", Json::array());
+  if (evicted + recalled + refused + detached.size() == 0) return "";
+  std::string line = format("memory: %llu hot", static_cast<unsigned long long>(count(kv, "hot")));
+  const auto add = [&](uint64_t n, const char* what) {
+    if (n > 0) line += format(", %llu %s", static_cast<unsigned long long>(n), what);
+  };
+  add(evicted, "evicted");
+  if (const uint64_t demoted = count(kv, "demoted"); evicted > 0 && demoted > 0) {
+    line += format(" (%llu demoted)", static_cast<unsigned long long>(demoted));
+  }
+  add(recalled, "recalled");
+  add(refused, refused == 1 ? "pin refused" : "pins refused");
+  if (!detached.empty()) {
+    add(detached.size(), detached.size() == 1 ? "detached reference: " : "detached references: ");
+    line += names_of(detached);
+  }
+  return line;
+}
+
+std::string memory_report(std::string_view text) {
+  const Json kv = Json::parse(text, nullptr, false);
+  if (!kv.is_object()) return "";
+  const auto n = [&](const char* name) { return static_cast<unsigned long long>(count(kv, name)); };
+  std::string out = format("%llu of %llu tokens hot (policy %s, budget %llu), %s", n("hot"), n("n_past"),
+                           kv.value("policy", std::string("?")).c_str(), n("budget"),
+                           human_bytes(kv.value("hot_bytes", 0.0)).c_str());
+  if (n("cold_tokens") > 0) {
+    out += format("; %llu cold, %s", n("cold_tokens"), human_bytes(kv.value("cold_bytes", 0.0)).c_str());
+  }
+  out += format("\nso far %llu evicted (%llu demoted, %llu lost), %llu recalled, %llu pins refused", n("evicted"),
+                n("demoted"), n("lost"), n("recalled"), n("pins_refused"));
+  std::map<std::string, uint64_t> states;
+  for (const Json& run : kv.value("tokens", Json::array())) {
+    // A run names its first and its last position.
+    states[run.value("state", std::string("?"))] += count(run, "last") - count(run, "first") + 1;
+  }
+  std::string line;
+  for (const auto& [state, tokens] : states) {
+    line += format("%s%llu %s", line.empty() ? "" : ", ", static_cast<unsigned long long>(tokens), state.c_str());
+  }
+  if (!line.empty()) out += "\nnow " + line;
+  const Json detached = kv.value("detached", Json::array());
+  if (!detached.empty()) out += "\ndetached references: " + names_of(detached);
+  return out;
+}
+
+}  // namespace kedge::tools
