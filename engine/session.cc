@@ -76,7 +76,7 @@ Result<std::unique_ptr<Session::State>> Session::State::make(std::shared_ptr<con
 Status Session::State::use(std::unique_ptr<KvMemory> used) {
   memory = std::move(used);
   options.chunk = std::min(options.chunk, memory->budget());
-  const bool watch = memory->bounded() && memory->policy().observe.rows > 0;
+  const bool watch = memory->bounded() && (memory->policy().observe.rows > 0 || memory->options().recall_threshold > 0);
   KEDGE_ASSIGN(made, StepBuffers::make(model->config(), model->network().floats_per_row(), options.chunk,
                                        memory->budget(), watch, options.n_threads, fast));
   buffers = std::move(made);

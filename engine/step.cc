@@ -33,6 +33,7 @@ Step::Step(const ModelConfig& config, const KernelTable& kernels, bool fast, con
       tokens_(tokens),
       n_(static_cast<int>(tokens.size())),
       position_(kv_.next_position()),
+      probed_(memory.probed_row(n_)),
       watched_(memory.first_watched(n_)),
       first_logit_row_(first_logit_row),
       sink_(sink),

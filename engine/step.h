@@ -128,6 +128,7 @@ class Step {
   AttendRows attend_rows(int layer, int kv_head, int first_row, int n_rows, const float* q, float* out, int thread);
   // Rows whose attention the memory's policy counts: the same bits, and what every slot got of them.
   void attend_watched(int layer, int first_row, const float* q, float* out);
+  void probe(int layer, const float* q, float* out);
   void count_attention(int layer, int kv_head, const AttendRows& rows, int first_row, int n_rows);
   // Few rows over a long context: chunks of the context are the units, not only kv-heads. The bits are the same.
   void attend_by_chunks(int layer, int n_chunks, const float* q, float* out);
@@ -150,6 +151,7 @@ class Step {
   std::span<const int32_t> tokens_;
   int n_;
   int position_;  // of the step's first row
+  int probed_;    // row whose queries the memory holds against its cold tier, -1: none
   int watched_;   // first row whose attention is counted
   int first_logit_row_;
   const LogitSink& sink_;

@@ -108,6 +108,21 @@ void Step::attend_watched(int layer, int first_row, const float* q, float* out) 
   });
 }
 
+// The row's attention once more, for what every slot gets of it.
+void Step::probe(int layer, const float* q, float* out) {
+  const int group = config_.n_heads / config_.n_kv_heads;
+  if (layer == 0) memory_.begin_probe();
+  team_.each(to_size(config_.n_kv_heads), [&](size_t kv_head, int thread) {
+    const int h = static_cast<int>(kv_head);
+    AttendRows rows = attend_rows(layer, h, probed_, 1, q, out, thread);
+    rows.token_mass = b_.token_mass[to_size(thread)].data();
+    rows.token_mass_stride = b_.token_mass_stride;
+    k_.attend(rows);
+    memory_.probe(kv_.table_of(layer, h), rows.q[0], group, rows.scale, rows.token_mass, rows.token_mass_stride,
+                  rows.end[0]);
+  });
+}
+
 void Step::attend(int layer, const float* q, const float* k, const float* v, float* out) {
   const KvLayout layout = kv_.layout();
   const int n_kv = config_.n_kv_heads;
@@ -125,6 +140,7 @@ void Step::attend(int layer, const float* q, const float* k, const float* v, flo
   n_ < kFewRows ? store(0, to_size(n_), 0) : team_.split(to_size(n_), kPageTokens, store);
   const int n_chunks = (kv_.most_slots() + n_ + kChunkTokens - 1) / kChunkTokens;
   const bool alike = watched_ == 0 || watched_ == n_;  // every row is watched, or none
+  if (probed_ >= 0) probe(layer, q, out);
   if (n_ <= b_.attend_part_rows && n_chunks > 1 && alike) return attend_by_chunks(layer, n_chunks, q, out);
   const int tile = std::max(1, kMaxAttendRows / (config_.n_heads / n_kv));
   const int tiles = (watched_ + tile - 1) / tile;

@@ -90,9 +90,10 @@ struct ColdStore::Sealed {
   }
 };
 
-Result<ColdStore> ColdStore::create(const KvLayout& layout, int n_tables, size_t budget_bytes,
-                                    const std::string& path) {
+Result<ColdStore> ColdStore::create(const KvLayout& layout, int n_tables, size_t budget_bytes, const std::string& path,
+                                    bool digests) {
   ColdStore store;
+  store.digests_ = digests;
   store.layout_ = layout;
   store.n_tables_ = n_tables;
   store.max_blocks_ = budget_bytes / store.block_bytes();
@@ -147,6 +148,22 @@ Result<ColdStore::Place> ColdStore::place(int32_t position, bool anchored, std::
 
 Status ColdStore::seal(uint64_t id) {
   Block& block = blocks_.at(id);
+  if (digests_) {
+    const auto d = static_cast<size_t>(layout_.head_dim_k);
+    auto digest = std::make_shared<std::vector<float>>(static_cast<size_t>(n_tables_) * 2 * d);
+    float k[kMaxHeadDim];
+    for (size_t t = 0; t < static_cast<size_t>(n_tables_); ++t) {
+      float* least = digest->data() + t * 2 * d;
+      for (int slot = 0; slot < kPageTokens; ++slot) {
+        kv_load(layout_, block.bytes.data() + t * page_bytes(), slot, k, nullptr);
+        for (size_t i = 0; i < d; ++i) {
+          least[i] = slot == 0 ? k[i] : std::min(least[i], k[i]);
+          least[d + i] = slot == 0 ? k[i] : std::max(least[d + i], k[i]);
+        }
+      }
+    }
+    block.digest = std::move(digest);
+  }
   auto sealed = std::make_shared<Sealed>();
   sealed->sum = checksum(block.bytes.data(), block.bytes.size());
   if (file_ == nullptr) {
@@ -246,6 +263,35 @@ void ColdStore::drop_from(int32_t position) {
   for (const int32_t p : positions()) {
     if (p >= position) drop(p);
   }
+}
+
+std::vector<uint64_t> ColdStore::digested() const {
+  std::vector<uint64_t> ids;
+  for (const uint64_t id : blocks()) {
+    if (blocks_.at(id).digest != nullptr) ids.push_back(id);
+  }
+  std::sort(ids.begin(), ids.end());
+  return ids;
+}
+
+float ColdStore::bound(uint64_t block, int table, const float* q) const {
+  const auto d = static_cast<size_t>(layout_.head_dim_k);
+  const float* least = blocks_.at(block).digest->data() + static_cast<size_t>(table) * 2 * d;
+  float sum = 0;
+  for (size_t i = 0; i < d; ++i) sum += std::max(q[i] * least[i], q[i] * least[d + i]);
+  return sum;
+}
+
+std::vector<int32_t> ColdStore::tokens_of(uint64_t id) const {
+  std::vector<int32_t> tokens;
+  const Block& block = blocks_.at(id);
+  for (int i = 0; i < block.used; ++i) {
+    const int32_t position = block.positions[static_cast<size_t>(i)];
+    const auto found = where_.find(position);
+    if (found != where_.end() && found->second.block == id) tokens.push_back(position);
+  }
+  std::sort(tokens.begin(), tokens.end());
+  return tokens;
 }
 
 size_t ColdStore::bytes() const { return blocks_.size() * block_bytes(); }

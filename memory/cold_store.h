@@ -27,7 +27,9 @@ class ColdStore {
  public:
   // `path` empty: in memory. `layout` is that of the cold pages. Errors: kIo (the file cannot be made), kCapacity (the
   // budget is smaller than two blocks).
-  static Result<ColdStore> create(const KvLayout& layout, int n_tables, size_t budget_bytes, const std::string& path);
+  // `digests`: full blocks keep the range of their keys in every dimension, for bound().
+  static Result<ColdStore> create(const KvLayout& layout, int n_tables, size_t budget_bytes, const std::string& path,
+                                  bool digests = false);
 
   // Copies a token that is in `slot` of every table of the sequence. Tokens that had to go for it are appended to
   // `lost`. Errors: kIo (disk full; the token is not kept).
@@ -40,6 +42,14 @@ class ColdStore {
              const KernelTable& kernels) const;
   void drop(int32_t position);
   void drop_from(int32_t position);  // and all behind it
+
+  // The blocks that have a digest, oldest first.
+  std::vector<uint64_t> digested() const;
+  // No key of the block in this table has a larger product with q, head_dim_k values (Quest, Tang et al. 2024, arXiv
+  // 2406.10774).
+  float bound(uint64_t block, int table, const float* q) const;
+  // The tokens of a block that are still kept, ascending.
+  std::vector<int32_t> tokens_of(uint64_t block) const;
 
   size_t tokens() const { return where_.size(); }
   size_t bytes() const;  // of the blocks, in memory or in the file
@@ -61,8 +71,9 @@ class ColdStore {
  private:
   struct Sealed;
   struct Block {
-    std::shared_ptr<const Sealed> sealed;  // null while it is open
-    std::vector<std::byte> bytes;          // of an open block
+    std::shared_ptr<const Sealed> sealed;              // null while it is open
+    std::vector<std::byte> bytes;                      // of an open block
+    std::shared_ptr<const std::vector<float>> digest;  // [table][least, largest][head_dim_k]
     std::array<int32_t, kPageTokens> positions;
     int used = 0;
     int live = 0;
@@ -85,6 +96,7 @@ class ColdStore {
   KvLayout layout_;
   int n_tables_ = 0;
   size_t max_blocks_ = 0;
+  bool digests_ = false;
   std::shared_ptr<ColdFile> file_;  // null: in memory
   uint64_t next_block_ = 0;
   std::unordered_map<uint64_t, Block> blocks_;

@@ -37,8 +37,9 @@ void add_value_norms(const KvSequence& sequence, int table, std::span<const int3
   }
 }
 
-// The cosine of each key with the mean of all normalised keys.
-std::vector<float> key_likeness(const KvSequence& sequence, int table, std::span<const int32_t> order) {
+// The cosine of each key with the mean of all normalised keys, times `weight`, added to `sums`.
+void add_key_likeness(const KvSequence& sequence, int table, std::span<const int32_t> order, float weight,
+                      std::span<float> sums) {
   const KvLayout& layout = sequence.layout();
   const size_t d = to_size(layout.head_dim_k);
   std::vector<float> keys(order.size() * d);
@@ -57,13 +58,11 @@ std::vector<float> key_likeness(const KvSequence& sequence, int table, std::span
   float length = 0;
   for (const float m : mean) length += m * m;
   const float inverse = length > 0 ? 1.0f / std::sqrt(length) : 0.0f;
-  std::vector<float> likeness(order.size());
   for (size_t i = 0; i < order.size(); ++i) {
     float dot = 0;
     for (size_t j = 0; j < d; ++j) dot += keys[i * d + j] * mean[j];
-    likeness[i] = std::clamp(dot * inverse, -1.0f, 1.0f);
+    sums[i] += weight * std::clamp(dot * inverse, -1.0f, 1.0f);
   }
-  return likeness;
 }
 
 }  // namespace
@@ -124,17 +123,22 @@ KvMemory::Choice KvMemory::choose(int table, int n_keep, std::span<const TagSpan
   const size_t n = order.size();
   std::vector<int32_t> positions(n);
   std::vector<uint32_t> scores(n);
-  std::vector<float> norms(policy_->wants_value_norm ? n : 0);
+  const bool is_idle = idle(table);
+  const auto wanted = [&](EvictionPolicy::Wants w) {
+    return w == EvictionPolicy::Wants::kAlways ||
+           w == (is_idle ? EvictionPolicy::Wants::kIdleHeads : EvictionPolicy::Wants::kBusyHeads);
+  };
+  std::vector<float> norms(wanted(policy_->value_norm) ? n : 0);
+  std::vector<float> likeness(wanted(policy_->key_likeness) ? n : 0);
   std::vector<uint64_t> sums(n);
   for (size_t i = 0; i < n; ++i) positions[i] = by_slot[to_size(order[i])];
   for (int t = first; t < last; ++t) {
     const auto slot_scores = const_cast<KvSequence&>(sequence_).scores(t);
     for (size_t i = 0; i < n; ++i) sums[i] += slot_scores[to_size(order[i])];
-    if (policy_->wants_value_norm) add_value_norms(sequence_, t, order, norms);
+    if (!norms.empty()) add_value_norms(sequence_, t, order, norms);
+    if (!likeness.empty()) add_key_likeness(sequence_, t, order, 1.0f / static_cast<float>(last - first), likeness);
   }
   for (size_t i = 0; i < n; ++i) scores[i] = static_cast<uint32_t>(sums[i] / to_size(last - first));
-  std::vector<float> likeness;
-  if (policy_->wants_key_likeness) likeness = key_likeness(sequence_, first, order);
   const std::vector<TokenTag> tags = tags_of(positions, spans);
 
   EvictionView view;
@@ -144,6 +148,7 @@ KvMemory::Choice KvMemory::choose(int table, int n_keep, std::span<const TagSpan
   view.value_norm = norms;
   view.key_likeness = likeness;
   view.next_position = sequence_.next_position();
+  view.idle = is_idle;
   view.knobs = knobs();
   view.random_key = checksum(&counts_.events, sizeof counts_.events, options_.seed + static_cast<uint64_t>(first));
   std::vector<Rank> ranks(n);
@@ -212,6 +217,24 @@ void KvMemory::record(const Choice& choice, int table, KvWhy why) {
                         retention_ ^ static_cast<uint64_t>(table + 1));
 }
 
+void KvMemory::watch_sinks() {
+  for (int t = 0; t < sequence_.n_tables(); ++t) {
+    const auto positions = sequence_.positions(t);
+    const auto scores = sequence_.scores(t);
+    for (size_t s = 0; s < positions.size(); ++s) {
+      all_attention_[to_size(t)] += scores[s];
+      if (positions[s] < options_.sinks) sink_attention_[to_size(t)] += scores[s];
+    }
+  }
+}
+
+bool KvMemory::idle(int table) const {
+  if (table < 0) return false;  // one ranking for all
+  const uint64_t all = all_attention_[to_size(table)];
+  return all > 0 && static_cast<double>(sink_attention_[to_size(table)]) >=
+                        static_cast<double>(kIdleShare) * static_cast<double>(all);
+}
+
 void KvMemory::age_scores() {
   if (policy_->observe.after == Observation::After::kKeep) return;
   for (int t = 0; t < sequence_.n_tables(); ++t) {
@@ -219,6 +242,17 @@ void KvMemory::age_scores() {
       s = policy_->observe.after == Observation::After::kHalve ? s / 2 : 0;
     }
   }
+}
+
+// Every table's victims are hot everywhere no more.
+void KvMemory::note_victims(std::span<const Choice> choices) {
+  std::vector<int32_t> gone;
+  for (const Choice& c : choices) gone.insert(gone.end(), c.positions.begin(), c.positions.end());
+  std::sort(gone.begin(), gone.end());
+  const std::vector<int32_t> before = hot_positions();
+  hot_.clear();
+  std::set_difference(before.begin(), before.end(), gone.begin(), gone.end(), std::back_inserter(hot_));
+  hot_until_ = sequence_.next_position();
 }
 
 void KvMemory::look_again() {
@@ -231,6 +265,7 @@ Status KvMemory::evict(int n_keep, const ThreadTeam& team) {
   const size_t n_tables = to_size(sequence_.n_tables());
   index_.detect();
   look_again();
+  watch_sinks();
   const std::vector<TagSpan> spans = pins();
   std::vector<Choice> choices(per_table() ? n_tables : 1);
   if (per_table()) {
@@ -245,6 +280,7 @@ Status KvMemory::evict(int n_keep, const ThreadTeam& team) {
     evicted_entries_ += victims[t].size();
   }
   KEDGE_TRY(sequence_.remove(victims, team));
+  note_victims(choices);
   ++counts_.events;
   for (size_t i = 0; i < choices.size(); ++i) {
     record(choices[i], per_table() ? static_cast<int>(i) : -1, cold_ ? KvWhy::kDemote : KvWhy::kEvict);

@@ -69,6 +69,8 @@ KvMemory::KvMemory(KvShape shape, KvOptions options, const EvictionPolicy& polic
       kernels_(&kernels),
       sequence_(std::move(sequence)),
       index_(options_.anchor_detect && policy.uses_metadata && bounded()),
+      sink_attention_(static_cast<size_t>(sequence_.n_tables())),
+      all_attention_(static_cast<size_t>(sequence_.n_tables())),
       log_(static_cast<size_t>(options_.log)) {}
 
 Result<std::unique_ptr<KvMemory>> KvMemory::create(const KvShape& shape, const KvOptions& options,
@@ -91,7 +93,8 @@ Result<std::unique_ptr<KvMemory>> KvMemory::create(const KvShape& shape, const K
     if (options.cold_format) cold.format = *options.cold_format;
     const std::string path = options.cold == KvOptions::Cold::kFile ? options.cold_path : "";
     if (options.cold == KvOptions::Cold::kFile && path.empty()) return invalid("KV memory: the cold file has no path");
-    KEDGE_ASSIGN(store, ColdStore::create(cold, memory->sequence_.n_tables(), options.cold_bytes, path));
+    KEDGE_ASSIGN(store, ColdStore::create(cold, memory->sequence_.n_tables(), options.cold_bytes, path,
+                                          options.recall_threshold > 0));
     memory->cold_.emplace(std::move(store));
   }
   memory->retention_ = hash_of(shape, memory->options_, budget);
@@ -116,7 +119,9 @@ Result<int> KvMemory::make_room(const ThreadTeam& team) {
 }
 
 size_t KvMemory::allowed(std::span<const std::string_view> texts) const {
-  return cold_.has_value() ? index_.until_recall(sequence_.next_position(), texts) : texts.size();
+  if (!cold_) return texts.size();
+  const size_t n = index_.until_recall(sequence_.next_position(), texts);
+  return probes() ? std::min(n, static_cast<size_t>(kProbeEvery - sequence_.next_position() % kProbeEvery)) : n;
 }
 
 int KvMemory::first_watched(int n) const {
@@ -155,7 +160,7 @@ Status KvMemory::noted(std::span<const std::string_view> texts, const ThreadTeam
     }
     if (index_.anchor(hit.anchor).missing() > 0) detach(index_.anchor(hit.anchor), hit.position);
   }
-  return {};
+  return recall_probed(team);
 }
 
 void KvMemory::detach(const Anchor& anchor, int32_t position) {
@@ -212,6 +217,8 @@ Status KvMemory::truncate(int n, const ThreadTeam& team) {
   index_.truncate(n);
   if (cold_) cold_->drop_from(n);
   std::erase_if(recalled_, [n](int32_t p) { return p >= n; });
+  std::erase_if(hot_, [n](int32_t p) { return p >= n; });
+  hot_until_ = std::min(hot_until_, n);
   if (counts_.events > 0) retention_ = checksum(&n, sizeof n, retention_);
   look_again();
   return {};
@@ -221,6 +228,10 @@ Result<std::unique_ptr<KvMemory>> KvMemory::fork() const {
   std::unique_ptr<KvMemory> copy(new KvMemory(shape_, options_, *policy_, *kernels_, sequence_.fork()));
   copy->index_ = index_;
   copy->cold_ = cold_;
+  copy->sink_attention_ = sink_attention_;
+  copy->all_attention_ = all_attention_;
+  copy->hot_ = hot_;
+  copy->hot_until_ = hot_until_;
   copy->recalled_ = recalled_;
   copy->log_ = log_;
   copy->counts_ = counts_;
@@ -232,21 +243,10 @@ Result<std::unique_ptr<KvMemory>> KvMemory::fork() const {
 
 std::vector<int32_t> KvMemory::hot_positions() const {
   std::vector<int32_t> hot;
-  const int n_tables = per_table() ? sequence_.n_tables() : 1;
-  for (int t = 0; t < n_tables; ++t) {
-    const auto positions = sequence_.positions(t);
-    hot.insert(hot.end(), positions.begin(), positions.end());
-  }
-  std::sort(hot.begin(), hot.end());
-  if (n_tables == 1) return hot;
-  std::vector<int32_t> everywhere;
-  for (size_t i = 0; i < hot.size();) {
-    size_t end = i;
-    while (end < hot.size() && hot[end] == hot[i]) ++end;
-    if (end - i == static_cast<size_t>(n_tables)) everywhere.push_back(hot[i]);
-    i = end;
-  }
-  return everywhere;
+  hot.reserve(static_cast<size_t>(budget()));
+  hot.assign(hot_.begin(), hot_.end());
+  for (int32_t p = hot_until_; p < sequence_.next_position(); ++p) hot.push_back(p);
+  return hot;
 }
 
 size_t KvMemory::slots_wasted() const {

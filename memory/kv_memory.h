@@ -60,6 +60,12 @@ class KvMemory {
   // Adds what `n_rows` x `group` rows of attention gave the slots [0, n_slots) of a table, [rows][stride], to its
   // scores. Fixed-point: the order of calls does not matter.
   void add_scores(int table, const float* mass, size_t stride, int n_rows, int group, int n_slots);
+  // The row of the next step, of n tokens, whose queries are held against the cold tier's keys; -1: none.
+  int probed_row(int n) const;
+  void begin_probe();  // before the step's first probe()
+  // That row's queries, [group][head_dim_k] as the kernels get them, and what they gave the slots, [group][stride].
+  // From any threads, for different tables.
+  void probe(int table, const float* q, int group, float scale, const float* mass, size_t stride, int n_slots);
   // The tokens just committed have these texts: mentions are noted, and what they mention is recalled. Errors: as
   // recall().
   Status noted(std::span<const std::string_view> texts, const ThreadTeam& team);
@@ -121,7 +127,12 @@ class KvMemory {
   Status demote(const Choice& choice, int table);
   void record(const Choice& choice, int table, KvWhy why);
   void age_scores();
+  void watch_sinks();  // how much of the attention counted since the last event rests on the sinks
+  bool idle(int table) const;
+  bool probes() const { return cold_.has_value() && options_.recall_threshold > 0; }
+  Status recall_probed(const ThreadTeam& team);
   void look_again();  // counts the anchors' tokens
+  void note_victims(std::span<const Choice> choices);
   Result<Recalled> recall_positions(const std::vector<int32_t>& wanted, const ThreadTeam& team);
   std::vector<int32_t> recallable(const Anchor& anchor) const;
   void lose(std::span<const int32_t> positions);
@@ -134,12 +145,19 @@ class KvMemory {
   KvSequence sequence_;
   AnchorIndex index_;
   std::optional<ColdStore> cold_;
+  // By table: attention on the sinks and on all tokens, added up over the events.
+  std::vector<uint64_t> sink_attention_;
+  std::vector<uint64_t> all_attention_;
+  std::vector<int32_t> hot_;       // positions hot in every table after the last event, ascending
+  int32_t hot_until_ = 0;          // the next position at that time: tokens from there on are hot
   std::vector<int32_t> recalled_;  // positions that are hot because they were recalled, ascending
   KvLog log_;
   KvCounts counts_;
   uint64_t evicted_entries_ = 0;  // tokens times tables
   std::deque<DetachedReference> detached_;
   uint64_t retention_ = 0;
+  std::vector<uint64_t> probed_blocks_;              // those that probe() looked at in this step
+  std::vector<std::vector<uint32_t>> probe_shares_;  // [table][block]: the attention its keys could get
 };
 
 const char* token_state_name(KvMemory::TokenState state);

@@ -47,6 +47,9 @@ inline int eviction_quantum(int budget) {
   return n < kMost ? n : kMost;
 }
 
+// Every so many tokens the queries of one are held against the keys of the cold tier, when that is on.
+inline constexpr int kProbeEvery = 16;
+
 // The smallest budget that leaves room for what an eviction does.
 inline constexpr int kMinBudget = 32;
 

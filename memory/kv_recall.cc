@@ -50,6 +50,10 @@ Result<KvMemory::Recalled> KvMemory::recall_positions(const std::vector<int32_t>
     back.push_back(p);
   }
   for (int t = 0; t < sequence_.n_tables(); ++t) sequence_.insert(t, back);
+  hot_ = hot_positions();
+  hot_until_ = sequence_.next_position();
+  hot_.insert(hot_.end(), back.begin(), back.end());
+  std::sort(hot_.begin(), hot_.end());
   ++counts_.events;
   counts_.recalled += back.size();
   result.recalled = static_cast<int>(back.size());

@@ -233,6 +233,10 @@ class SnapshotAccess {
     write(m.index_, out);
     out.put<uint8_t>(m.cold_ ? 1 : 0);
     if (m.cold_) *status = write(*m.cold_, out);
+    out.list<uint64_t>(m.sink_attention_);
+    out.list<uint64_t>(m.all_attention_);
+    out.list<int32_t>(m.hot_);
+    out.put(m.hot_until_);
     out.list<int32_t>(m.recalled_);
     out.put(m.counts_);
     out.put(m.evicted_entries_);
@@ -254,6 +258,13 @@ class SnapshotAccess {
     read(m.index_, in);
     if ((in.get<uint8_t>() != 0) != m.cold_.has_value()) in.fail("disagrees with itself about a cold tier");
     if (in.ok() && m.cold_) KEDGE_TRY(read(*m.cold_, in));
+    const size_t n_tables = m.sink_attention_.size();
+    m.sink_attention_ = in.list<uint64_t>(n_tables);
+    m.all_attention_ = in.list<uint64_t>(n_tables);
+    if (m.sink_attention_.size() != n_tables || m.all_attention_.size() != n_tables) in.fail("lost its attention sums");
+    m.hot_ = in.list<int32_t>(kMostThings);
+    m.hot_until_ = in.get<int32_t>();
+    if (m.hot_until_ < 0 || m.hot_until_ > m.sequence_.next_position()) in.fail("disagrees with itself about its end");
     m.recalled_ = in.list<int32_t>(kMostThings);
     m.counts_ = in.get<KvCounts>();
     m.evicted_entries_ = in.get<uint64_t>();

@@ -16,7 +16,7 @@ void rank(const EvictionView& view, std::span<Rank> out) {
 const EvictionPolicy& keydiff_policy() {
   static constexpr EvictionPolicy kPolicy = {.about = "keys unlike the others stay (KeyDiff)",
                                              .per_table = true,
-                                             .wants_key_likeness = true,
+                                             .key_likeness = EvictionPolicy::Wants::kAlways,
                                              .observe = {},
                                              .rank = rank};
   return kPolicy;

@@ -25,6 +25,11 @@ struct TokenTag {
   uint32_t rank = 0;  // among soft pins: higher stays longer
 };
 
+// A head that leaves this share of its attention on the sinks has nothing to do with the text at hand. Such heads are
+// those that look things up once something asks for them (on scout and sage measured one by one), so what they look at
+// now says nothing of what they will need.
+inline constexpr float kIdleShare = 0.2f;
+
 struct PolicyKnobs {
   int budget = 0;  // slots of a table
   int sinks = 4;
@@ -38,6 +43,7 @@ struct EvictionView {
   std::span<const float> value_norm;    // empty unless asked for
   std::span<const float> key_likeness;  // cosine of a key with the mean direction of all keys; empty unless asked for
   int next_position = 0;
+  bool idle = false;  // the head leaves much of its attention on the sinks: see kIdleShare
   PolicyKnobs knobs;
   uint64_t random_key = 0;  // of the seed, the event and the table
 
@@ -66,8 +72,9 @@ struct EvictionPolicy {
   bool evicts = true;
   bool per_table = false;  // tables may lose different tokens; otherwise one ranking (of summed scores) holds for all
   bool uses_metadata = false;
-  bool wants_value_norm = false;
-  bool wants_key_likeness = false;
+  enum class Wants { kNever, kAlways, kIdleHeads, kBusyHeads };
+  Wants value_norm = Wants::kNever;
+  Wants key_likeness = Wants::kNever;
   Observation observe;
   void (*rank)(const EvictionView& view, std::span<Rank> out) = nullptr;
 };
