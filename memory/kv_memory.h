@@ -118,7 +118,7 @@ class KvMemory {
   std::vector<TagSpan> pins() const;
   struct Choice;
   Choice choose(int table, int n_keep, std::span<const TagSpan> spans) const;
-  Status demote(const Choice& choice, int table);
+  Status demote(const Choice& choice, std::vector<int32_t>* lost);
   void record(const Choice& choice, int table, KvWhy why);
   void age_scores();
   void look_again();  // counts the anchors' tokens
