@@ -3,6 +3,7 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
@@ -59,7 +60,8 @@ inline std::string message_of(const Status& s) { return s.ok() ? "" : s.error().
 // Text in pieces as a tokenizer cuts it: prose, statements with references, and mentions of earlier ones.
 class Prose {
  public:
-  explicit Prose(uint64_t seed) : dice_(seed) {}
+  // One statement in `rare` has a reference, one a mention.
+  explicit Prose(uint64_t seed, int rare = 8) : dice_(seed), rare_(rare) {}
   std::string next() {
     if (at_ == pieces_.size()) refill();
     return pieces_[at_++];
@@ -82,7 +84,7 @@ class Prose {
   void refill() {
     pieces_.clear();
     at_ = 0;
-    const int kind = dice_.below(8);
+    const int kind = dice_.below(rare_);
     if (kind == 0) {
       const std::string id = name(named_++);
       pieces_ = {"The", " price", " of", " parcel", " " + id.substr(0, 4), id.substr(4), " is", " 4", "2", ".", "\n"};
@@ -96,6 +98,7 @@ class Prose {
     }
   }
   Dice dice_;
+  int rare_;
   std::vector<std::string> pieces_;
   size_t at_ = 0;
   int named_ = 0;
