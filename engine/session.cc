@@ -148,11 +148,17 @@ Status Session::State::evaluate(std::span<const int32_t> added, bool all, const 
     const auto part = added.subspan(done, n);
     KEDGE_TRY(memory->sequence().reserve(static_cast<int>(n)));
     const bool last = done + n == added.size();
+    // A cancelled step must not leave half of its attention behind.
+    const bool watched = hooks.cancel != nullptr && memory->first_watched(static_cast<int>(n)) < static_cast<int>(n);
+    if (watched) memory->sequence().keep_scores();
     // Without a use for them not even one row of logits is computed.
     const int first_row = all ? 0 : static_cast<int>(last ? n - 1 : n);
     Step step(model->config(), *kernels, fast, team, buffers, *memory, part, first_row, sink, hooks.cancel);
     model->network().forward(step);
-    if (step.stopped()) return std::move(step.status());
+    if (step.stopped()) {
+      if (watched) memory->sequence().undo_scores();
+      return std::move(step.status());
+    }
     memory->sequence().commit(static_cast<int>(n));
     tokens.insert(tokens.end(), part.begin(), part.end());
     if (memory->bounded()) KEDGE_TRY(memory->noted(std::span(texts).first(n), team));

@@ -20,7 +20,11 @@ const char* segment_kind_name(SegmentKind kind) {
   return "unknown";
 }
 
-void AnchorIndex::add_segment(const Segment& segment) { segments_.push_back(segment); }
+void AnchorIndex::add_segment(const Segment& segment) {
+  const auto behind = std::upper_bound(segments_.begin(), segments_.end(), segment.first,
+                                       [](int32_t first, const Segment& s) { return first < s.first; });
+  segments_.insert(behind, segment);
+}
 
 void AnchorIndex::add_anchor(const Segment& segment) {
   const uint32_t id = next_id_++;
@@ -34,9 +38,10 @@ void AnchorIndex::index(uint32_t id, std::string_view text) {
   distinctive_terms(text, &found);
   if (!a.at.source_id.empty()) distinctive_terms(a.at.source_id, &found);
   for (const Term& term : found) {
-    auto& owner = terms_[term.hash];
-    if (!owner.empty() && owner.back() == id) continue;
-    owner.push_back(id);
+    auto& owner = terms_[term.hash];  // ascending: as a snapshot restores them
+    const auto at = std::lower_bound(owner.begin(), owner.end(), id);
+    if (at != owner.end() && *at == id) continue;
+    owner.insert(at, id);
     a.terms.push_back(term.hash);
   }
 }
@@ -140,7 +145,15 @@ void AnchorIndex::detect() {
   for (int64_t& begin : token_begin_) begin -= settled;
   text_.erase(0, found.settled);
   text_offset_ += found.settled;
-  for (const Reference& r : detect_references(text_, true).references) provisional_.push_back(from_reference(r));
+  for (const Reference& r : detect_references(text_, true).references) {
+    Anchor a = from_reference(r);
+    if (!provisional_.empty() && provisional_.back().at.first == a.at.first &&
+        provisional_.back().at.last == a.at.last) {
+      provisional_.back().strong = provisional_.back().strong || a.strong;
+    } else {
+      provisional_.push_back(std::move(a));
+    }
+  }
 }
 
 void AnchorIndex::truncate(int32_t n) {
@@ -149,7 +162,7 @@ void AnchorIndex::truncate(int32_t n) {
       ++it;
       continue;
     }
-    for (const uint64_t term : it->second.terms) std::erase(terms_[term], it->first);
+    drop_terms(it->first, it->second);
     open_.erase(it->first);
     it = anchors_.erase(it);
   }
@@ -184,6 +197,15 @@ void AnchorIndex::drop_segments_before(int32_t position) {
   std::erase_if(segments_, [position](const Segment& s) { return s.last <= position; });
 }
 
+void AnchorIndex::drop_terms(uint32_t id, const Anchor& a) {
+  for (const uint64_t term : a.terms) {
+    const auto found = terms_.find(term);
+    if (found == terms_.end()) continue;
+    std::erase(found->second, id);
+    if (found->second.empty()) terms_.erase(found);
+  }
+}
+
 // Anchors that are gone altogether stay known, so that a reference to one can be reported; of very many the oldest are
 // forgotten.
 void AnchorIndex::forget_old() {
@@ -194,11 +216,7 @@ void AnchorIndex::forget_old() {
       ++it;
       continue;
     }
-    for (const uint64_t term : a.terms) {
-      auto& owner = terms_[term];
-      std::erase(owner, it->first);
-      if (owner.empty()) terms_.erase(term);
-    }
+    drop_terms(it->first, a);
     it = anchors_.erase(it);
     ++forgotten_;
   }

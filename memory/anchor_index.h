@@ -80,7 +80,7 @@ class AnchorIndex {
 
   const std::map<uint32_t, Anchor>& anchors() const { return anchors_; }  // by id, in the order they were added
   std::span<const Anchor> provisional() const { return provisional_; }
-  const std::vector<Segment>& segments() const { return segments_; }
+  const std::vector<Segment>& segments() const { return segments_; }  // by their beginning
   Anchor& anchor(uint32_t id) { return anchors_.at(id); }
   // Anchors that `text` mentions.
   std::vector<uint32_t> mentioned_in(std::string_view text) const;
@@ -116,6 +116,7 @@ class AnchorIndex {
   const std::vector<uint32_t>* owners(uint64_t term) const;
   int32_t position_at(size_t byte) const;
   Anchor from_reference(const Reference& r) const;
+  void drop_terms(uint32_t id, const Anchor& a);
   void forget_old();
 
   bool detect_;

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 
 #include "memory/checksum.h"
@@ -53,7 +54,8 @@ ByteWriter::~ByteWriter() = default;
 Result<ByteWriter> ByteWriter::create(const std::string& path) {
   auto s = std::make_unique<State>();
   s->path = path;
-  const std::string temporary = path + ".tmp-" + std::to_string(::getpid());
+  static std::atomic<uint64_t> files{0};  // two sessions may be saved to one path at a time
+  const std::string temporary = path + ".tmp-" + std::to_string(::getpid()) + "-" + std::to_string(files++);
   s->file = std::fopen(temporary.c_str(), "wbe");
   if (s->file == nullptr) return io("cannot create", temporary, errno);
   s->temporary = temporary;

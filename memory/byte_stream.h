@@ -24,7 +24,7 @@ concept PlainData = std::is_trivially_copyable_v<T>;
 
 class ByteWriter {
  public:
-  // Begins `path`.tmp-<process>. Errors: kIo.
+  // Begins `path`.tmp-<process>-<number>. Errors: kIo.
   static Result<ByteWriter> create(const std::string& path);
   ByteWriter(ByteWriter&&) noexcept;
   ~ByteWriter();  // without finish(): nothing is left

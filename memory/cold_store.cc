@@ -200,7 +200,11 @@ Status ColdStore::put(int32_t position, bool anchored, const KvSequence& sequenc
   }
   if (block.used < kPageTokens) return {};
   Status sealed = seal(place.block);
-  if (!sealed.ok()) drop_block(place.block, lost);
+  if (!sealed.ok()) {  // the block stays open without this token: nothing else is lost
+    where_.erase(position);
+    --block.used;
+    --block.live;
+  }
   return sealed;
 }
 

@@ -165,20 +165,35 @@ KvMemory::Choice KvMemory::choose(int table, int n_keep, std::span<const TagSpan
   return choice;
 }
 
-Status KvMemory::demote(const Choice& choice, int) {
+// All of the choice goes to the cold tier, or nothing of it and the error. What the tier had to drop is appended to
+// `lost`.
+Status KvMemory::demote(const Choice& choice, std::vector<int32_t>* lost) {
   const auto by_slot = sequence_.positions(0);
   std::vector<int32_t> slots(choice.slots);
   std::sort(slots.begin(), slots.end(),
             [&](int32_t a, int32_t b) { return by_slot[to_size(a)] < by_slot[to_size(b)]; });
   std::vector<int32_t> slot_of_table(to_size(sequence_.n_tables()));
-  std::vector<int32_t> lost;
-  for (size_t i = 0; i < slots.size(); ++i) {
+  std::vector<int32_t> dropped;
+  std::vector<int32_t> added;
+  Status status;
+  for (size_t i = 0; i < slots.size() && status.ok(); ++i) {
+    if (!cold_->contains(choice.positions[i])) added.push_back(choice.positions[i]);
     std::fill(slot_of_table.begin(), slot_of_table.end(), slots[i]);
-    KEDGE_TRY(cold_->put(choice.positions[i], choice.anchored[i], sequence_, slot_of_table, *kernels_, &lost));
+    status = cold_->put(choice.positions[i], choice.anchored[i], sequence_, slot_of_table, *kernels_, &dropped);
   }
-  counts_.demoted += slots.size();
-  lose(lost);
-  return {};
+  if (!status.ok()) {
+    for (const int32_t p : added) cold_->drop(p);
+  }
+  // Tokens that are hot again have a copy in the cold tier: when only that goes nothing is lost.
+  std::vector<int32_t> hot(by_slot.begin(), by_slot.end());
+  std::sort(hot.begin(), hot.end());
+  std::sort(dropped.begin(), dropped.end());
+  dropped.erase(std::unique(dropped.begin(), dropped.end()), dropped.end());
+  for (const int32_t p : dropped) {
+    const bool leaves = status.ok() && std::binary_search(choice.positions.begin(), choice.positions.end(), p);
+    if (!cold_->contains(p) && (leaves || !std::binary_search(hot.begin(), hot.end(), p))) lost->push_back(p);
+  }
+  return status;
 }
 
 void KvMemory::lose(std::span<const int32_t> positions) {
@@ -218,21 +233,31 @@ void KvMemory::record(const Choice& choice, int table, KvWhy why) {
 }
 
 void KvMemory::watch_sinks() {
+  // What a row gives its close neighbours says nothing of the head: it is left out.
+  const int32_t local = sequence_.next_position() - std::max(eviction_quantum(budget()), kLocalTokens);
   for (int t = 0; t < sequence_.n_tables(); ++t) {
     const auto positions = sequence_.positions(t);
     const auto scores = sequence_.scores(t);
     for (size_t s = 0; s < positions.size(); ++s) {
+      if (positions[s] >= local) continue;
       all_attention_[to_size(t)] += scores[s];
       if (positions[s] < options_.sinks) sink_attention_[to_size(t)] += scores[s];
     }
   }
 }
 
+// The third of the tables with the largest share; ties go to the lower table.
 bool KvMemory::idle(int table) const {
-  if (table < 0) return false;  // one ranking for all
-  const uint64_t all = all_attention_[to_size(table)];
-  return all > 0 && static_cast<double>(sink_attention_[to_size(table)]) >=
-                        static_cast<double>(kIdleShare) * static_cast<double>(all);
+  if (table < 0 || all_attention_[to_size(table)] == 0) return false;  // one ranking for all, or nothing seen yet
+  const auto share = [&](size_t t) {
+    return static_cast<double>(sink_attention_[t]) / static_cast<double>(std::max<uint64_t>(all_attention_[t], 1));
+  };
+  const double own = share(to_size(table));
+  size_t before = 0;
+  for (size_t t = 0; t < all_attention_.size(); ++t) {
+    before += share(t) > own || (share(t) == own && t < to_size(table)) ? 1 : 0;
+  }
+  return own > 0 && before < (all_attention_.size() + 2) / 3;
 }
 
 void KvMemory::age_scores() {
@@ -268,23 +293,38 @@ Status KvMemory::evict(int n_keep, const ThreadTeam& team) {
   watch_sinks();
   const std::vector<TagSpan> spans = pins();
   std::vector<Choice> choices(per_table() ? n_tables : 1);
+  std::vector<int32_t> lost;
   if (per_table()) {
     team.each(n_tables, [&](size_t t, int) { choices[t] = choose(static_cast<int>(t), n_keep, spans); });
   } else {
     choices[0] = choose(-1, n_keep, spans);
-    if (cold_) KEDGE_TRY(demote(choices[0], -1));
+    if (cold_) {
+      Status demoted = demote(choices[0], &lost);
+      if (!demoted.ok()) lose(lost);
+      KEDGE_TRY(std::move(demoted));
+    }
   }
   std::vector<std::vector<int32_t>> victims(n_tables);
   for (size_t t = 0; t < n_tables; ++t) {
     victims[t] = choices[per_table() ? t : 0].slots;
-    evicted_entries_ += victims[t].size();
   }
-  KEDGE_TRY(sequence_.remove(victims, team));
+  Status removed = sequence_.remove(victims, team);
+  if (!removed.ok()) {
+    for (const int32_t p : cold_ ? choices[0].positions : std::vector<int32_t>()) cold_->drop(p);
+    std::erase_if(lost, [&](int32_t p) {
+      return std::binary_search(choices[0].positions.begin(), choices[0].positions.end(), p);
+    });
+    lose(lost);
+    return removed;
+  }
+  for (const auto& slots : victims) evicted_entries_ += slots.size();
+  if (cold_) counts_.demoted += victims[0].size();
   note_victims(choices);
   ++counts_.events;
   for (size_t i = 0; i < choices.size(); ++i) {
     record(choices[i], per_table() ? static_cast<int>(i) : -1, cold_ ? KvWhy::kDemote : KvWhy::kEvict);
   }
+  lose(lost);
   counts_.evicted = evicted_entries_ / n_tables;
   age_scores();
   look_again();

@@ -152,13 +152,15 @@ Status KvMemory::noted(std::span<const std::string_view> texts, const ThreadTeam
   const int32_t first = sequence_.next_position() - static_cast<int32_t>(texts.size());
   for (size_t i = 0; i < texts.size(); ++i) index_.note(first + static_cast<int32_t>(i), texts[i], &hits);
   for (const AnchorIndex::Hit& hit : hits) {
-    if (index_.anchor(hit.anchor).missing() == 0) continue;
-    const std::vector<int32_t> wanted = recallable(index_.anchor(hit.anchor));
-    if (!wanted.empty()) {
+    const auto found = index_.anchors().find(hit.anchor);
+    if (found == index_.anchors().end() || found->second.missing() == 0) continue;
+    if (found->second.cold > 0) {  // the condition of until_recall(): margins alone are no reason
+      const std::vector<int32_t> wanted = recallable(found->second);
       const auto done = recall_positions(wanted, team);
       if (!done.ok() && done.error().code != ErrorCode::kCapacity) return done.error();
     }
-    if (index_.anchor(hit.anchor).missing() > 0) detach(index_.anchor(hit.anchor), hit.position);
+    const auto still = index_.anchors().find(hit.anchor);
+    if (still != index_.anchors().end() && still->second.missing() > 0) detach(still->second, hit.position);
   }
   return recall_probed(team);
 }
@@ -168,6 +170,7 @@ void KvMemory::detach(const Anchor& anchor, int32_t position) {
   constexpr int32_t kOneMention = 32;
   constexpr size_t kKept = 256;
   for (auto it = detached_.rbegin(); it != detached_.rend() && position - it->position < kOneMention; ++it) {
+    if (it->position > position) continue;  // of text that was taken back
     if (it->first == anchor.at.first && it->last == anchor.at.last) return;
   }
   ++counts_.detached;
@@ -182,15 +185,18 @@ Result<std::vector<KvMemory::Refusal>> KvMemory::add_segments(std::span<const Se
                    ") is empty or outside the context of " + std::to_string(shape_.n_ctx));
   }
   std::vector<Refusal> refused;
-  const int cap = static_cast<int>(options_.anchor_cap * static_cast<float>(budget()));
+  const int cap = std::min(static_cast<int>(options_.anchor_cap * static_cast<float>(budget())),
+                           budget() - eviction_quantum(budget()));  // what an eviction leaves
   int hard = hard_pinned(index_, sequence_.next_position());
   for (Segment s : segments) {
     if (s.kind != SegmentKind::kReference) index_.add_segment(s);
     if (s.pin == Pin::kHard && bounded()) {
-      if (hard + s.last - s.first > cap) {
+      if (!policy_->uses_metadata || hard + s.last - s.first > cap) {
         refused.push_back({s.first, s.last,
-                           "hard pins take " + std::to_string(hard) + " tokens; " + std::to_string(s.last - s.first) +
-                               " more exceed the cap of " + std::to_string(cap) + " (pinned softly instead)"});
+                           !policy_->uses_metadata ? "the policy '" + options_.policy + "' knows no pins"
+                                                   : "hard pins take " + std::to_string(hard) + " tokens; " +
+                                                         std::to_string(s.last - s.first) + " more exceed the cap of " +
+                                                         std::to_string(cap) + " (pinned softly instead)"});
         s.pin = Pin::kSoft;
         ++counts_.pins_refused;
         log_.add({.event = counts_.events,
@@ -213,6 +219,7 @@ Result<std::vector<KvMemory::Refusal>> KvMemory::add_segments(std::span<const Se
 }
 
 Status KvMemory::truncate(int n, const ThreadTeam& team) {
+  if (n >= sequence_.next_position()) return {};
   KEDGE_TRY(sequence_.truncate(n, team));
   index_.truncate(n);
   if (cold_) cold_->drop_from(n);
@@ -225,6 +232,14 @@ Status KvMemory::truncate(int n, const ThreadTeam& team) {
 }
 
 Result<std::unique_ptr<KvMemory>> KvMemory::fork() const {
+  const KvArena& arena = sequence_.arena();
+  const size_t free = arena.pages_total() - arena.pages_in_use();
+  if (free < static_cast<size_t>(sequence_.n_tables())) {
+    return Error{ErrorCode::kCapacity, "KV arena: " + std::to_string(free) + " of " +
+                                           std::to_string(arena.pages_total()) + " pages are free, a fork needs " +
+                                           std::to_string(sequence_.n_tables()) + " of its own; it is made for " +
+                                           std::to_string(options_.forks) + " sequence(s) (option forks)"};
+  }
   std::unique_ptr<KvMemory> copy(new KvMemory(shape_, options_, *policy_, *kernels_, sequence_.fork()));
   copy->index_ = index_;
   copy->cold_ = cold_;

@@ -124,9 +124,10 @@ class KvMemory {
   std::vector<TagSpan> pins() const;
   struct Choice;
   Choice choose(int table, int n_keep, std::span<const TagSpan> spans) const;
-  Status demote(const Choice& choice, int table);
+  Status demote(const Choice& choice, std::vector<int32_t>* lost);
   void record(const Choice& choice, int table, KvWhy why);
   void age_scores();
+  static constexpr int32_t kLocalTokens = 64;
   void watch_sinks();  // how much of the attention counted since the last event rests on the sinks
   bool idle(int table) const;
   bool probes() const { return cold_.has_value() && options_.recall_threshold > 0; }

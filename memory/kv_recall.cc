@@ -1,5 +1,6 @@
 // What left comes back: at its original position, from the cold tier; and what became of every token.
 #include <algorithm>
+#include <iterator>
 
 #include "memory/checksum.h"
 #include "memory/kv_memory.h"
@@ -25,29 +26,34 @@ Result<KvMemory::Recalled> KvMemory::recall_positions(const std::vector<int32_t>
   Recalled result;
   const int n = static_cast<int>(wanted.size());
   if (n == 0) return result;
-  if (n > budget() / 2) {
+  // Half of the budget at most, and nothing that hard pins hold.
+  const int pinned = hard_pinned(index_, sequence_.next_position());
+  const int most = std::min(budget() / 2, budget() - eviction_quantum(budget()) - pinned);
+  if (n > most) {
     log_.add({.event = counts_.events,
               .position = sequence_.next_position(),
               .first = wanted.front(),
               .last = wanted.back() + 1,
               .why = KvWhy::kRefuse});
-    return Error{ErrorCode::kCapacity, "recalling " + std::to_string(n) + " tokens would take more than half of the " +
-                                           "KV budget of " + std::to_string(budget())};
+    if (most == budget() / 2) {
+      return Error{ErrorCode::kCapacity, "recalling " + std::to_string(n) +
+                                             " tokens would take more than half of the KV budget of " +
+                                             std::to_string(budget())};
+    }
+    return Error{ErrorCode::kCapacity, "recalling " + std::to_string(n) + " tokens: a KV budget of " +
+                                           std::to_string(budget()) + " with " + std::to_string(pinned) +
+                                           " in hard pins has room for " + std::to_string(std::max(most, 0))};
   }
   if (sequence_.most_slots() + n >= budget()) KEDGE_TRY(evict(budget() - n - eviction_quantum(budget()), team));
-  KEDGE_TRY(sequence_.reserve(n));
   std::vector<int32_t> slots(to_size(sequence_.n_tables()));
-  std::vector<int32_t> back;
-  for (const int32_t p : wanted) {
-    if (!cold_->contains(p)) {  // fell out of the cold tier when this recall made room
-      ++result.missing;
-      continue;
-    }
-    for (int t = 0; t < sequence_.n_tables(); ++t) {
-      slots[to_size(t)] = sequence_.slots(t) + static_cast<int>(back.size());
-    }
-    KEDGE_TRY(cold_->get(p, sequence_, slots, *kernels_));
-    back.push_back(p);
+  std::vector<int32_t> back;  // the others fell out of the cold tier when this recall made room
+  std::copy_if(wanted.begin(), wanted.end(), std::back_inserter(back), [&](int32_t p) { return cold_->contains(p); });
+  result.missing = n - static_cast<int>(back.size());
+  if (back.empty()) return result;
+  KEDGE_TRY(sequence_.reserve(static_cast<int>(back.size())));
+  for (size_t i = 0; i < back.size(); ++i) {
+    for (int t = 0; t < sequence_.n_tables(); ++t) slots[to_size(t)] = sequence_.slots(t) + static_cast<int>(i);
+    KEDGE_TRY(cold_->get(back[i], sequence_, slots, *kernels_));
   }
   for (int t = 0; t < sequence_.n_tables(); ++t) sequence_.insert(t, back);
   hot_ = hot_positions();
@@ -101,6 +107,7 @@ Result<KvMemory::Recalled> KvMemory::recall_mentioned(std::string_view text, con
   look_again();
   Recalled all;
   for (const uint32_t id : index_.mentioned_in(text)) {
+    if (!index_.anchors().contains(id)) continue;  // forgotten while others came back
     index_.anchor(id).last_hit = sequence_.next_position();
     KEDGE_ASSIGN(done, recall_positions(recallable(index_.anchor(id)), team));
     all.recalled += done.recalled;

@@ -78,12 +78,13 @@ void KvSequence::drop_pages_from(Table& t, size_t first) {
 
 Status KvSequence::reserve(int n) {
   size_t missing = 0;
-  for (const Table& t : tables_) {
+  for (Table& t : tables_) {
     if (n > capacity_ - t.slots) {
       return Error{ErrorCode::kCapacity, "context full: " + std::to_string(t.slots) + " tokens are in the cache, " +
                                              std::to_string(n) + " more do not fit into a context of " +
                                              std::to_string(capacity_)};
     }
+    std::fill_n(t.scores.begin() + t.slots, n, 0U);  // the step's own rows look at its tokens before commit()
     missing += pages_of(t.slots + n) - std::min(pages_of(t.slots + n), t.ids.size());
     // The tail is copied before it is written when another sequence has it too.
     if (n > 0 && t.slots % kPageTokens != 0) missing += arena_->shared(t.ids[pages_of(t.slots) - 1]) ? 1 : 0;
@@ -114,10 +115,7 @@ Status KvSequence::reserve(int n) {
 
 void KvSequence::commit(int n) {
   for (Table& t : tables_) {
-    for (int i = 0; i < n; ++i) {
-      t.positions[to_size(t.slots + i)] = position_ + i;
-      t.scores[to_size(t.slots + i)] = 0;
-    }
+    for (int i = 0; i < n; ++i) t.positions[to_size(t.slots + i)] = position_ + i;
     t.slots += n;
   }
   position_ += n;
@@ -249,18 +247,39 @@ Status KvSequence::remove(std::span<const std::vector<int32_t>> victims, const T
 
 Status KvSequence::truncate(int n, const ThreadTeam& team) {
   std::vector<std::vector<int32_t>> victims(tables_.size());
+  std::vector<int> slots(tables_.size());
   for (size_t i = 0; i < tables_.size(); ++i) {
     Table& t = tables_[i];
-    int keep = t.slots;  // tokens at the end of the table simply go
-    while (keep > 0 && t.positions[to_size(keep - 1)] >= n) --keep;
-    t.slots = keep;
-    drop_pages_from(t, pages_of(keep));
-    for (int s = 0; s < keep; ++s) {
+    slots[i] = t.slots;  // tokens at the end of the table simply go
+    while (t.slots > 0 && t.positions[to_size(t.slots - 1)] >= n) --t.slots;
+    for (int s = 0; s < t.slots; ++s) {
       if (t.positions[to_size(s)] >= n) victims[i].push_back(s);
     }
   }
-  position_ = std::min(position_, n);
-  return remove(victims, team);
+  Status removed = remove(victims, team);
+  for (size_t i = 0; i < tables_.size(); ++i) {
+    Table& t = tables_[i];
+    if (!removed.ok()) {
+      t.slots = slots[i];
+    } else {
+      drop_pages_from(t, pages_of(t.slots));
+    }
+  }
+  if (removed.ok()) position_ = std::min(position_, n);
+  return removed;
+}
+
+void KvSequence::keep_scores() {
+  kept_scores_.clear();
+  for (const Table& t : tables_) kept_scores_.insert(kept_scores_.end(), t.scores.begin(), t.scores.begin() + t.slots);
+}
+
+void KvSequence::undo_scores() {
+  auto from = kept_scores_.begin();
+  for (Table& t : tables_) {
+    std::copy_n(from, t.slots, t.scores.begin());
+    from += t.slots;
+  }
 }
 
 KvSequence KvSequence::fork() const {

@@ -37,8 +37,11 @@ class KvSequence {
   size_t pages() const;    // in all tables
   // By slot: where in the text the token stands.
   std::span<const int32_t> positions(int table) const;
-  // By slot: what it was looked at, in units of the policy; zero for new tokens.
+  // By slot: what it was looked at, in units of the policy; zero for tokens just reserved.
   std::span<uint32_t> scores(int table);
+  // For a step that may be cancelled: the scores as they are, and back to them when it was. No token came or went.
+  void keep_scores();
+  void undo_scores();
 
   // Pages the tables of `tokens` tokens take.
   static size_t pages_for(int n_layers, int n_kv_heads, int tokens);
@@ -65,7 +68,7 @@ class KvSequence {
   // Puts tokens back behind the last slot of one table, after reserve(): `fill` writes n tokens beginning at a slot.
   void insert(int table, std::span<const int32_t> positions);
 
-  // Forgets the tokens from position n on, where they are; those removed before stay away.
+  // Forgets the tokens from position n on, where they are; those removed before stay away. All or nothing, as remove().
   Status truncate(int n, const ThreadTeam& team);
 
   // A second sequence with the same tokens, sharing all pages: O(pages), no keys or values are copied. The tail page is
@@ -96,6 +99,7 @@ class KvSequence {
   int capacity_;
   int position_ = 0;
   std::vector<Table> tables_;
+  std::vector<uint32_t> kept_scores_;
 };
 
 }  // namespace kedge

@@ -1,6 +1,7 @@
 #include "memory/pins.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <tuple>
 
@@ -21,9 +22,44 @@ int segment_of(const AnchorIndex& index, const Anchor& a) {
   const auto after = std::upper_bound(segments.begin(), segments.end(), a.at.first,
                                       [](int32_t first, const Segment& s) { return first < s.first; });
   if (after == segments.begin()) return -1;
-  const auto holding = after - 1;
-  return a.at.first < holding->last ? static_cast<int>(holding - segments.begin()) : -1;
+  for (auto holding = after; holding != segments.begin();) {  // the innermost
+    --holding;
+    if (a.at.first < holding->last) return static_cast<int>(holding - segments.begin());
+  }
+  return -1;
 }
+
+namespace {
+
+// Positions that admitted pins take already: spans given and found often overlap.
+class Covered {
+ public:
+  // Those of [first, last) that are not covered.
+  int missing(int32_t first, int32_t last) const {
+    int n = last - first;
+    auto it = spans_.upper_bound(first);
+    if (it != spans_.begin()) --it;
+    for (; it != spans_.end() && it->first < last; ++it) {
+      n -= std::max(0, std::min(last, it->second) - std::max(first, it->first));
+    }
+    return n;
+  }
+  void add(int32_t first, int32_t last) {
+    auto it = spans_.upper_bound(first);
+    if (it != spans_.begin() && std::prev(it)->second >= first) --it;
+    while (it != spans_.end() && it->first <= last) {
+      first = std::min(first, it->first);
+      last = std::max(last, it->second);
+      it = spans_.erase(it);
+    }
+    spans_[first] = last;
+  }
+
+ private:
+  std::map<int32_t, int32_t> spans_;  // first to last; disjoint
+};
+
+}  // namespace
 
 std::vector<TagSpan> admit(const AnchorIndex& index, std::vector<Candidate> candidates, const PinRules& rules) {
   const auto order = [](const Candidate& c) {
@@ -37,18 +73,23 @@ std::vector<TagSpan> admit(const AnchorIndex& index, std::vector<Candidate> cand
   std::vector<State> state(candidates.size(), State::kWaiting);
   int used = 0;
   int untrusted = 0;
+  Covered covered;
   std::map<int, int> by_segment;
   const bool many = std::any_of(candidates.begin(), candidates.end(),
                                 [&](const Candidate& c) { return c.segment != candidates.front().segment; });
   for (const bool quota : {true, false}) {
     for (size_t i = 0; i < candidates.size(); ++i) {
       const Anchor& a = *candidates[i].anchor;
-      const int n = a.length();
-      if (state[i] == State::kAdmitted || used + n > rules.cap) continue;
+      if (state[i] == State::kAdmitted) continue;
+      const int n = covered.missing(a.at.first, a.at.last);
       const bool doubtful = a.at.trust < 0.5f;
-      if (doubtful && untrusted + n > rules.cap / 4) continue;
-      if (quota && many && by_segment[candidates[i].segment] + n > rules.cap / 2) continue;
+      if (a.at.pin != Pin::kHard) {  // those were admitted when they were given
+        if (used + n > rules.cap) continue;
+        if (doubtful && untrusted + n > rules.cap / 4) continue;
+        if (quota && many && by_segment[candidates[i].segment] + n > rules.cap / 2) continue;
+      }
       state[i] = State::kAdmitted;
+      covered.add(a.at.first, a.at.last);
       used += n;
       by_segment[candidates[i].segment] += n;
       if (doubtful) untrusted += n;
@@ -59,7 +100,7 @@ std::vector<TagSpan> admit(const AnchorIndex& index, std::vector<Candidate> cand
     const Anchor& a = *candidates[i].anchor;
     const auto rank = static_cast<uint32_t>(candidates.size() - i);
     const bool hard = a.at.pin == Pin::kHard;
-    const bool admitted = hard || state[i] == State::kAdmitted;
+    const bool admitted = state[i] == State::kAdmitted;
     if (admitted) {
       spans.push_back({a.at.first - rules.margin, a.at.first, {PinClass::kMargin, rank}});
       spans.push_back({a.at.last, a.at.last + rules.margin, {PinClass::kMargin, rank}});

@@ -168,6 +168,12 @@ class SnapshotAccess {
     x.token_begin_ = in.list<int64_t>(kMostThings);
     x.first_position_ = in.get<int32_t>();
     x.forgotten_ = in.get<uint64_t>();
+    const auto& begin = x.token_begin_;
+    const bool fits = begin.empty() || begin.back() <= static_cast<int64_t>(x.text_.size());
+    if (!fits || !std::is_sorted(begin.begin(), begin.end()) || (begin.empty() && !x.text_.empty()) ||
+        x.first_position_ < 0 || (x.detect_ && x.text_offset_ + x.text_.size() != x.scanner_.offset())) {
+      in.fail("holds text that is not the text of its tokens");
+    }
   }
 
   static void write(const KvSequence& sequence, ByteWriter& out) {
@@ -253,9 +259,26 @@ class SnapshotAccess {
     }
   }
 
+  // What the rest takes for granted.
+  static void check(const KvMemory& m, ByteReader& in) {
+    const auto first = m.sequence_.positions(0);
+    for (int t = 1; t < m.sequence_.n_tables() && !m.per_table(); ++t) {
+      const auto other = m.sequence_.positions(t);
+      if (!std::equal(first.begin(), first.end(), other.begin(), other.end())) in.fail("has tables that disagree");
+    }
+    const auto outside = [&](const Segment& s) { return s.last > m.shape_.n_ctx; };
+    for (const auto& [id, a] : m.index_.anchors()) {
+      if (outside(a.at) || id >= m.index_.next_id_) in.fail("holds an anchor that cannot be");
+    }
+    for (const Anchor& a : m.index_.provisional()) {
+      if (outside(a.at)) in.fail("holds an anchor that cannot be");
+    }
+  }
+
   static Status read_into(KvMemory& m, ByteReader& in) {
     KEDGE_TRY(read(m.sequence_, in, m.shape_.n_ctx));
     read(m.index_, in);
+    check(m, in);
     if ((in.get<uint8_t>() != 0) != m.cold_.has_value()) in.fail("disagrees with itself about a cold tier");
     if (in.ok() && m.cold_) KEDGE_TRY(read(*m.cold_, in));
     const size_t n_tables = m.sink_attention_.size();

@@ -25,11 +25,6 @@ struct TokenTag {
   uint32_t rank = 0;  // among soft pins: higher stays longer
 };
 
-// A head that leaves this share of its attention on the sinks has nothing to do with the text at hand. Such heads are
-// those that look things up once something asks for them (on scout and sage measured one by one), so what they look at
-// now says nothing of what they will need.
-inline constexpr float kIdleShare = 0.2f;
-
 struct PolicyKnobs {
   int budget = 0;  // slots of a table
   int sinks = 4;
@@ -43,7 +38,10 @@ struct EvictionView {
   std::span<const float> value_norm;    // empty unless asked for
   std::span<const float> key_likeness;  // cosine of a key with the mean direction of all keys; empty unless asked for
   int next_position = 0;
-  bool idle = false;  // the head leaves much of its attention on the sinks: see kIdleShare
+  // The head is of the third that leaves most of its attention on the sinks: it has little to do with the text at hand.
+  // Among these are the heads that look things up once something asks for them (found one by one on scout and sage), so
+  // what they look at now says nothing of what they will need.
+  bool idle = false;
   PolicyKnobs knobs;
   uint64_t random_key = 0;  // of the seed, the event and the table
 

@@ -1,0 +1,372 @@
+// A memory driven as a session drives it, without a model: keys, values and attention are functions of the token's
+// position (and of how often that position was filled), so that what a slot holds can be told from its position.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kernels/isa.h"
+#include "memory/kv_memory.h"
+#include "memory/snapshot.h"
+
+namespace kedge::kv_harness {
+
+inline const KernelTable& reference_kernels() {
+  static const KernelTable* const kTable = find_kernels("reference").value();
+  return *kTable;
+}
+
+inline uint64_t mix(uint64_t x) {
+  x += 0x9E3779B97F4A7C15u;
+  x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
+  x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
+  return x ^ (x >> 31);
+}
+
+// A counter-based source of choices.
+class Dice {
+ public:
+  explicit Dice(uint64_t seed) : seed_(mix(seed)) {}
+  uint64_t next() { return mix(seed_ + n_++); }
+  int below(int n) { return static_cast<int>(next() % static_cast<uint64_t>(n)); }
+  bool one_in(int n) { return below(n) == 0; }
+
+ private:
+  uint64_t seed_;
+  uint64_t n_ = 0;
+};
+
+inline float unit(uint64_t x) { return static_cast<float>(mix(x) >> 40) / 16777216.0f; }
+
+inline std::string temporary_path(const std::string& name) {
+  return testing::TempDir() + "kedge-" + std::to_string(::getpid()) + "-" + name;
+}
+
+inline KvShape tiny_shape(int n_ctx, int n_layers = 1, int n_kv_heads = 2, KvFormat format = KvFormat::kF32) {
+  const int d = is_quantised(format) ? 32 : 4;
+  return {{format, d, d}, n_layers, n_kv_heads, n_ctx};
+}
+
+inline std::string message_of(const Status& s) { return s.ok() ? "" : s.error().message; }
+
+// Text in pieces as a tokenizer cuts it: prose, statements with references, and mentions of earlier ones.
+class Prose {
+ public:
+  // One statement in `rare` has a reference, one a mention.
+  explicit Prose(uint64_t seed, int rare = 8) : dice_(seed), rare_(rare) {}
+  std::string next() {
+    if (at_ == pieces_.size()) refill();
+    return pieces_[at_++];
+  }
+  std::vector<std::string> take(int n) {
+    std::vector<std::string> some;
+    for (int i = 0; i < n; ++i) some.push_back(next());
+    return some;
+  }
+  int named() const { return named_; }
+  static std::string name(int i) {
+    constexpr char kHex[] = "0123456789ABCDEF";
+    std::string s = "DOC-";
+    uint64_t x = mix(static_cast<uint64_t>(i) + 77);
+    for (int k = 0; k < 6; ++k, x >>= 4) s += kHex[x & 15];
+    return s + "7F";
+  }
+
+ private:
+  void refill() {
+    pieces_.clear();
+    at_ = 0;
+    const int kind = dice_.below(rare_);
+    if (kind == 0) {
+      const std::string id = name(named_++);
+      pieces_ = {"The", " price", " of", " parcel", " " + id.substr(0, 4), id.substr(4), " is", " 4", "2", ".", "\n"};
+    } else if (kind == 1 && named_ > 0) {
+      const std::string id = name(dice_.below(named_));
+      pieces_ = {"As", " said", " in", " " + id.substr(0, 6), id.substr(6), ",", " it", " rained", ".", "\n"};
+    } else {
+      constexpr const char* kWords[] = {" rain", " on", " the", " old", " stone", " and", " then", " it", " was"};
+      for (int n = 4 + dice_.below(9); n > 0; --n) pieces_.emplace_back(kWords[dice_.below(9)]);
+      pieces_.emplace_back(".\n");
+    }
+  }
+  Dice dice_;
+  int rare_;
+  std::vector<std::string> pieces_;
+  size_t at_ = 0;
+  int named_ = 0;
+};
+
+class Driver {
+ public:
+  Driver(std::unique_ptr<KvMemory> memory) : m(std::move(memory)) {}  // NOLINT(google-explicit-constructor)
+  static Driver make(const KvShape& shape, const KvOptions& options) {
+    auto made = KvMemory::create(shape, options, reference_kernels());
+    EXPECT_TRUE(made.ok()) << (made.ok() ? "" : made.error().message);
+    return Driver(std::move(made).value());
+  }
+
+  std::unique_ptr<KvMemory> m;
+  std::vector<uint32_t> salt;  // by position: which filling of it this is
+  uint32_t fillings = 0;
+  uint64_t expected_evicted_entries = 0;
+  std::set<int32_t> gone;  // neither hot nor cold
+  uint64_t expected_lost = 0;
+  ThreadTeam team;
+
+  Driver fork() const {
+    auto copy = m->fork();
+    EXPECT_TRUE(copy.ok()) << (copy.ok() ? "" : copy.error().message);
+    Driver d(std::move(copy).value());
+    d.follow(*this);
+    return d;
+  }
+  void follow(const Driver& o) {
+    salt = o.salt;
+    fillings = o.fillings;
+    expected_evicted_entries = o.expected_evicted_entries;
+    gone = o.gone;
+    expected_lost = o.expected_lost;
+    ever_recalled_ = o.ever_recalled_;
+  }
+
+  void vectors(int table, int32_t position, uint32_t filling, float* k, float* v) const {
+    const KvLayout& layout = m->shape().layout;
+    const uint64_t key = (static_cast<uint64_t>(filling) << 40) ^ (static_cast<uint64_t>(table) << 32) ^
+                         static_cast<uint64_t>(static_cast<uint32_t>(position));
+    for (int i = 0; i < layout.head_dim_k; ++i) k[i] = unit(mix(key) + static_cast<uint64_t>(i)) * 2 - 1;
+    for (int i = 0; i < layout.head_dim_v; ++i) v[i] = unit(mix(~key) + static_cast<uint64_t>(i)) * 2 - 1;
+  }
+
+  // The step of a session: at most `chunk` tokens at once.
+  Status append(const std::vector<std::string>& texts, int chunk) {
+    const size_t before = entries();
+    const uint64_t recalled = m->counts().recalled;
+    size_t done = 0;
+    Status status;
+    while (done < texts.size() && status.ok()) status = step(texts, chunk, done);
+    account(before + done * tables(), recalled);
+    return status;
+  }
+
+  Result<KvMemory::Recalled> recall(int32_t first, int32_t last) {
+    return counted([&] { return m->recall(first, last, team); });
+  }
+  Result<KvMemory::Recalled> recall_mentioned(std::string_view text) {
+    return counted([&] { return m->recall_mentioned(text, team); });
+  }
+  Status truncate(int n) {
+    Status s = m->truncate(n, team);
+    if (s.ok()) {
+      salt.resize(static_cast<size_t>(n));
+      gone.erase(gone.lower_bound(n), gone.end());
+      find_gone();
+    }
+    return s;
+  }
+  Status save(const std::string& path) const {
+    KEDGE_ASSIGN(out, ByteWriter::create(path));
+    Status status;
+    write_memory(*m, out, &status);
+    KEDGE_TRY(std::move(status));
+    return out.finish();
+  }
+  static Result<std::unique_ptr<KvMemory>> load(const std::string& path, const KvShape& shape) {
+    KEDGE_ASSIGN(in, ByteReader::open(path));
+    KEDGE_ASSIGN(memory, read_memory(in, shape, reference_kernels(), ""));
+    if (in.left() != 0) in.fail("goes on behind its end");
+    if (!in.ok()) return in.status().error();
+    return memory;
+  }
+
+  size_t tables() const { return static_cast<size_t>(m->sequence().n_tables()); }
+  size_t entries() const {
+    size_t n = 0;
+    for (size_t t = 0; t < tables(); ++t) n += static_cast<size_t>(m->sequence().slots(static_cast<int>(t)));
+    return n;
+  }
+
+  // Everything that has to hold between two calls.
+  void check(const std::string& where) {
+    SCOPED_TRACE(where);
+    const KvSequence& s = m->sequence();
+    const KvLayout& layout = s.layout();
+    const bool exact = !m->cold() || m->cold()->layout().format == layout.format;
+    std::vector<std::byte> page(layout.page_bytes());
+    std::vector<std::byte> cold_page(m->cold() ? m->cold()->layout().page_bytes() : 0);
+    ASSERT_EQ(salt.size(), static_cast<size_t>(s.next_position()));
+    for (int t = 0; t < s.n_tables(); ++t) {
+      ASSERT_LE(s.slots(t), m->budget());
+      const auto positions = s.positions(t);
+      std::vector<int32_t> sorted(positions.begin(), positions.end());
+      std::sort(sorted.begin(), sorted.end());
+      ASSERT_TRUE(std::adjacent_find(sorted.begin(), sorted.end()) == sorted.end()) << "a position twice";
+      for (int slot = 0; slot < s.slots(t); ++slot) {
+        const int32_t p = positions[static_cast<size_t>(slot)];
+        ASSERT_GE(p, 0);
+        ASSERT_LT(p, s.next_position());
+        if (!exact && ever_recalled_.contains(p)) continue;  // twice rounded
+        float k[kMaxHeadDim], v[kMaxHeadDim], k2[kMaxHeadDim], v2[kMaxHeadDim];
+        vectors(t, p, salt[static_cast<size_t>(p)], k, v);
+        reference_kernels().kv_store(layout, page.data(), 0, k, v);
+        kv_load(layout, page.data(), 0, k, v);
+        kv_load(layout, s.table(t)[slot / kPageTokens], slot % kPageTokens, k2, v2);
+        ASSERT_EQ(0, std::memcmp(k, k2, sizeof(float) * static_cast<size_t>(layout.head_dim_k))) << "key of " << p;
+        ASSERT_EQ(0, std::memcmp(v, v2, sizeof(float) * static_cast<size_t>(layout.head_dim_v))) << "value of " << p;
+      }
+    }
+    if (m->cold()) check_cold(exact, page, cold_page);
+    ASSERT_EQ(expected_evicted_entries / tables(), m->counts().evicted);
+    if (m->cold()) {
+      ASSERT_EQ(m->counts().evicted, m->counts().demoted);
+      ASSERT_EQ(expected_lost, m->counts().lost);
+    } else {
+      ASSERT_EQ(0u, m->counts().lost + m->counts().demoted + m->counts().recalled);
+    }
+    const auto runs = m->token_runs();
+    int32_t next = 0;
+    for (const auto& run : runs) {
+      ASSERT_EQ(next, run.first);
+      ASSERT_LT(run.first, run.last);
+      next = run.last;
+    }
+    ASSERT_EQ(s.next_position(), next);
+  }
+
+ private:
+  template <class F>
+  Result<KvMemory::Recalled> counted(F&& f) {
+    const size_t before = entries();
+    const uint64_t recalled = m->counts().recalled;
+    auto done = f();
+    account(before, recalled);
+    if (done.ok()) {
+      EXPECT_EQ(m->counts().recalled - recalled, static_cast<uint64_t>(done->recalled));
+    }
+    return done;
+  }
+
+  void account(size_t entries_before, uint64_t recalled_before) {
+    expected_evicted_entries += entries_before + (m->counts().recalled - recalled_before) * tables() - entries();
+    for (const auto& e : m->log().entries()) {
+      if (e.why != KvWhy::kRecall) continue;
+      for (int32_t p = e.first; p < e.last; ++p) ever_recalled_.insert(p);
+    }
+    find_gone();
+  }
+  void find_gone() {
+    if (!m->cold()) return;
+    const std::vector<int32_t> hot = m->hot_positions();
+    for (int32_t p = 0; p < m->sequence().next_position(); ++p) {
+      if (gone.contains(p)) {
+        EXPECT_FALSE(m->cold()->contains(p)) << "back from nowhere: " << p;
+        continue;
+      }
+      if (std::binary_search(hot.begin(), hot.end(), p) || m->cold()->contains(p)) continue;
+      gone.insert(p);
+      ++expected_lost;
+    }
+  }
+
+  void check_cold(bool exact, std::vector<std::byte>& page, std::vector<std::byte>& cold_page) const {
+    const ColdStore& cold = *m->cold();
+    const KvLayout& layout = m->sequence().layout();
+    size_t live = 0;
+    ASSERT_LE(cold.bytes(), std::max(m->options().cold_bytes, cold.block_bytes()));
+    for (const uint64_t id : cold.blocks()) {
+      const auto view = cold.view(id);
+      ASSERT_TRUE(view.ok()) << view.error().message;
+      const size_t stride = cold.block_bytes() / tables();
+      for (size_t slot = 0; slot < view->positions.size(); ++slot) {
+        const int32_t p = view->positions[slot];
+        if (p == ColdStore::kDead) continue;
+        ++live;
+        ASSERT_LT(p, m->sequence().next_position());
+        if (!exact && ever_recalled_.contains(p)) continue;
+        for (size_t t = 0; t < tables(); ++t) {
+          float k[kMaxHeadDim], v[kMaxHeadDim], k2[kMaxHeadDim], v2[kMaxHeadDim];
+          vectors(static_cast<int>(t), p, salt[static_cast<size_t>(p)], k, v);
+          reference_kernels().kv_store(layout, page.data(), 0, k, v);
+          kv_load(layout, page.data(), 0, k, v);
+          if (!exact) {
+            reference_kernels().kv_store(cold.layout(), cold_page.data(), 0, k, v);
+            kv_load(cold.layout(), cold_page.data(), 0, k, v);
+          }
+          kv_load(cold.layout(), view->data.data() + t * stride, static_cast<int>(slot), k2, v2);
+          ASSERT_EQ(0, std::memcmp(k, k2, sizeof(float) * static_cast<size_t>(layout.head_dim_k))) << "cold " << p;
+          ASSERT_EQ(0, std::memcmp(v, v2, sizeof(float) * static_cast<size_t>(layout.head_dim_v))) << "cold " << p;
+        }
+      }
+    }
+    ASSERT_EQ(live, cold.tokens());
+  }
+
+  // What the row at `row` gives the token at `position`.
+  static float share(int table, int32_t row, int32_t position, int head) {
+    const uint64_t key = (static_cast<uint64_t>(static_cast<uint32_t>(row)) << 32) ^
+                         static_cast<uint64_t>(static_cast<uint32_t>(position)) ^
+                         (static_cast<uint64_t>(table * 7 + head) << 58);
+    const float u = unit(key);
+    return u * u * u * 0.1f;
+  }
+
+  Status step(const std::vector<std::string>& texts, int chunk, size_t& done) {
+    KvSequence& s = m->sequence();
+    KEDGE_ASSIGN(room, m->make_room(team));
+    size_t n = std::min({texts.size() - done, static_cast<size_t>(chunk), static_cast<size_t>(room)});
+    std::vector<std::string_view> views(texts.begin() + static_cast<std::ptrdiff_t>(done),
+                                        texts.begin() + static_cast<std::ptrdiff_t>(done + n));
+    if (m->bounded()) n = m->allowed(views);
+    KEDGE_TRY(s.reserve(static_cast<int>(n)));
+    const int first = s.next_position();
+    const int watched = m->first_watched(static_cast<int>(n));
+    constexpr int kGroup = 2;
+    for (int t = 0; t < s.n_tables(); ++t) {
+      const int past = s.slots(t);
+      for (int i = 0; i < static_cast<int>(n); ++i) {
+        float k[kMaxHeadDim], v[kMaxHeadDim];
+        vectors(t, first + i, fillings, k, v);
+        reference_kernels().kv_store(s.layout(), s.page_for_write(t, past + i), (past + i) % kPageTokens, k, v);
+      }
+      std::vector<float> mass(static_cast<size_t>((past + static_cast<int>(n)) * kGroup));
+      const size_t stride = mass.size() / kGroup;
+      for (int i = watched; i < static_cast<int>(n); ++i) {
+        const int slots = past + i + 1;
+        for (int g = 0; g < kGroup; ++g) {
+          for (int slot = 0; slot < slots; ++slot) {
+            const int32_t p = slot < past ? s.positions(t)[static_cast<size_t>(slot)] : first + slot - past;
+            mass[static_cast<size_t>(g) * stride + static_cast<size_t>(slot)] = share(t, first + i, p, g);
+          }
+        }
+        m->add_scores(t, mass.data(), stride, 1, kGroup, slots);
+      }
+    }
+    s.commit(static_cast<int>(n));
+    salt.insert(salt.end(), n, fillings);
+    done += n;
+    return m->noted(std::span(views).first(n), team);
+  }
+
+  std::set<int32_t> ever_recalled_;
+};
+
+// Pages that live sequences of one arena hold, each counted once.
+inline size_t distinct_pages(const std::vector<const Driver*>& drivers) {
+  std::set<const std::byte*> pages;
+  for (const Driver* d : drivers) {
+    const KvSequence& s = d->m->sequence();
+    for (int t = 0; t < s.n_tables(); ++t) {
+      for (int p = 0; p * kPageTokens < s.slots(t); ++p) pages.insert(s.table(t)[p]);
+    }
+  }
+  return pages.size();
+}
+
+}  // namespace kedge::kv_harness
