@@ -88,10 +88,11 @@ Status KvSequence::reserve(int n) {
     // The tail is copied before it is written when another sequence has it too.
     if (n > 0 && t.slots % kPageTokens != 0) missing += arena_->shared(t.ids[pages_of(t.slots) - 1]) ? 1 : 0;
   }
-  if (missing == 0) return {};
   std::vector<PageId> fresh;
-  fresh.reserve(missing);
-  KEDGE_TRY(arena_->allocate(missing, &fresh));
+  if (missing > 0) KEDGE_TRY(arena_->allocate(missing, &fresh));
+  // Here and not in commit(): the rows of a step look at each other.
+  for (Table& t : tables_) std::fill_n(t.scores.begin() + t.slots, n, 0u);
+  if (missing == 0) return {};
   for (Table& t : tables_) {
     const size_t tail = pages_of(t.slots) - 1;
     // Between the count and here another owner may have let go of the tail; then a page goes back below.
@@ -116,7 +117,6 @@ void KvSequence::commit(int n) {
   for (Table& t : tables_) {
     for (int i = 0; i < n; ++i) {
       t.positions[to_size(t.slots + i)] = position_ + i;
-      t.scores[to_size(t.slots + i)] = 0;
     }
     t.slots += n;
   }
