@@ -152,7 +152,10 @@ Status Session::State::evaluate(std::span<const int32_t> added, bool all, const 
     const int first_row = all ? 0 : static_cast<int>(last ? n - 1 : n);
     Step step(model->config(), *kernels, fast, team, buffers, *memory, part, first_row, sink, hooks.cancel);
     model->network().forward(step);
-    if (step.stopped()) return std::move(step.status());
+    if (step.stopped()) {
+      memory->disturb();
+      return std::move(step.status());
+    }
     memory->sequence().commit(static_cast<int>(n));
     tokens.insert(tokens.end(), part.begin(), part.end());
     if (memory->bounded()) KEDGE_TRY(memory->noted(std::span(texts).first(n), team));

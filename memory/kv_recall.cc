@@ -1,5 +1,6 @@
 // What left comes back: at its original position, from the cold tier; and what became of every token.
 #include <algorithm>
+#include <utility>
 
 #include "memory/checksum.h"
 #include "memory/kv_memory.h"
@@ -34,6 +35,7 @@ Result<KvMemory::Recalled> KvMemory::recall_positions(const std::vector<int32_t>
     return Error{ErrorCode::kCapacity, "recalling " + std::to_string(n) + " tokens would take more than half of the " +
                                            "KV budget of " + std::to_string(budget())};
   }
+  const uint64_t origin = std::exchange(origin_, 0);  // as in evict()
   if (sequence_.most_slots() + n >= budget()) KEDGE_TRY(evict(budget() - n - eviction_quantum(budget()), team));
   KEDGE_TRY(sequence_.reserve(n));
   std::vector<int32_t> slots(to_size(sequence_.n_tables()));
@@ -67,6 +69,7 @@ Result<KvMemory::Recalled> KvMemory::recall_positions(const std::vector<int32_t>
   recalled_.insert(recalled_.end(), back.begin(), back.end());
   std::sort(recalled_.begin(), recalled_.end());
   look_again();
+  origin_ = origin;
   return result;
 }
 
@@ -76,6 +79,7 @@ Result<KvMemory::Recalled> KvMemory::recall(int32_t first, int32_t last, const T
                                                   "): the sequence has " + std::to_string(sequence_.next_position()) +
                                                   " tokens"};
   }
+  disturb();
   const std::vector<int32_t> hot = hot_positions();
   std::vector<int32_t> wanted;
   int missing = 0;
@@ -93,6 +97,7 @@ Result<KvMemory::Recalled> KvMemory::recall(int32_t first, int32_t last, const T
 }
 
 Result<KvMemory::Recalled> KvMemory::recall_mentioned(std::string_view text, const ThreadTeam& team) {
+  disturb();
   index_.detect();
   look_again();
   Recalled all;
