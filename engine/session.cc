@@ -157,6 +157,7 @@ Status Session::State::evaluate(std::span<const int32_t> added, bool all, const 
     model->network().forward(step);
     if (step.stopped()) {
       if (watched) memory->sequence().undo_scores();
+      memory->disturb();
       return std::move(step.status());
     }
     memory->sequence().commit(static_cast<int>(n));

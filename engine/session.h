@@ -80,6 +80,7 @@ class Session {
 
   const SessionOptions& options() const;  // as given, with what was automatic filled in
 
+  friend class PrefixCache;
   friend class SessionFile;
 
  private:

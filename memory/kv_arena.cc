@@ -30,27 +30,35 @@ size_t KvArena::pages_in_use() const {
   return n_pages_ - free_.size();
 }
 
-Result<PageId> KvArena::allocate() {
+size_t KvArena::take(size_t n, PageId* pages) {
   const std::lock_guard lock(mutex_);
-  if (free_.empty()) {
+  const size_t n_free = free_.size();
+  if (n_free < n) return n_free;
+  for (size_t i = 0; i < n; ++i) {
+    references_[free_.back()].store(1, std::memory_order_relaxed);
+    pages[i] = free_.back();
+    free_.pop_back();
+  }
+  return n_free;
+}
+
+Result<PageId> KvArena::allocate() {
+  PageId page = 0;
+  while (take(1, &page) < 1) {
+    if (reclaim_ && reclaim_()) continue;
     return Error{ErrorCode::kCapacity, "KV arena: all " + std::to_string(n_pages_) + " pages are in use"};
   }
-  const PageId page = free_.back();
-  free_.pop_back();
-  references_[page].store(1, std::memory_order_relaxed);
   return page;
 }
 
 Status KvArena::allocate(size_t n, std::vector<PageId>* pages) {
-  const std::lock_guard lock(mutex_);
-  if (free_.size() < n) {
+  const size_t first = pages->size();
+  pages->resize(first + n);
+  for (size_t n_free = 0; (n_free = take(n, pages->data() + first)) < n;) {
+    if (reclaim_ && reclaim_()) continue;
+    pages->resize(first);
     return Error{ErrorCode::kCapacity, "KV arena full: " + std::to_string(n) + " pages needed, " +
-                                           std::to_string(free_.size()) + " of " + std::to_string(n_pages_) + " free"};
-  }
-  for (size_t i = 0; i < n; ++i) {
-    references_[free_.back()].store(1, std::memory_order_relaxed);
-    pages->push_back(free_.back());
-    free_.pop_back();
+                                           std::to_string(n_free) + " of " + std::to_string(n_pages_) + " free"};
   }
   return {};
 }

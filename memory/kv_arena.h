@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -30,6 +31,11 @@ class KvArena {
   size_t pages_total() const { return n_pages_; }
   size_t pages_in_use() const;
 
+  // Asked when pages are missing: lets go of some pages and returns true, or has none to let go of. To be set before
+  // the arena is shared; called from any thread that allocates, without a lock.
+  void set_reclaim(std::function<bool()> reclaim) { reclaim_ = std::move(reclaim); }
+  bool reclaims() const { return reclaim_ != nullptr; }
+
   // A page with one reference; its contents are unspecified. kCapacity when none is free.
   Result<PageId> allocate();
   // n of them, or none: appended to `pages`. Errors: kCapacity, naming both numbers.
@@ -43,6 +49,7 @@ class KvArena {
 
  private:
   KvArena() = default;
+  size_t take(size_t n, PageId* pages);  // all n, or none; returns how many were free
   KvLayout layout_;
   size_t page_stride_ = 0;
   size_t n_pages_ = 0;
@@ -50,6 +57,7 @@ class KvArena {
   std::unique_ptr<std::atomic<uint32_t>[]> references_;
   mutable std::mutex mutex_;  // of free_
   std::vector<PageId> free_;  // last in, first out
+  std::function<bool()> reclaim_;
 };
 
 }  // namespace kedge

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <utility>
 
 #include "memory/checksum.h"
 #include "memory/kv_memory.h"
@@ -288,6 +289,7 @@ void KvMemory::look_again() {
 
 Status KvMemory::evict(int n_keep, const ThreadTeam& team) {
   const size_t n_tables = to_size(sequence_.n_tables());
+  const uint64_t origin = std::exchange(origin_, 0);  // an eviction that fails half way is no part of the text
   index_.detect();
   look_again();
   watch_sinks();
@@ -328,6 +330,7 @@ Status KvMemory::evict(int n_keep, const ThreadTeam& team) {
   counts_.evicted = evicted_entries_ / n_tables;
   age_scores();
   look_again();
+  origin_ = origin;
   return {};
 }
 

@@ -98,6 +98,7 @@ Result<std::unique_ptr<KvMemory>> KvMemory::create(const KvShape& shape, const K
     memory->cold_.emplace(std::move(store));
   }
   memory->retention_ = hash_of(shape, memory->options_, budget);
+  memory->origin_ = memory->retention_;
   return memory;
 }
 
@@ -185,6 +186,10 @@ Result<std::vector<KvMemory::Refusal>> KvMemory::add_segments(std::span<const Se
                    ") is empty or outside the context of " + std::to_string(shape_.n_ctx));
   }
   std::vector<Refusal> refused;
+  if (segments.empty()) return refused;
+  const uint64_t n_segments = segments.size();
+  if (sequence_.next_position() > 0) disturb();
+  if (origin_ != 0) origin_ = checksum(&n_segments, sizeof n_segments, origin_);
   const int cap = std::min(static_cast<int>(options_.anchor_cap * static_cast<float>(budget())),
                            budget() - eviction_quantum(budget()));  // what an eviction leaves
   int hard = hard_pinned(index_, sequence_.next_position());
@@ -211,15 +216,20 @@ Result<std::vector<KvMemory::Refusal>> KvMemory::add_segments(std::span<const Se
     if (s.pin != Pin::kNone && policy_->uses_metadata) index_.add_anchor(s);
     const int32_t range[] = {s.first,   s.last, s.ttl, static_cast<int32_t>(s.kind), static_cast<int32_t>(s.pin),
                              s.priority};
-    retention_ = checksum(range, sizeof range, retention_);
-    retention_ = checksum(s.source_id.data(), s.source_id.size(), retention_);
-    retention_ = checksum(&s.trust, sizeof s.trust, retention_);
+    const auto add_to = [&](uint64_t hash) {
+      hash = checksum(range, sizeof range, hash);
+      hash = checksum(s.source_id.data(), s.source_id.size(), hash);
+      return checksum(&s.trust, sizeof s.trust, hash);
+    };
+    retention_ = add_to(retention_);
+    if (origin_ != 0) origin_ = add_to(origin_);
   }
   return refused;
 }
 
 Status KvMemory::truncate(int n, const ThreadTeam& team) {
   if (n >= sequence_.next_position()) return {};
+  disturb();
   KEDGE_TRY(sequence_.truncate(n, team));
   index_.truncate(n);
   if (cold_) cold_->drop_from(n);
@@ -234,13 +244,19 @@ Status KvMemory::truncate(int n, const ThreadTeam& team) {
 Result<std::unique_ptr<KvMemory>> KvMemory::fork() const {
   const KvArena& arena = sequence_.arena();
   const size_t free = arena.pages_total() - arena.pages_in_use();
-  if (free < static_cast<size_t>(sequence_.n_tables())) {
+  if (!arena.reclaims() && free < static_cast<size_t>(sequence_.n_tables())) {
     return Error{ErrorCode::kCapacity, "KV arena: " + std::to_string(free) + " of " +
                                            std::to_string(arena.pages_total()) + " pages are free, a fork needs " +
                                            std::to_string(sequence_.n_tables()) + " of its own; it is made for " +
                                            std::to_string(options_.forks) + " sequence(s) (option forks)"};
   }
-  std::unique_ptr<KvMemory> copy(new KvMemory(shape_, options_, *policy_, *kernels_, sequence_.fork()));
+  return copy_with(sequence_.fork());
+}
+
+std::unique_ptr<const KvMemory> KvMemory::freeze() const { return copy_with(sequence_.freeze()); }
+
+std::unique_ptr<KvMemory> KvMemory::copy_with(KvSequence sequence) const {
+  std::unique_ptr<KvMemory> copy(new KvMemory(shape_, options_, *policy_, *kernels_, std::move(sequence)));
   copy->index_ = index_;
   copy->cold_ = cold_;
   copy->sink_attention_ = sink_attention_;
@@ -253,7 +269,28 @@ Result<std::unique_ptr<KvMemory>> KvMemory::fork() const {
   copy->evicted_entries_ = evicted_entries_;
   copy->detached_ = detached_;
   copy->retention_ = retention_;
+  copy->origin_ = origin_;
   return copy;
+}
+
+// The first token whose attention goes into the scores, while nothing has left.
+int KvMemory::first_counted() const { return bounded() ? std::max(budget() - policy_->observe.rows, 0) : n_ctx(); }
+
+int KvMemory::usable(int n) const {
+  if (counts_.events > 0) return 0;
+  const int all = sequence_.next_position();
+  n = std::min(n, all);
+  const bool same_scores = n == all && origin_ != 0;
+  return same_scores ? n : std::min(n, first_counted());
+}
+
+void KvMemory::begin_with(const KvMemory& other, int n) {
+  sequence_.begin_with(other.sequence_, n);
+  if (n > first_counted()) return;
+  for (int t = 0; t < sequence_.n_tables(); ++t) {
+    const std::span<uint32_t> scores = sequence_.scores(t);
+    std::fill(scores.begin(), scores.end(), 0u);
+  }
 }
 
 std::vector<int32_t> KvMemory::hot_positions() const {

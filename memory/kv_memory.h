@@ -91,6 +91,15 @@ class KvMemory {
   Status truncate(int n, const ThreadTeam& team);
   // Shares all pages. Errors: kCapacity when the arena has no room for another sequence's tail.
   Result<std::unique_ptr<KvMemory>> fork() const;
+  // The same for keeping: it can be forked and begun with, nothing else.
+  std::unique_ptr<const KvMemory> freeze() const;
+  // With how many of the first n tokens another memory of these options can begin and hold the bits that evaluating
+  // them would give, whatever its segments are. 0 once tokens have left or come back: keys and values computed since
+  // are others. Fewer than n when attention that later tokens gave has been counted in the scores.
+  int usable(int n) const;
+  // For a memory without tokens that shares the arena: takes the first n of `other`, n <= other.usable(n). Their texts
+  // have to go to noted().
+  void begin_with(const KvMemory& other, int n);
 
   const KvCounts& counts() const { return counts_; }
   const KvLog& log() const { return log_; }
@@ -100,6 +109,11 @@ class KvMemory {
   // A hash over the options, the metadata and every event: two sequences of the same tokens have the same keys and
   // values if and only if these agree.
   uint64_t retention() const { return retention_; }
+  // A hash over the options and the segments given before the first token, as long as everything else followed from
+  // those and the tokens: two sequences of the same tokens with the same origin are in the same state. 0 when it did
+  // not, because of segments given later, a recall that was asked for, truncation, a step that stopped half way.
+  uint64_t origin() const { return origin_; }
+  void disturb() { origin_ = 0; }
   // Positions of tokens that are hot in every table, ascending.
   std::vector<int32_t> hot_positions() const;
   size_t slots_wasted() const;  // in pages, holding no token
@@ -118,6 +132,8 @@ class KvMemory {
  private:
   KvMemory(KvShape shape, KvOptions options, const EvictionPolicy& policy, const KernelTable& kernels,
            KvSequence sequence);
+  int first_counted() const;
+  std::unique_ptr<KvMemory> copy_with(KvSequence sequence) const;
   bool per_table() const { return policy_->per_table && !cold_.has_value(); }
   PolicyKnobs knobs() const;
   Status evict(int n_keep, const ThreadTeam& team);
@@ -159,6 +175,7 @@ class KvMemory {
   uint64_t retention_ = 0;
   std::vector<uint64_t> probed_blocks_;              // those that probe() looked at in this step
   std::vector<std::vector<uint32_t>> probe_shares_;  // [table][block]: the attention its keys could get
+  uint64_t origin_ = 0;
 };
 
 const char* token_state_name(KvMemory::TokenState state);

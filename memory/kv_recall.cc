@@ -1,6 +1,7 @@
 // What left comes back: at its original position, from the cold tier; and what became of every token.
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 #include "memory/checksum.h"
 #include "memory/kv_memory.h"
@@ -44,6 +45,7 @@ Result<KvMemory::Recalled> KvMemory::recall_positions(const std::vector<int32_t>
                                            std::to_string(budget()) + " with " + std::to_string(pinned) +
                                            " in hard pins has room for " + std::to_string(std::max(most, 0))};
   }
+  const uint64_t origin = std::exchange(origin_, 0);  // as in evict()
   if (sequence_.most_slots() + n >= budget()) KEDGE_TRY(evict(budget() - n - eviction_quantum(budget()), team));
   std::vector<int32_t> slots(to_size(sequence_.n_tables()));
   std::vector<int32_t> back;  // the others fell out of the cold tier when this recall made room
@@ -77,6 +79,7 @@ Result<KvMemory::Recalled> KvMemory::recall_positions(const std::vector<int32_t>
   recalled_.insert(recalled_.end(), back.begin(), back.end());
   std::sort(recalled_.begin(), recalled_.end());
   look_again();
+  origin_ = origin;
   return result;
 }
 
@@ -86,6 +89,7 @@ Result<KvMemory::Recalled> KvMemory::recall(int32_t first, int32_t last, const T
                                                   "): the sequence has " + std::to_string(sequence_.next_position()) +
                                                   " tokens"};
   }
+  disturb();
   const std::vector<int32_t> hot = hot_positions();
   std::vector<int32_t> wanted;
   int missing = 0;
@@ -103,6 +107,7 @@ Result<KvMemory::Recalled> KvMemory::recall(int32_t first, int32_t last, const T
 }
 
 Result<KvMemory::Recalled> KvMemory::recall_mentioned(std::string_view text, const ThreadTeam& team) {
+  disturb();
   index_.detect();
   look_again();
   Recalled all;

@@ -15,12 +15,16 @@ size_t to_size(int x) { return static_cast<size_t>(x); }
 
 KvSequence::KvSequence(std::shared_ptr<KvArena> arena, int n_layers, int n_kv_heads, int capacity)
     : arena_(std::move(arena)), n_layers_(n_layers), n_kv_heads_(n_kv_heads), capacity_(capacity) {
-  tables_.resize(to_size(n_layers) * to_size(n_kv_heads));
-  for (Table& t : tables_) {  // all it will ever need: nothing is allocated per token
-    t.ids.reserve(pages_of(capacity));
-    t.addresses.reserve(pages_of(capacity));
-    t.positions.resize(to_size(capacity));
-    t.scores.resize(to_size(capacity));
+  size_tables(capacity);  // all it will ever need: nothing is allocated per token
+}
+
+void KvSequence::size_tables(int n) {
+  tables_.resize(to_size(n_layers_) * to_size(n_kv_heads_));
+  for (Table& t : tables_) {
+    t.ids.reserve(pages_of(n));
+    t.addresses.reserve(pages_of(n));
+    t.positions.resize(to_size(n));
+    t.scores.resize(to_size(n));
   }
 }
 
@@ -78,21 +82,21 @@ void KvSequence::drop_pages_from(Table& t, size_t first) {
 
 Status KvSequence::reserve(int n) {
   size_t missing = 0;
-  for (Table& t : tables_) {
+  for (const Table& t : tables_) {
     if (n > capacity_ - t.slots) {
       return Error{ErrorCode::kCapacity, "context full: " + std::to_string(t.slots) + " tokens are in the cache, " +
                                              std::to_string(n) + " more do not fit into a context of " +
                                              std::to_string(capacity_)};
     }
-    std::fill_n(t.scores.begin() + t.slots, n, 0U);  // the step's own rows look at its tokens before commit()
     missing += pages_of(t.slots + n) - std::min(pages_of(t.slots + n), t.ids.size());
     // The tail is copied before it is written when another sequence has it too.
     if (n > 0 && t.slots % kPageTokens != 0) missing += arena_->shared(t.ids[pages_of(t.slots) - 1]) ? 1 : 0;
   }
-  if (missing == 0) return {};
   std::vector<PageId> fresh;
-  fresh.reserve(missing);
-  KEDGE_TRY(arena_->allocate(missing, &fresh));
+  if (missing > 0) KEDGE_TRY(arena_->allocate(missing, &fresh));
+  // Here and not in commit(): the rows of a step look at each other.
+  for (Table& t : tables_) std::fill_n(t.scores.begin() + t.slots, n, 0u);
+  if (missing == 0) return {};
   for (Table& t : tables_) {
     const size_t tail = pages_of(t.slots) - 1;
     // Between the count and here another owner may have let go of the tail; then a page goes back below.
@@ -284,19 +288,32 @@ void KvSequence::undo_scores() {
 
 KvSequence KvSequence::fork() const {
   KvSequence copy(arena_, n_layers_, n_kv_heads_, capacity_);
-  copy.position_ = position_;
+  copy.begin_with(*this, position_);
+  return copy;
+}
+
+KvSequence KvSequence::freeze() const {
+  KvSequence copy(arena_, n_layers_, n_kv_heads_, 0);
+  copy.capacity_ = capacity_;
+  copy.size_tables(most_slots());
+  copy.begin_with(*this, position_);
+  return copy;
+}
+
+// A table without gaps has the first n tokens in its first n slots; of one with gaps only all tokens are asked for.
+void KvSequence::begin_with(const KvSequence& other, int n) {
+  position_ = n;
   for (size_t i = 0; i < tables_.size(); ++i) {
-    const Table& from = tables_[i];
-    Table& to = copy.tables_[i];
-    to.slots = from.slots;
-    std::copy_n(from.positions.begin(), from.slots, to.positions.begin());
-    std::copy_n(from.scores.begin(), from.slots, to.scores.begin());
-    for (size_t p = 0; p < pages_of(from.slots); ++p) {
+    const Table& from = other.tables_[i];
+    Table& to = tables_[i];
+    to.slots = std::min(from.slots, n);
+    std::copy_n(from.positions.begin(), to.slots, to.positions.begin());
+    std::copy_n(from.scores.begin(), to.slots, to.scores.begin());
+    for (size_t p = 0; p < pages_of(to.slots); ++p) {
       arena_->retain(from.ids[p]);
-      copy.add_page(to, from.ids[p]);
+      add_page(to, from.ids[p]);
     }
   }
-  return copy;
 }
 
 Status KvSequence::restore(int table, std::span<const int32_t> positions, std::span<const uint32_t> scores) {

@@ -74,6 +74,11 @@ class KvSequence {
   // A second sequence with the same tokens, sharing all pages: O(pages), no keys or values are copied. The tail page is
   // copied when either side writes into it.
   KvSequence fork() const;
+  // The same for keeping: it can be forked and begun with, nothing else, and its positions and scores take no more room
+  // than its tokens.
+  KvSequence freeze() const;
+  // An empty sequence takes the first n tokens of another one of its shape that has lost none, sharing their pages.
+  void begin_with(const KvSequence& other, int n);
 
   // For snapshots: an empty sequence takes this shape. Errors: kCapacity.
   Status restore(int table, std::span<const int32_t> positions, std::span<const uint32_t> scores);
@@ -88,6 +93,7 @@ class KvSequence {
     std::vector<uint32_t> scores;
   };
   struct Rewrite;
+  void size_tables(int n);
   void add_page(Table& t, PageId id);
   void drop_pages_from(Table& t, size_t first);
   Rewrite plan(const Table& t, std::span<const int32_t> victims) const;

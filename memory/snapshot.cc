@@ -318,6 +318,7 @@ Result<std::unique_ptr<KvMemory>> read_memory(ByteReader& in, const KvShape& sha
   if (!cold_path.empty()) options.cold_path = cold_path;
   KEDGE_ASSIGN(memory, KvMemory::create(shape, options, kernels));
   KEDGE_TRY(SnapshotAccess::read_into(*memory, in));
+  memory->disturb();
   return memory;
 }
 

@@ -33,6 +33,7 @@ extern "C" {
 typedef struct kedge_model kedge_model;
 typedef struct kedge_session kedge_session;
 typedef struct kedge_generation kedge_generation;
+typedef struct kedge_prefix_cache kedge_prefix_cache;
 
 typedef enum kedge_status {
   KEDGE_OK = 0,
@@ -300,6 +301,37 @@ KEDGE_API kedge_status kedge_session_load(const kedge_model* model, const char* 
 /* While `on` is nonzero every eval and generate of the session, running or new, is cancelled. From any thread, and
  * from a signal handler. */
 KEDGE_API void kedge_session_set_cancel(kedge_session* session, int on);
+
+/* --- Prefix cache -------------------------------------------------------------------------------------------------
+ * Several requests with a common beginning (a system prompt, a document) compute it once. An acquired session is, bit
+ * for bit, the one that evaluating the reused tokens anew would give. States that lost tokens are reused only as a
+ * whole, by a request that begins with all of their tokens and has the same segments. All functions may be called from
+ * any threads (a session given to store: by its own). */
+typedef struct kedge_prefix_cache_options {
+  size_t struct_size;
+  int32_t entries;  /* most states kept; default 64 */
+  int32_t sessions; /* that may be in use at once; more may meet a full arena; default 4. The arena has room for twice as
+                       many contexts or budgets (or "forks" of them, when that is more); what sessions leave keeps
+                       entries, and those used least recently go when sessions need the pages */
+} kedge_prefix_cache_options;
+
+KEDGE_API void kedge_prefix_cache_options_init(kedge_prefix_cache_options* options, size_t struct_size);
+KEDGE_API kedge_status kedge_prefix_cache_create(const kedge_model* model, const kedge_session_options* session_options,
+                                                 const kedge_prefix_cache_options* options, kedge_prefix_cache** cache);
+KEDGE_API void kedge_prefix_cache_free(kedge_prefix_cache* cache); /* null is allowed; its sessions live on */
+
+/* A new session that holds the first *n_reused of these tokens; evaluate the others. It is less than n_tokens unless
+ * the session has the logits of the last one. `segments`: of the whole request, as for kedge_session_add_segments, or
+ * empty; the session has them (refused hard pins are in its log and its counts). */
+KEDGE_API kedge_status kedge_prefix_cache_acquire(kedge_prefix_cache* cache, const int32_t* tokens, size_t n_tokens,
+                                                  const char* segments, size_t segments_size, kedge_session** session,
+                                                  size_t* n_reused);
+/* Keeps the session's state, sharing its pages. KEDGE_INVALID_ARGUMENT for a session that does not come from acquire.
+ * A state that no request could use is not kept: "declined" in the statistics. */
+KEDGE_API kedge_status kedge_prefix_cache_store(kedge_prefix_cache* cache, const kedge_session* session);
+/* Owned JSON: {"lookups", "hits", "tokens_reused", "tokens_computed", "stored", "declined", "entries",
+ * "evicted_entries", "bytes", "pages": {"in_use", "total"}}. bytes: of the entries, each page once. */
+KEDGE_API kedge_status kedge_prefix_cache_stats(const kedge_prefix_cache* cache, char** json, size_t* json_size);
 
 /* --- Generation ------------------------------------------------------------------------------------------------- */
 

@@ -372,6 +372,7 @@ class Session {
     return Generation(g);
   }
   kedge_session* get() const { return s_.get(); }
+  friend class PrefixCache;
 
  private:
   struct Release {
@@ -409,6 +410,53 @@ class Session {
     return o;
   }
   std::unique_ptr<kedge_session, Release> s_;
+};
+
+struct PrefixCacheOptions {
+  int entries = 64;
+  int sessions = 4;
+};
+
+class PrefixCache {
+ public:
+  static Result<PrefixCache> create(const Model& model, const SessionOptions& session_options = {},
+                                    const PrefixCacheOptions& options = {}) {
+    const kedge_session_options so = session_options.c();
+    kedge_prefix_cache_options o;
+    kedge_prefix_cache_options_init(&o, sizeof o);
+    o.entries = options.entries;
+    o.sessions = options.sessions;
+    kedge_prefix_cache* c = nullptr;
+    const kedge_status code = kedge_prefix_cache_create(model.get(), &so, &o, &c);
+    if (code != KEDGE_OK) return detail::error(code);
+    return PrefixCache(c);
+  }
+
+  struct Acquired {
+    Session session;
+    size_t n_reused = 0;  // tokens the session holds; evaluate the others
+  };
+  // `segments` is JSON of the whole request's, see Session::add_segments.
+  Result<Acquired> acquire(std::span<const int32_t> tokens, std::string_view segments = {}) {
+    kedge_session* s = nullptr;
+    size_t n = 0;
+    const kedge_status code =
+        kedge_prefix_cache_acquire(get(), tokens.data(), tokens.size(), segments.data(), segments.size(), &s, &n);
+    if (code != KEDGE_OK) return detail::error(code);
+    return Acquired{Session(s), n};
+  }
+  Status store(const Session& session) { return detail::status(kedge_prefix_cache_store(get(), session.get())); }
+  Result<std::string> stats() const {  // JSON
+    return detail::text([&](char** d, size_t* n) { return kedge_prefix_cache_stats(get(), d, n); });
+  }
+  kedge_prefix_cache* get() const { return c_.get(); }
+
+ private:
+  struct Release {
+    void operator()(kedge_prefix_cache* c) const { kedge_prefix_cache_free(c); }
+  };
+  explicit PrefixCache(kedge_prefix_cache* c) : c_(c) {}
+  std::unique_ptr<kedge_prefix_cache, Release> c_;
 };
 
 }  // namespace kedge::api

@@ -1,0 +1,89 @@
+// The C interface: the prefix cache.
+#include "engine/c_api.h"
+#include "engine/kv_json.h"
+#include "engine/prefix_cache.h"
+
+struct kedge_prefix_cache {
+  std::unique_ptr<kedge::PrefixCache> cache;
+};
+
+using namespace kedge;
+using namespace kedge::c_api;
+
+namespace {
+
+constexpr kedge_prefix_cache_options kDefaults = {.struct_size = sizeof(kedge_prefix_cache_options),
+                                                  .entries = PrefixCacheOptions().entries,
+                                                  .sessions = PrefixCacheOptions().sessions};
+
+}  // namespace
+
+extern "C" {
+
+void kedge_prefix_cache_options_init(kedge_prefix_cache_options* options, size_t struct_size) {
+  write_struct(options, struct_size, kDefaults);
+}
+
+kedge_status kedge_prefix_cache_create(const kedge_model* model, const kedge_session_options* given,
+                                       const kedge_prefix_cache_options* options, kedge_prefix_cache** cache) {
+  return guard([&]() -> Status {
+    KEDGE_TRY(not_null(cache, "cache"));
+    *cache = nullptr;
+    KEDGE_TRY(not_null(model, "model"));
+    KEDGE_ASSIGN(session, session_options(*model->model, given));
+    kedge_prefix_cache_options o = kDefaults;
+    KEDGE_TRY(read_options(options, "kedge_prefix_cache_options", o));
+    KEDGE_ASSIGN(made, PrefixCache::create(model->model, session, {.entries = o.entries, .sessions = o.sessions}));
+    auto handle = std::make_unique<kedge_prefix_cache>();
+    handle->cache = std::move(made);
+    *cache = handle.release();
+    return {};
+  });
+}
+
+void kedge_prefix_cache_free(kedge_prefix_cache* cache) { delete cache; }
+
+kedge_status kedge_prefix_cache_acquire(kedge_prefix_cache* cache, const int32_t* tokens, size_t n_tokens,
+                                        const char* segments, size_t segments_size, kedge_session** session,
+                                        size_t* n_reused) {
+  return guard([&]() -> Status {
+    KEDGE_TRY(not_null(session, "session"));
+    KEDGE_TRY(not_null(n_reused, "n_reused"));
+    *session = nullptr;
+    *n_reused = 0;
+    KEDGE_TRY(not_null(cache, "cache"));
+    KEDGE_ASSIGN(ids, in_span(tokens, n_tokens, "tokens"));
+    KEDGE_ASSIGN(text, in_text(segments, segments_size, "segments"));
+    std::vector<Segment> parsed;
+    if (!text.empty()) {
+      KEDGE_ASSIGN(list, parse_segments(text));
+      parsed = std::move(list);
+    }
+    auto handle = std::make_unique<kedge_session>();
+    KEDGE_ASSIGN(acquired, cache->cache->acquire(ids, parsed));
+    handle->session = std::move(acquired.session);
+    *n_reused = static_cast<size_t>(acquired.n_reused);
+    *session = handle.release();
+    return {};
+  });
+}
+
+kedge_status kedge_prefix_cache_store(kedge_prefix_cache* cache, const kedge_session* session) {
+  return guard([&]() -> Status {
+    KEDGE_TRY(not_null(cache, "cache"));
+    KEDGE_TRY(not_null(session, "session"));
+    KEDGE_ASSIGN(kept, cache->cache->store(*session->session));
+    (void)kept;  // counted in the statistics
+    return {};
+  });
+}
+
+kedge_status kedge_prefix_cache_stats(const kedge_prefix_cache* cache, char** json, size_t* json_size) {
+  return guard([&]() -> Status {
+    KEDGE_TRY(clear_outputs(json, json_size));
+    KEDGE_TRY(not_null(cache, "cache"));
+    return give_text(cache->cache->stats_json(), json, json_size);
+  });
+}
+
+}  // extern "C"

@@ -1,0 +1,307 @@
+#include "engine/prefix_cache.h"
+
+#include <algorithm>
+#include <list>
+#include <mutex>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+
+#include "engine/json_in.h"
+#include "engine/session_state.h"
+#include "memory/checksum.h"
+
+namespace kedge {
+
+namespace {
+
+constexpr size_t kBlock = kPageTokens;
+
+Status in_range(const char* name, int value, int most) {
+  if (value >= 1 && value <= most) return {};
+  return Error{ErrorCode::kInvalidArgument, "prefix cache: " + std::string(name) + " is " + std::to_string(value) +
+                                                ", must be 1 to " + std::to_string(most)};
+}
+
+struct Entry {
+  std::unique_ptr<const KvMemory> memory;
+  std::vector<int32_t> tokens;
+  std::vector<float> logits;   // of the last token; empty: not known
+  std::vector<uint64_t> keys;  // that lead to it
+  uint64_t seen = 0;           // by the lookup of this number
+};
+
+struct Match {
+  std::shared_ptr<const Entry> entry;
+  size_t n = 0;             // tokens taken
+  bool same_state = false;  // the entry as it is; otherwise a clean prefix
+  bool logits = false;
+};
+
+}  // namespace
+
+uint64_t prefix_hash(uint64_t before, std::span<const int32_t> block) {
+  return checksum(block.data(), block.size_bytes(), before);
+}
+
+struct PrefixCache::State {
+  using Order = std::list<std::shared_ptr<Entry>>;
+
+  std::shared_ptr<const Model> model;
+  SessionOptions options;
+  size_t most_entries = 0;
+  PrefixHash hash = nullptr;
+  uint64_t seed = 0;
+  std::unique_ptr<const KvMemory> root;  // without tokens: every session begins as its fork
+
+  mutable std::mutex mutex;  // of what follows
+  Order order;               // latest used first
+  std::unordered_map<uint64_t, std::vector<Order::iterator>> index;
+  PrefixCacheStats stats;
+
+  // By the number of whole blocks.
+  std::vector<uint64_t> chain(std::span<const int32_t> tokens) const {
+    std::vector<uint64_t> keys = {seed};
+    for (size_t at = 0; at + kBlock <= tokens.size(); at += kBlock) {
+      keys.push_back(hash(keys.back(), tokens.subspan(at, kBlock)));
+    }
+    return keys;
+  }
+  // Of a state that has been retained in a certain way.
+  static uint64_t state_key(uint64_t key, uint64_t origin) { return checksum(&origin, sizeof origin, key ^ origin); }
+
+  void consider(const Order::iterator& at, std::span<const int32_t> tokens, uint64_t origin, Match* best,
+                Order::iterator* best_at) const;
+  Match find(std::span<const int32_t> tokens, uint64_t origin);
+  Order::iterator same(const Entry& added);
+  std::shared_ptr<Entry> take_out(Order::iterator at);
+  bool drop_oldest();
+};
+
+// What of the request's beginning this entry has.
+void PrefixCache::State::consider(const Order::iterator& at, std::span<const int32_t> tokens, uint64_t origin,
+                                  Match* best, Order::iterator* best_at) const {
+  const Entry& e = **at;
+  const size_t most = std::min(e.tokens.size(), tokens.size());
+  const auto shared = static_cast<size_t>(
+      std::mismatch(e.tokens.begin(), e.tokens.begin() + static_cast<std::ptrdiff_t>(most), tokens.begin()).first -
+      e.tokens.begin());
+  const bool whole = shared == e.tokens.size();
+  const bool to_the_end = whole && shared == tokens.size();
+  Match m;
+  m.logits = to_the_end && !e.logits.empty();
+  m.same_state = whole && (!to_the_end || m.logits) && origin != 0 && e.memory->origin() == origin;
+  if (m.same_state) {
+    m.n = shared;
+  } else {
+    const size_t wanted = m.logits ? shared : std::min(shared, tokens.size() - 1);
+    m.n = static_cast<size_t>(e.memory->usable(static_cast<int>(wanted)));
+    m.logits = m.logits && m.n == shared;
+  }
+  if (m.n < best->n || (m.n == best->n && (best->same_state || !m.same_state))) return;
+  m.entry = *at;
+  *best = std::move(m);
+  *best_at = at;
+}
+
+Match PrefixCache::State::find(std::span<const int32_t> tokens, uint64_t origin) {
+  const std::vector<uint64_t> keys = chain(tokens);
+  const std::lock_guard lock(mutex);
+  const uint64_t number = ++stats.lookups;
+  Match best;
+  Order::iterator best_at = order.end();
+  // An entry that shares at least b blocks is found under the key of b blocks: the longest beginnings come first.
+  for (size_t b = keys.size(); b-- > 0 && best.n < (b + 1) * kBlock - 1;) {
+    for (const uint64_t key : {keys[b], state_key(keys[b], origin)}) {
+      const auto found = index.find(key);
+      if (found == index.end()) continue;
+      for (const Order::iterator at : found->second) {
+        if (std::exchange((*at)->seen, number) != number) consider(at, tokens, origin, &best, &best_at);
+      }
+    }
+  }
+  if (best.n > 0) {
+    ++stats.hits;
+    order.splice(order.begin(), order, best_at);
+  }
+  stats.tokens_reused += best.n;
+  stats.tokens_computed += tokens.size() - best.n;
+  return best;
+}
+
+// The mutex is held. The entry is destroyed where that is not so.
+std::shared_ptr<Entry> PrefixCache::State::take_out(Order::iterator at) {
+  for (const uint64_t key : (*at)->keys) {
+    const auto found = index.find(key);
+    if (found == index.end()) continue;  // two keys of it are equal
+    std::erase(found->second, at);
+    if (found->second.empty()) index.erase(found);
+  }
+  std::shared_ptr<Entry> entry = std::move(*at);
+  order.erase(at);
+  return entry;
+}
+
+bool PrefixCache::State::drop_oldest() {
+  std::shared_ptr<Entry> oldest;
+  const std::lock_guard lock(mutex);
+  if (order.empty()) return false;
+  oldest = take_out(std::prev(order.end()));
+  ++stats.evicted_entries;
+  return true;
+}
+
+// The same state, or the end. The mutex is held.
+PrefixCache::State::Order::iterator PrefixCache::State::same(const Entry& added) {
+  const auto found = index.find(added.keys.back());
+  if (found == index.end()) return order.end();
+  for (const Order::iterator at : found->second) {
+    if ((*at)->tokens == added.tokens && (*at)->memory->origin() == added.memory->origin()) return at;
+  }
+  return order.end();
+}
+
+PrefixCache::PrefixCache(std::shared_ptr<State> state) : state_(std::move(state)) {}
+PrefixCache::~PrefixCache() = default;
+
+Result<std::unique_ptr<PrefixCache>> PrefixCache::create(std::shared_ptr<const Model> model,
+                                                         const SessionOptions& options, const PrefixCacheOptions& cache,
+                                                         PrefixHash hash) {
+  constexpr int kMostSessions = 512;
+  KEDGE_TRY(in_range("entries", cache.entries, 1 << 20));
+  KEDGE_TRY(in_range("sessions", cache.sessions, kMostSessions));
+  KEDGE_ASSIGN(s, Session::State::make(std::move(model), options));
+  KEDGE_ASSIGN(shape, kv_shape(s->model->config(), options.kv_type, s->options.n_ctx));
+  KvOptions kv = options.kv;
+  // Twice: a session that has to copy shared pages holds both for a moment.
+  kv.forks = std::max(kv.forks, 2 * cache.sessions);
+  KEDGE_ASSIGN(root, KvMemory::create(shape, kv, *s->kernels));
+
+  auto state = std::make_shared<State>();
+  state->model = s->model;
+  state->options = s->options;
+  state->options.kv = root->options();
+  state->most_entries = static_cast<size_t>(cache.entries);
+  state->hash = hash;
+  const uint64_t made_with[] = {s->model->fingerprint(), static_cast<uint64_t>(options.numerics),
+                                static_cast<uint64_t>(options.kv_type), root->retention()};
+  state->seed = checksum(made_with, sizeof made_with);
+  root->sequence().arena().set_reclaim([asked = std::weak_ptr<State>(state)] {
+    const auto alive = asked.lock();
+    return alive != nullptr && alive->drop_oldest();
+  });
+  state->root = std::move(root);
+  return std::unique_ptr<PrefixCache>(new PrefixCache(std::move(state)));
+}
+
+Result<PrefixCache::Acquired> PrefixCache::acquire(std::span<const int32_t> tokens, std::span<const Segment> segments) {
+  if (tokens.empty()) return Error{ErrorCode::kInvalidArgument, "prefix cache: a request without tokens"};
+  KEDGE_ASSIGN(s, Session::State::make(state_->model, state_->options));
+  KEDGE_ASSIGN(memory, state_->root->fork());
+  KEDGE_ASSIGN(refused, memory->add_segments(segments));
+  const Match match = state_->find(tokens, memory->origin());
+  const auto first = tokens.first(match.n);
+  if (match.same_state) {
+    KEDGE_ASSIGN(copy, match.entry->memory->fork());
+    memory = std::move(copy);
+  } else if (match.n > 0) {
+    memory->begin_with(*match.entry->memory, static_cast<int>(match.n));
+  }
+  KEDGE_TRY(s->use(std::move(memory)));
+  if (match.n > 0 && !match.same_state && s->memory->bounded()) {
+    s->read_texts(first);
+    KEDGE_TRY(s->memory->noted(s->texts, s->team));
+  }
+  s->tokens.assign(first.begin(), first.end());
+  if (match.logits) {
+    s->last_logits = match.entry->logits;
+    s->has_logits = true;
+  }
+  return Acquired{std::unique_ptr<Session>(new Session(std::move(s))), static_cast<int>(match.n), std::move(refused)};
+}
+
+Result<bool> PrefixCache::store(const Session& session) {
+  const Session::State& s = *session.state_;
+  const KvMemory& memory = *s.memory;
+  if (&memory.sequence().arena() != &state_->root->sequence().arena()) {
+    return Error{ErrorCode::kInvalidArgument, "prefix cache: the session is none of this cache's"};
+  }
+  const int n = memory.sequence().next_position();
+  const bool clean = memory.usable(n) > 0;
+  const bool usable = !s.tokens.empty() && s.tokens.size() == static_cast<size_t>(n) && (clean || memory.origin() != 0);
+  if (!usable) {
+    const std::lock_guard lock(state_->mutex);
+    ++state_->stats.declined;
+    return false;
+  }
+  auto entry = std::make_shared<Entry>();
+  entry->memory = memory.freeze();
+  entry->tokens.assign(s.tokens.begin(), s.tokens.end());
+  if (s.has_logits) entry->logits = s.last_logits;
+  std::vector<uint64_t> chain = state_->chain(entry->tokens);
+  const uint64_t state_key = State::state_key(chain.back(), memory.origin());
+  if (clean) entry->keys = std::move(chain);
+  if (memory.origin() != 0) entry->keys.push_back(state_key);
+
+  std::vector<std::shared_ptr<Entry>> gone;  // destroyed without the mutex
+  const std::lock_guard lock(state_->mutex);
+  ++state_->stats.stored;
+  if (const auto known = state_->same(*entry); known != state_->order.end()) {
+    if (entry->logits.empty()) entry->logits = (*known)->logits;
+    gone.push_back(state_->take_out(known));
+  }
+  state_->order.push_front(std::move(entry));
+  const auto at = state_->order.begin();
+  for (const uint64_t key : (*at)->keys) state_->index[key].push_back(at);
+  while (state_->order.size() > state_->most_entries) {
+    gone.push_back(state_->take_out(std::prev(state_->order.end())));
+    ++state_->stats.evicted_entries;
+  }
+  return true;
+}
+
+PrefixCacheStats PrefixCache::stats() const {
+  PrefixCacheStats stats;
+  std::vector<std::shared_ptr<const Entry>> entries;
+  {
+    const std::lock_guard lock(state_->mutex);
+    stats = state_->stats;
+    entries.assign(state_->order.begin(), state_->order.end());
+  }
+  const KvArena& arena = state_->root->sequence().arena();
+  std::unordered_set<const std::byte*> pages;
+  for (const auto& e : entries) {
+    const KvSequence& sequence = e->memory->sequence();
+    for (int t = 0; t < sequence.n_tables(); ++t) {
+      const auto slots = static_cast<size_t>(sequence.slots(t));
+      pages.insert(sequence.table(t), sequence.table(t) + (slots + kPageTokens - 1) / kPageTokens);
+      stats.bytes += slots * (sizeof(int32_t) + sizeof(uint32_t));
+    }
+    stats.bytes += e->tokens.size() * sizeof(int32_t) + e->logits.size() * sizeof(float);
+    stats.bytes += e->keys.size() * sizeof(uint64_t) + (e->memory->cold() ? e->memory->cold()->bytes() : 0);
+  }
+  stats.entries = entries.size();
+  stats.bytes += pages.size() * arena.page_bytes();
+  stats.pages_in_use = arena.pages_in_use();
+  stats.pages_total = arena.pages_total();
+  return stats;
+}
+
+std::string PrefixCache::stats_json() const {
+  const PrefixCacheStats s = stats();
+  const Json json = {{"lookups", s.lookups},
+                     {"hits", s.hits},
+                     {"tokens_reused", s.tokens_reused},
+                     {"tokens_computed", s.tokens_computed},
+                     {"stored", s.stored},
+                     {"declined", s.declined},
+                     {"entries", s.entries},
+                     {"evicted_entries", s.evicted_entries},
+                     {"bytes", s.bytes},
+                     {"pages", {{"in_use", s.pages_in_use}, {"total", s.pages_total}}}};
+  return json.dump();
+}
+
+const SessionOptions& PrefixCache::options() const { return state_->options; }
+
+}  // namespace kedge
