@@ -147,7 +147,8 @@ void AnchorIndex::detect() {
   text_offset_ += found.settled;
   for (const Reference& r : detect_references(text_, true).references) {
     Anchor a = from_reference(r);
-    if (!provisional_.empty() && provisional_.back().at.first == a.at.first && provisional_.back().at.last == a.at.last) {
+    if (!provisional_.empty() && provisional_.back().at.first == a.at.first &&
+        provisional_.back().at.last == a.at.last) {
       provisional_.back().strong = provisional_.back().strong || a.strong;
     } else {
       provisional_.push_back(std::move(a));

@@ -187,12 +187,11 @@ Result<std::vector<KvMemory::Refusal>> KvMemory::add_segments(std::span<const Se
     if (s.kind != SegmentKind::kReference) index_.add_segment(s);
     if (s.pin == Pin::kHard && bounded()) {
       if (!policy_->uses_metadata || hard + s.last - s.first > cap) {
-        refused.push_back(
-            {s.first, s.last,
-             !policy_->uses_metadata
-                 ? "the policy '" + options_.policy + "' knows no pins"
-                 : "hard pins take " + std::to_string(hard) + " tokens; " + std::to_string(s.last - s.first) +
-                       " more exceed the cap of " + std::to_string(cap) + " (pinned softly instead)"});
+        refused.push_back({s.first, s.last,
+                           !policy_->uses_metadata ? "the policy '" + options_.policy + "' knows no pins"
+                                                   : "hard pins take " + std::to_string(hard) + " tokens; " +
+                                                         std::to_string(s.last - s.first) + " more exceed the cap of " +
+                                                         std::to_string(cap) + " (pinned softly instead)"});
         s.pin = Pin::kSoft;
         ++counts_.pins_refused;
         log_.add({.event = counts_.events,
