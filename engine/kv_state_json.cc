@@ -88,9 +88,14 @@ std::string hex(uint64_t value) {
 
 // A reference whose anchor is hot, cold or gone now.
 const char* state_of(const KvMemory& memory, const DetachedReference& d) {
-  bool cold = true;
-  for (int32_t p = d.first; p < d.last; ++p) cold = cold && memory.cold() && memory.cold()->contains(p);
-  return cold ? "demoted" : "lost";
+  const std::vector<int32_t> positions = memory.hot_positions();
+  bool all_hot = true;
+  for (int32_t p = d.first; p < d.last; ++p) {
+    const bool hot = std::binary_search(positions.begin(), positions.end(), p);
+    if (!hot && !(memory.cold() && memory.cold()->contains(p))) return "lost";
+    all_hot = all_hot && hot;
+  }
+  return all_hot ? "hot" : "demoted";
 }
 
 Json detached_json(const KvMemory& memory, uint64_t newest) {

@@ -272,8 +272,9 @@ KEDGE_API kedge_status kedge_session_add_segments(kedge_session* session, const 
                                                   char** json, size_t* json_size);
 
 /* Owned JSON: {"budget", "policy", "hot", "n_past", "evicted", "demoted", "recalled", "lost", "pins_refused",
- * "detached": [{"reference", "position", "source_id", "state"}], "detached_total", "pages": {"in_use", "total",
- * "bytes_each"}, "slots_wasted", "hot_bytes", "cold_bytes", "cold_tokens", "retention": hex, "events",
+ * "detached": [{"reference": its source id or the words that the detector found, "position": of the mention, "range": of
+ * what it points at, "state": "lost"|"demoted"|"hot", as of now}] (the latest 256), "detached_total", "pages": {"in_use",
+ * "total", "bytes_each"}, "slots_wasted", "hot_bytes", "cold_bytes", "cold_tokens", "retention": hex, "events",
  * "tokens": [{"first", "last", "state": "sink"|"pinned"|"recent"|"kept"|"recalled"|"demoted"|"lost"}]}:
  * counts since the session began; "tokens" are the runs of positions by what became of them. */
 KEDGE_API kedge_status kedge_session_kv(const kedge_session* session, char** json, size_t* json_size);

@@ -36,8 +36,7 @@ KvSequence filled(const KvLayout& layout, int n) {
 std::vector<float> slot_of(const KvSequence& s, int table, int slot) {
   const KvLayout& layout = s.layout();
   std::vector<float> both(static_cast<size_t>(layout.head_dim_k + layout.head_dim_v));
-  kv_load(layout, s.table(table)[slot / kPageTokens], slot % kPageTokens, both.data(),
-          both.data() + layout.head_dim_k);
+  kv_load(layout, s.table(table)[slot / kPageTokens], slot % kPageTokens, both.data(), both.data() + layout.head_dim_k);
   return both;
 }
 
@@ -284,7 +283,8 @@ TEST(Recall, WithoutAColdTierTokensAreMissing) {
 
 // A reference that is evicted and mentioned again: recalled with a cold tier, else reported, once per mention.
 std::vector<std::string> statement_and_mentions(int mentions) {
-  std::vector<std::string> texts = {"It", " was", " cold", " and", " wet", ".\n", "The price of", " DOC-83FA21", " is 7.\n"};
+  std::vector<std::string> texts = {"It",  " was",         " cold",       " and",    " wet",
+                                    ".\n", "The price of", " DOC-83FA21", " is 7.\n"};
   for (int m = 0; m < mentions; ++m) {
     for (int i = 0; i < 150; ++i) texts.emplace_back(i % 10 == 9 ? " rain.\n" : " rain");
     texts.insert(texts.end(), {" See", " DOC-", "83FA21", " now.\n"});

@@ -202,7 +202,8 @@ TEST(Pins, HardPinsStayWhateverComesBack) {
   options.anchor_cap = 1.0f;
   options.cold = KvOptions::Cold::kRam;
   Driver d = Driver::make(tiny_shape(2000), options);
-  const auto refused = d.m->add_segments(std::vector<Segment>{pin(10, 50, 50, Pin::kHard), pin(60, 90, 50, Pin::kHard)});
+  const auto refused =
+      d.m->add_segments(std::vector<Segment>{pin(10, 50, 50, Pin::kHard), pin(60, 90, 50, Pin::kHard)});
   ASSERT_TRUE(refused.ok());
   ASSERT_EQ(1u, refused->size());
   Prose prose(2);
@@ -261,7 +262,8 @@ std::vector<AnchorIndex::Hit> note_all(AnchorIndex& index, int first, const std:
 TEST(AnchorIndex, SegmentsMarkedAheadOfTheirText) {
   AnchorIndex index(false);
   index.add_anchor(pin(2, 5));
-  auto hits = note_all(index, 0, {"The ", "note ", "of ", "Lanwick", " says", " so", ". ", "Lan", "wick", " it", " is"});
+  auto hits =
+      note_all(index, 0, {"The ", "note ", "of ", "Lanwick", " says", " so", ". ", "Lan", "wick", " it", " is"});
   ASSERT_EQ(1u, hits.size()) << "not by its own text";
   EXPECT_EQ(0u, hits[0].anchor);
   EXPECT_EQ(9, hits[0].position) << "the token that ends the word";
@@ -296,7 +298,8 @@ std::vector<Found> found(const AnchorIndex& index) {
   return all;
 }
 
-// Tokens of one byte: positions are bytes. Looking for anchors at any moments in between finds the same ones in the end.
+// Tokens of one byte: positions are bytes. Looking for anchors at any moments in between finds the same ones in the
+// end.
 TEST(AnchorIndex, DetectionDoesNotDependOnWhenItLooks) {
   Prose prose(9);
   std::string text;
@@ -360,8 +363,8 @@ TEST(AnchorIndex, CopiesGoTheirOwnWay) {
 }
 
 TEST(AnchorIndex, TruncationForgetsWhatCameBehind) {
-  const std::vector<std::string> texts = {"The price of", " DOC-83FA21", " is 7.\n", "The price of", " DOC-99AB77",
-                                          " is 8.\n",     "It rained",   ".\n"};
+  const std::vector<std::string> texts = {"The price of", " DOC-83FA21", " is 7.\n",  "The price of",
+                                          " DOC-99AB77",  " is 8.\n",    "It rained", ".\n"};
   for (int n = 0; n <= 8; ++n) {
     for (const bool looked : {false, true}) {
       AnchorIndex index(true);

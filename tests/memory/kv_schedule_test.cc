@@ -262,8 +262,10 @@ TEST_P(EveryPolicy, DependsOnTheTokensOnly) {
     const KvShape shape = tiny_shape(2000, 2, 2);
     const std::vector<std::string> texts = Prose(3).take(700);
     std::vector<Segment> segments(3);
-    segments[0] = {.first = 100, .last = 112, .kind = SegmentKind::kReference, .pin = Pin::kSoft, .source_id = "KB-771"};
-    segments[1] = {.first = 106, .last = 109, .kind = SegmentKind::kReference, .pin = Pin::kSoft, .source_id = "KB-771"};
+    segments[0] = {
+        .first = 100, .last = 112, .kind = SegmentKind::kReference, .pin = Pin::kSoft, .source_id = "KB-771"};
+    segments[1] = {
+        .first = 106, .last = 109, .kind = SegmentKind::kReference, .pin = Pin::kSoft, .source_id = "KB-771"};
     segments[2] = {.first = 400, .last = 420, .kind = SegmentKind::kRetrieved, .pin = Pin::kHard, .source_id = ""};
     const auto run = [&](int chunk, int piece, int save_every, int fork_at) {
       Driver d = Driver::make(shape, options);
@@ -307,7 +309,9 @@ TEST_P(EveryPolicy, DependsOnTheTokensOnly) {
 INSTANTIATE_TEST_SUITE_P(Policies, EveryPolicy,
                          testing::Values("recency", "sinks", "h2o", "snapkv", "tova", "keydiff", "random",
                                          "anchor-basic", "anchor"),
-                         [](const auto& p) { return p.param == "anchor-basic" ? std::string("anchor_basic") : p.param; });
+                         [](const auto& p) {
+                           return p.param == "anchor-basic" ? std::string("anchor_basic") : p.param;
+                         });
 
 TEST(KvMemory, TheFullPolicySaysThatItIsFull) {
   KvOptions options;

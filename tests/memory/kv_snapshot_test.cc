@@ -78,8 +78,9 @@ TEST(Snapshot, EveryChangedByteIsFound) {
     EXPECT_NE(std::string::npos, loaded.error().message.find(path));
   }
   for (int i = 0; i < 200; ++i) {
-    const size_t length = i < 40 ? static_cast<size_t>(i) : i < 60 ? good.size() - static_cast<size_t>(i - 39)
-                                                                   : dice.next() % good.size();
+    const size_t length = i < 40   ? static_cast<size_t>(i)
+                          : i < 60 ? good.size() - static_cast<size_t>(i - 39)
+                                   : dice.next() % good.size();
     write_file(path, good.substr(0, length));
     const auto loaded = Driver::load(path, d.m->shape());
     ASSERT_FALSE(loaded.ok()) << length;
@@ -110,7 +111,8 @@ TEST(Snapshot, WrongFieldsUnderARightChecksumDoNoHarm) {
     std::string bad = good;
     const size_t at = i < 300 ? static_cast<size_t>(i) : dice.next() % (good.size() - 8);
     const uint64_t value = dice.one_in(2) ? ~uint64_t{0} : dice.next();
-    std::memcpy(bad.data() + at, &value, std::min<size_t>(static_cast<size_t>(1 + dice.below(8)), good.size() - 8 - at));
+    std::memcpy(bad.data() + at, &value,
+                std::min<size_t>(static_cast<size_t>(1 + dice.below(8)), good.size() - 8 - at));
     write_file(path, with_checksum(bad));
     auto loaded = Driver::load(path, d.m->shape());
     if (!loaded.ok()) {

@@ -91,9 +91,10 @@ TEST(Stream, MemoryStaysFlat) {
   EXPECT_GT(memory->counts().recalled, 0u);
   EXPECT_GT(memory->counts().detached, 0u);
   const double grown = static_cast<double>(most_after) - static_cast<double>(most_before);
-  std::printf("%d tokens: at most %zu bytes on the heap in the second third, %zu in the last; resident %.1f -> %.1f MiB, "
-              "%zu anchors\n",
-              total, most_before, most_after, first, resident(), end.anchors);
+  std::printf(
+      "%d tokens: at most %zu bytes on the heap in the second third, %zu in the last; resident %.1f -> %.1f MiB, "
+      "%zu anchors\n",
+      total, most_before, most_after, first, resident(), end.anchors);
   if (!KEDGE_SANITIZED) {
     EXPECT_LT(grown, 1048576.0);
   }
