@@ -26,18 +26,6 @@ const std::byte* page_of(const KvSequence& sequence, int table, int slot) {
   return sequence.table(table)[slot / kPageTokens];
 }
 
-// The lengths of the values in `order`, added to `sums`.
-void add_value_norms(const KvSequence& sequence, int table, std::span<const int32_t> order, std::span<float> sums) {
-  float v[kMaxHeadDim];
-  const KvLayout& layout = sequence.layout();
-  for (size_t i = 0; i < order.size(); ++i) {
-    kv_load(layout, page_of(sequence, table, order[i]), order[i] % kPageTokens, nullptr, v);
-    float sum = 0;
-    for (int d = 0; d < layout.head_dim_v; ++d) sum += v[d] * v[d];
-    sums[i] += std::sqrt(sum);
-  }
-}
-
 // The cosine of each key with the mean of all normalised keys, times `weight`, added to `sums`.
 void add_key_likeness(const KvSequence& sequence, int table, std::span<const int32_t> order, float weight,
                       std::span<float> sums) {
@@ -125,19 +113,15 @@ KvMemory::Choice KvMemory::choose(int table, int n_keep, std::span<const TagSpan
   std::vector<int32_t> positions(n);
   std::vector<uint32_t> scores(n);
   const bool is_idle = idle(table);
-  const auto wanted = [&](EvictionPolicy::Wants w) {
-    return w == EvictionPolicy::Wants::kAlways ||
-           w == (is_idle ? EvictionPolicy::Wants::kIdleHeads : EvictionPolicy::Wants::kBusyHeads);
-  };
-  std::vector<float> norms(wanted(policy_->value_norm) ? n : 0);
-  std::vector<float> likeness(wanted(policy_->key_likeness) ? n : 0);
+  const bool keys = policy_->key_likeness == EvictionPolicy::Wants::kAlways ||
+                    (policy_->key_likeness == EvictionPolicy::Wants::kIdleHeads && is_idle);
+  std::vector<float> likeness(keys ? n : 0);
   std::vector<uint64_t> sums(n);
   for (size_t i = 0; i < n; ++i) positions[i] = by_slot[to_size(order[i])];
   for (int t = first; t < last; ++t) {
     const auto slot_scores = const_cast<KvSequence&>(sequence_).scores(t);
     for (size_t i = 0; i < n; ++i) sums[i] += slot_scores[to_size(order[i])];
-    if (!norms.empty()) add_value_norms(sequence_, t, order, norms);
-    if (!likeness.empty()) add_key_likeness(sequence_, t, order, 1.0f / static_cast<float>(last - first), likeness);
+    if (keys) add_key_likeness(sequence_, t, order, 1.0f / static_cast<float>(last - first), likeness);
   }
   for (size_t i = 0; i < n; ++i) scores[i] = static_cast<uint32_t>(sums[i] / to_size(last - first));
   const std::vector<TokenTag> tags = tags_of(positions, spans);
@@ -146,7 +130,6 @@ KvMemory::Choice KvMemory::choose(int table, int n_keep, std::span<const TagSpan
   view.position = positions;
   view.score = scores;
   view.tag = tags;
-  view.value_norm = norms;
   view.key_likeness = likeness;
   view.next_position = sequence_.next_position();
   view.idle = is_idle;

@@ -151,6 +151,7 @@ class KvMemory {
   void look_again();  // counts the anchors' tokens
   void note_victims(std::span<const Choice> choices);
   Result<Recalled> recall_positions(const std::vector<int32_t>& wanted, const ThreadTeam& team);
+  int most_recalled() const;  // tokens at once
   std::vector<int32_t> recallable(const Anchor& anchor) const;
   void lose(std::span<const int32_t> positions);
   void detach(const Anchor& anchor, int32_t position);

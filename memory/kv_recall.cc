@@ -12,13 +12,26 @@ namespace {
 size_t to_size(int x) { return static_cast<size_t>(x); }
 }  // namespace
 
-// The anchor's tokens that are not hot but cold, and its margins: what stood beside it helps to read it.
+// Half of the budget, of a small one what the floors leave for a statement; and nothing that hard pins hold.
+int KvMemory::most_recalled() const {
+  constexpr int kStatement = 32;
+  const int floors = options_.sinks + options_.recent + eviction_quantum(budget());
+  const int most = std::max(budget() / 2, std::min(kStatement, budget() - floors));
+  return std::min(most, budget() - eviction_quantum(budget()) - hard_pinned(index_, sequence_.next_position()));
+}
+
+// The anchor's tokens that are not hot but cold, and, while there is room, its margins: what stood beside it helps to
+// read it.
 std::vector<int32_t> KvMemory::recallable(const Anchor& a) const {
   std::vector<int32_t> wanted;
   if (!cold_) return wanted;
   const std::vector<int32_t> hot = hot_positions();
-  for (int32_t p = std::max(a.at.first - options_.anchor_margin, 0); p < a.at.last + options_.anchor_margin; ++p) {
-    if (!std::binary_search(hot.begin(), hot.end(), p) && cold_->contains(p)) wanted.push_back(p);
+  for (const int32_t margin : {options_.anchor_margin, 0}) {
+    wanted.clear();
+    for (int32_t p = std::max(a.at.first - margin, 0); p < a.at.last + margin; ++p) {
+      if (!std::binary_search(hot.begin(), hot.end(), p) && cold_->contains(p)) wanted.push_back(p);
+    }
+    if (static_cast<int>(wanted.size()) <= most_recalled()) break;
   }
   return wanted;
 }
@@ -27,9 +40,8 @@ Result<KvMemory::Recalled> KvMemory::recall_positions(const std::vector<int32_t>
   Recalled result;
   const int n = static_cast<int>(wanted.size());
   if (n == 0) return result;
-  // Half of the budget at most, and nothing that hard pins hold.
   const int pinned = hard_pinned(index_, sequence_.next_position());
-  const int most = std::min(budget() / 2, budget() - eviction_quantum(budget()) - pinned);
+  const int most = most_recalled();
   if (n > most) {
     log_.add({.event = counts_.events,
               .position = sequence_.next_position(),

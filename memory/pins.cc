@@ -65,7 +65,7 @@ std::vector<TagSpan> admit(const AnchorIndex& index, std::vector<Candidate> cand
   const auto order = [](const Candidate& c) {
     const Anchor& a = *c.anchor;
     const bool whole = !a.seen || a.hot == a.length();
-    return std::tuple(a.at.pin == Pin::kHard, whole, a.at.priority, a.last_hit, a.at.first);
+    return std::tuple(a.at.pin == Pin::kHard, whole, a.strong, a.at.priority, a.last_hit, a.at.first);
   };
   std::stable_sort(candidates.begin(), candidates.end(),
                    [&](const Candidate& a, const Candidate& b) { return order(a) > order(b); });

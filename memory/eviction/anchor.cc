@@ -1,10 +1,10 @@
 // Eviction by metadata. Tiers, from what stays longest: hard pins; sinks and the beginnings of segments; the recent
 // floor; soft pins within cap and quotas, by priority and last use; margins beside them; the rest, surplus pins
-// included. The rest goes by head. Busy heads keep what they look at, pooled over neighbours and weighed by the length
-// of the value: what a token adds to the sum is its share times its value (Guo et al. 2024, arXiv 2406.12335). Idle
-// heads, whose attention rests on the sinks until something is asked, keep the keys that are unlike the others
-// (KeyDiff, Park et al. 2025, arXiv 2504.15364): attention alone loses every unmarked fact, keys alone cost perplexity.
-// Attention promotes, it never demotes a pin.
+// included. The rest goes by head. Busy heads keep what they look at, pooled over neighbours; weighing it by the length
+// of the value (Guo et al. 2024, arXiv 2406.12335) gained nothing on scout and sage. Idle heads, whose attention rests
+// on the sinks until something is asked, keep the keys that are unlike the others (KeyDiff, Park et al. 2025, arXiv
+// 2504.15364): attention alone loses every unmarked fact, keys alone cost perplexity. Attention promotes, it never
+// demotes a pin.
 #include <algorithm>
 
 #include "memory/eviction/policy.h"
@@ -36,8 +36,7 @@ void rank(const EvictionView& view, std::span<Rank> out) {
     } else if (view.idle) {
       out[i].score = score_of((1.0f - view.key_likeness[i]) * 0.5f);
     } else {
-      const double weighed = static_cast<double>(score[i]) * static_cast<double>(view.value_norm[i]);
-      out[i].score = static_cast<uint32_t>(std::min(weighed, 4294967295.0));
+      out[i].score = score[i];
     }
   }
 }
@@ -49,7 +48,6 @@ const EvictionPolicy& anchor_policy() {
       .about = "pinned references outlive recency; the rest by attention, or by keys where attention is idle",
       .per_table = true,
       .uses_metadata = true,
-      .value_norm = EvictionPolicy::Wants::kBusyHeads,
       .key_likeness = EvictionPolicy::Wants::kIdleHeads,
       .observe = {.rows = 32, .largest = true, .after = Observation::After::kHalve},
       .rank = rank};

@@ -35,7 +35,6 @@ struct EvictionView {
   std::span<const int32_t> position;    // ascending
   std::span<const uint32_t> score;      // as the policy's Observation says
   std::span<const TokenTag> tag;        // empty unless the policy uses metadata
-  std::span<const float> value_norm;    // empty unless asked for
   std::span<const float> key_likeness;  // cosine of a key with the mean direction of all keys; empty unless asked for
   int next_position = 0;
   // The head is of the third that leaves most of its attention on the sinks: it has little to do with the text at hand.
@@ -70,8 +69,7 @@ struct EvictionPolicy {
   bool evicts = true;
   bool per_table = false;  // tables may lose different tokens; otherwise one ranking (of summed scores) holds for all
   bool uses_metadata = false;
-  enum class Wants { kNever, kAlways, kIdleHeads, kBusyHeads };
-  Wants value_norm = Wants::kNever;
+  enum class Wants { kNever, kAlways, kIdleHeads };
   Wants key_likeness = Wants::kNever;
   Observation observe;
   void (*rank)(const EvictionView& view, std::span<Rank> out) = nullptr;

@@ -317,7 +317,7 @@ TEST(Honesty, WithAColdTierItComesBackInstead) {
     Driver d = Driver::make(tiny_shape(4000), options);
     ASSERT_TRUE(d.append(statement_and_mentions(1), 16).ok());
     EXPECT_EQ(0u, d.m->counts().detached);
-    EXPECT_GE(d.m->counts().recalled, 3u);
+    EXPECT_GE(d.m->counts().recalled, 1u);
     const auto hot = d.m->hot_positions();
     for (int p = 6; p < 9; ++p) EXPECT_TRUE(std::binary_search(hot.begin(), hot.end(), p)) << p;
     d.check("recalled");

@@ -14,17 +14,17 @@ struct View {
   std::vector<int32_t> position = {0, 1, 2, 3, 10, 11, 12, 13, 20, 21, 22, 23};
   std::vector<uint32_t> score = std::vector<uint32_t>(12, 0);
   std::vector<TokenTag> tag = std::vector<TokenTag>(12);
-  std::vector<float> norm = std::vector<float>(12, 1.0f);
   std::vector<float> likeness = std::vector<float>(12, 0.0f);
   PolicyKnobs knobs{16, 2, 3};
   uint64_t random_key = 7;
+  bool idle = false;
 
   EvictionView view() const {
     EvictionView v;
     v.position = position;
     v.score = score;
     v.tag = tag;
-    v.value_norm = norm;
+    v.idle = idle;
     v.key_likeness = likeness;
     v.next_position = 24;
     v.knobs = knobs;
@@ -174,17 +174,15 @@ TEST(Policies, AnchorTiersFromTheLastToLeave) {
   EXPECT_EQ((Positions{0, 2, 3, 10, 11, 12, 21, 22, 23}), kept("anchor", v, 9)) << "then attention, pooled";
 }
 
-TEST(Policies, AnchorWeighsAttentionByTheLengthOfTheValue) {
+TEST(Policies, AnchorKeepsUnlikeKeysInIdleHeads) {
   View v;
   v.knobs = {16, 0, 0};
-  v.position = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11};
-  v.score.assign(12, 100);
-  v.norm.assign(12, 1.0f);
-  v.norm[5] = 3.0f;
-  EXPECT_EQ((Positions{5, 11}), kept("anchor", v, 2));
-  v.score.assign(12, UINT32_MAX);
-  v.norm.assign(12, 1e30f);
-  EXPECT_EQ((Positions{10, 11}), kept("anchor", v, 2)) << "saturates instead of wrapping around";
+  v.score[5] = 100;
+  v.likeness.assign(12, 0.9f);
+  v.likeness[2] = 0.1f;
+  EXPECT_EQ((Positions{20}), kept("anchor", v, 1)) << "pooled attention, the latest of equals";
+  v.idle = true;
+  EXPECT_EQ((Positions{2}), kept("anchor", v, 1));
 }
 
 TEST(Policies, WithoutMetadataAnchorKeepsFloorsAndAttention) {
