@@ -137,7 +137,7 @@ class Drawing {
       const std::string state = run.at("state");
       if (state == "lost") continue;
       const size_t first = run.at("first");
-      const size_t behind = std::min(run.at("last").get<size_t>() + 1, s.n_prompt);
+      const size_t behind = std::min(run.at("last").get<size_t>(), s.n_prompt);
       if (first < behind) out += rect(at(first), top, at(behind) - at(first), kStrip, colour_of(state));
     }
     out += text(kRight + 52, top + 14, "tick end", std::to_string(s.hot));

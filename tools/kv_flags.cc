@@ -21,14 +21,26 @@ std::string cold_place(const std::string& text) {
   return "'" + text + "' is none of off, ram, file:PATH";
 }
 
-// "DOC-83FA, parse_header and 3 more".
+// "DOC-83FA, parse_header (3 times) and 3 more".
 std::string names_of(const Json& detached) {
   constexpr size_t kShown = 5;
-  std::string names;
-  for (size_t i = 0; i < std::min(detached.size(), kShown); ++i) {
-    names += (i > 0 ? ", " : "") + detached[i].value("reference", std::string("?"));
+  std::vector<std::pair<std::string, int>> references;  // in the order they were met
+  for (const Json& d : detached) {
+    const std::string name = d.value("reference", std::string("?"));
+    const auto known =
+        std::find_if(references.begin(), references.end(), [&](const auto& r) { return r.first == name; });
+    if (known != references.end()) {
+      ++known->second;
+    } else {
+      references.emplace_back(name, 1);
+    }
   }
-  if (detached.size() > kShown) names += format(" and %zu more", detached.size() - kShown);
+  std::string names;
+  for (size_t i = 0; i < std::min(references.size(), kShown); ++i) {
+    names += (i > 0 ? ", " : "") + references[i].first;
+    if (references[i].second > 1) names += format(" (%d times)", references[i].second);
+  }
+  if (references.size() > kShown) names += format(" and %zu more", references.size() - kShown);
   return names;
 }
 
@@ -127,8 +139,7 @@ std::string memory_report(std::string_view text) {
                 n("demoted"), n("lost"), n("recalled"), n("pins_refused"));
   std::map<std::string, uint64_t> states;
   for (const Json& run : kv.value("tokens", Json::array())) {
-    // A run names its first and its last position.
-    states[run.value("state", std::string("?"))] += count(run, "last") - count(run, "first") + 1;
+    states[run.value("state", std::string("?"))] += count(run, "last") - count(run, "first");  // last: the one behind
   }
   std::string line;
   for (const auto& [state, tokens] : states) {
