@@ -201,8 +201,8 @@ TEST(BudgetOnText, SameEvictionsRecallsAndLogits) {
   ASSERT_NE(nullptr, model);
   auto tokens = model->tokenizer().encode(document()).value();
   tokens.resize(std::min<size_t>(tokens.size(), 280));
-  for (const int32_t id : model->tokenizer().encode("\nSee `map_bias` and TKT-43396 again.\n").value())
-    tokens.push_back(id);
+  const auto mention = model->tokenizer().encode("\nSee `map_bias` and TKT-43396 again.\n").value();
+  tokens.insert(tokens.end(), mention.begin(), mention.end());
   for (const auto cold : {KvOptions::Cold::kOff, KvOptions::Cold::kRam}) {
     SessionOptions options = small("anchor", 96, KvType::kF16);
     options.kv.cold = cold;

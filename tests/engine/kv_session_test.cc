@@ -36,6 +36,10 @@ std::vector<int32_t> tokens(int n, int seed = 1) {
   for (int i = 0; i < n; ++i) t.push_back((i * 37 + i * i * seed) % 256 + 3);
   return t;
 }
+Json parsed(const api::Result<std::string>& text) {
+  EXPECT_TRUE(text.ok()) << (text.ok() ? "" : text.error().message);
+  return text.ok() ? Json::parse(*text) : Json();
+}
 std::string read_file(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(in), {}};
@@ -109,9 +113,8 @@ TEST(SessionKv, SegmentsThatAreWrongAreNamed) {
     ASSERT_FALSE(r.ok()) << json;
     EXPECT_NE(std::string::npos, r.error().message.find(message)) << json << ": " << r.error().message;
   }
-  EXPECT_EQ(0, Json::parse(s.kv().value())["anchors"]) << "nothing of it was taken";
-  const auto r =
-      Json::parse(s.add_segments(R"([{"range": [0, 4], "pin": "hard"}, {"range": [8, 60], "pin": "hard"}])").value());
+  EXPECT_EQ(0, parsed(s.kv())["anchors"]) << "nothing of it was taken";
+  const auto r = parsed(s.add_segments(R"([{"range": [0, 4], "pin": "hard"}, {"range": [8, 60], "pin": "hard"}])"));
   EXPECT_EQ(1, r["accepted"]);
   ASSERT_EQ(1u, r["refused"].size());
   EXPECT_EQ((Json{8, 60}), r["refused"][0]["range"]);
@@ -127,11 +130,11 @@ TEST(SessionKv, CountsAgree) {
     api::Session s = session(model, R"({"budget": 64, "policy": "recency", "cold": ")" + cold + "\"}");
     ASSERT_TRUE(s.eval(tokens(300)).ok());
     if (cold == "ram") {
-      EXPECT_EQ((Json{{"recalled", 10}, {"missing", 0}}), Json::parse(s.recall(R"({"range": [10, 20]})").value()));
+      EXPECT_EQ((Json{{"recalled", 10}, {"missing", 0}}), parsed(s.recall(R"({"range": [10, 20]})")));
     } else {
-      EXPECT_EQ((Json{{"recalled", 0}, {"missing", 10}}), Json::parse(s.recall(R"({"range": [10, 20]})").value()));
+      EXPECT_EQ((Json{{"recalled", 0}, {"missing", 10}}), parsed(s.recall(R"({"range": [10, 20]})")));
     }
-    const Json kv = Json::parse(s.kv().value());
+    const Json kv = parsed(s.kv());
     EXPECT_EQ(64, kv["budget"]);
     EXPECT_EQ(300, kv["n_past"]);
     EXPECT_EQ(300, kv["hot"].get<int>() + kv["evicted"].get<int>() - kv["recalled"].get<int>());
@@ -146,7 +149,7 @@ TEST(SessionKv, CountsAgree) {
     auto g = s.generate(tokens(80, 3), {.max_tokens = 4, .ignore_eos = true});
     ASSERT_TRUE(g.ok()) << g.error().message;
     const Json answer = Json::parse(g->kv());
-    const Json after = Json::parse(s.kv().value());
+    const Json after = parsed(s.kv());
     for (const char* key : {"evicted", "demoted", "recalled"}) {
       EXPECT_EQ(after[key].get<int>() - before[key].get<int>(), answer[key].get<int>()) << key;
     }
@@ -163,10 +166,10 @@ TEST(SessionKv, AReferenceThatIsGoneIsSaid) {
     std::string text = "It rained on the old town.\n";
     text += kStatement;
     for (int i = 0; i < 25; ++i) text += "It rained on the old town for a day.\n";
-    ASSERT_TRUE(s.eval(model.tokenize(text, true, false).value()).ok());
-    EXPECT_EQ(0, Json::parse(s.kv().value())["detached_total"]);
-    auto g = s.generate(model.tokenize(" What of DOC-83FA21 now?", false, false).value(),
-                        {.max_tokens = 1, .ignore_eos = true});
+    ASSERT_TRUE(s.eval(*model.tokenize(text, true, false)).ok());
+    EXPECT_EQ(0, parsed(s.kv())["detached_total"]);
+    auto g =
+        s.generate(*model.tokenize(" What of DOC-83FA21 now?", false, false), {.max_tokens = 1, .ignore_eos = true});
     ASSERT_TRUE(g.ok()) << g.error().message;
     const Json answer = Json::parse(g->kv());
     if (cold == "off") {
@@ -178,7 +181,7 @@ TEST(SessionKv, AReferenceThatIsGoneIsSaid) {
       EXPECT_TRUE(answer["detached"].empty()) << answer;
       EXPECT_GT(answer["recalled"].get<int>(), 0);
     }
-    EXPECT_EQ(answer["detached"].size(), Json::parse(s.kv().value())["detached_total"].get<size_t>());
+    EXPECT_EQ(answer["detached"].size(), parsed(s.kv())["detached_total"]);
   }
 }
 
@@ -208,7 +211,7 @@ TEST(SessionFile, BrokenFilesAndOtherModelsAreRefused) {
   write_file(path, good);
   auto loaded = api::Session::load(model, path, {.n_threads = 2, .chunk = 3});
   ASSERT_TRUE(loaded.ok()) << loaded.error().message;
-  EXPECT_EQ(Json::parse(s.kv().value()), Json::parse(loaded->kv().value()));
+  EXPECT_EQ(parsed(s.kv()), parsed(loaded->kv()));
   ::unlink(path.c_str());
   const auto nowhere = s.save("/nowhere/at/all");
   ASSERT_FALSE(nowhere.ok());
