@@ -1,6 +1,8 @@
 // An eviction: metadata looked at again, every table ranked, victims demoted and removed, all of it recorded.
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <cstring>
 #include <numeric>
 #include <utility>
 
@@ -13,45 +15,92 @@ namespace {
 
 size_t to_size(int x) { return static_cast<size_t>(x); }
 
-// Slots of a table in the order of positions.
+// Slots of a table in the order of positions. They are a few ascending runs: those are merged.
 std::vector<int32_t> by_position(std::span<const int32_t> positions) {
   std::vector<int32_t> order(positions.size());
   std::iota(order.begin(), order.end(), 0);
-  std::sort(order.begin(), order.end(),
-            [&](int32_t a, int32_t b) { return positions[to_size(a)] < positions[to_size(b)]; });
+  const auto before = [&](int32_t a, int32_t b) { return positions[to_size(a)] < positions[to_size(b)]; };
+  for (auto end = order.begin(); end != order.end();) {
+    const auto next = std::is_sorted_until(end, order.end(), before);
+    std::inplace_merge(order.begin(), end, next, before);
+    end = next;
+  }
   return order;
 }
 
-const std::byte* page_of(const KvSequence& sequence, int table, int slot) {
-  return sequence.table(table)[slot / kPageTokens];
-}
-
-// The cosine of each key with the mean of all normalised keys, times `weight`, added to `sums`.
-void add_key_likeness(const KvSequence& sequence, int table, std::span<const int32_t> order, float weight,
-                      std::span<float> sums) {
-  const KvLayout& layout = sequence.layout();
-  const size_t d = to_size(layout.head_dim_k);
-  std::vector<float> keys(order.size() * d);
-  std::vector<float> mean(d);
-  for (size_t i = 0; i < order.size(); ++i) {
-    float* k = keys.data() + i * d;
-    kv_load(layout, page_of(sequence, table, order[i]), order[i] % kPageTokens, k, nullptr);
-    float sum = 0;
-    for (size_t j = 0; j < d; ++j) sum += k[j] * k[j];
-    const float inverse = sum > 0 ? 1.0f / std::sqrt(sum) : 0.0f;
-    for (size_t j = 0; j < d; ++j) {
-      k[j] *= inverse;
-      mean[j] += k[j];
+// The keys of a page as float32, [head_dim_k][32].
+void load_keys(const KvLayout& l, const std::byte* page, float* keys) {
+  const size_t n = to_size(l.head_dim_k) * kPageTokens;
+  if (l.format == KvFormat::kF32) {
+    std::memcpy(keys, page, n * sizeof(float));
+  } else if (l.format == KvFormat::kF16) {
+    // Exponents move by a multiplication: exact for all finite numbers, and a loop that becomes vectors.
+    for (size_t i = 0; i < n; ++i) {
+      uint16_t half;
+      std::memcpy(&half, page + 2 * i, 2);
+      const auto bits = static_cast<uint32_t>(half);
+      const float size = std::bit_cast<float>((bits & 0x7FFFu) << 13) * 0x1p112f;
+      keys[i] = std::bit_cast<float>(std::bit_cast<uint32_t>(size) | (bits & 0x8000u) << 16);
+    }
+  } else {
+    float k[kMaxHeadDim];
+    for (int t = 0; t < kPageTokens; ++t) {
+      kv_load(l, page, t, k, nullptr);
+      for (size_t d = 0; d < to_size(l.head_dim_k); ++d) keys[d * kPageTokens + to_size(t)] = k[d];
     }
   }
-  float length = 0;
-  for (const float m : mean) length += m * m;
-  const float inverse = length > 0 ? 1.0f / std::sqrt(length) : 0.0f;
-  for (size_t i = 0; i < order.size(); ++i) {
-    float dot = 0;
-    for (size_t j = 0; j < d; ++j) dot += keys[i * d + j] * mean[j];
-    sums[i] += weight * std::clamp(dot * inverse, -1.0f, 1.0f);
+}
+
+// By slot: the cosine of each key with the mean of all normalised keys. Page by page, 32 tokens beside each other; the
+// pages are read twice, which is cheaper than keeping them.
+std::vector<float> key_likeness(const KvSequence& sequence, int table) {
+  const KvLayout& layout = sequence.layout();
+  const size_t n = to_size(sequence.slots(table));
+  const size_t n_pages = (n + kPageTokens - 1) / kPageTokens;
+  const size_t d = to_size(layout.head_dim_k);
+  alignas(64) float keys[kMaxHeadDim * kPageTokens];
+  alignas(64) float sums[kMaxHeadDim * kPageTokens] = {};  // [d][32]: what the pages have in each place
+  std::vector<float> inverse(n_pages * kPageTokens);
+  for (size_t p = 0; p < n_pages; ++p) {
+    load_keys(layout, sequence.table(table)[p], keys);
+    float squares[kPageTokens] = {};
+    for (size_t j = 0; j < d; ++j) {
+      const float* row = keys + j * kPageTokens;
+      for (size_t t = 0; t < kPageTokens; ++t) squares[t] += row[t] * row[t];
+    }
+    float* scale = inverse.data() + p * kPageTokens;
+    for (size_t t = 0; t < kPageTokens; ++t) {
+      const bool there = p * kPageTokens + t < n && squares[t] > 0;
+      scale[t] = there ? 1.0f / std::sqrt(squares[t]) : 0.0f;
+      // Whatever lies in an empty slot counts for nothing.
+      for (size_t j = 0; j < d && !there; ++j) keys[j * kPageTokens + t] = 0;
+    }
+    for (size_t j = 0; j < d; ++j) {
+      const float* row = keys + j * kPageTokens;
+      for (size_t t = 0; t < kPageTokens; ++t) sums[j * kPageTokens + t] += row[t] * scale[t];
+    }
   }
+  float mean[kMaxHeadDim] = {};
+  float length = 0;
+  for (size_t j = 0; j < d; ++j) {
+    for (size_t t = 0; t < kPageTokens; ++t) mean[j] += sums[j * kPageTokens + t];
+    length += mean[j] * mean[j];
+  }
+  const float unit = length > 0 ? 1.0f / std::sqrt(length) : 0.0f;
+  for (size_t p = 0; p < n_pages; ++p) {
+    load_keys(layout, sequence.table(table)[p], keys);
+    float dots[kPageTokens] = {};
+    for (size_t j = 0; j < d; ++j) {
+      const float* row = keys + j * kPageTokens;
+      for (size_t t = 0; t < kPageTokens; ++t) dots[t] += row[t] * mean[j];
+    }
+    float* scale = inverse.data() + p * kPageTokens;
+    for (size_t t = 0; t < kPageTokens; ++t) {
+      const bool there = p * kPageTokens + t < n;
+      scale[t] = there ? std::clamp(dots[t] * scale[t] * unit, -1.0f, 1.0f) : 0.0f;
+    }
+  }
+  return inverse;
 }
 
 }  // namespace
@@ -66,12 +115,12 @@ struct KvMemory::Choice {
 
 std::vector<TagSpan> KvMemory::pins() const {
   if (!policy_->uses_metadata) return {};
-  // Attention by position, of all tables; made when a weak reference asks for it.
+  // Attention by position, of four tables from the first layer to the last; made when a weak reference asks for it.
   std::vector<std::pair<int32_t, uint64_t>> attention;
   uint64_t threshold = 0;
   const auto promoted = [&](const Anchor& a) {
     if (attention.empty()) {
-      for (int t = 0; t < sequence_.n_tables(); ++t) {
+      for (int t = 0; t < sequence_.n_tables(); t += std::max(sequence_.n_tables() / 4, 1)) {
         const auto positions = sequence_.positions(t);
         const auto scores = const_cast<KvSequence&>(sequence_).scores(t);
         for (size_t s = 0; s < positions.size(); ++s) attention.emplace_back(positions[s], scores[s]);
@@ -121,7 +170,9 @@ KvMemory::Choice KvMemory::choose(int table, int n_keep, std::span<const TagSpan
   for (int t = first; t < last; ++t) {
     const auto slot_scores = const_cast<KvSequence&>(sequence_).scores(t);
     for (size_t i = 0; i < n; ++i) sums[i] += slot_scores[to_size(order[i])];
-    if (keys) add_key_likeness(sequence_, t, order, 1.0f / static_cast<float>(last - first), likeness);
+    if (!keys) continue;
+    const std::vector<float> of_table = key_likeness(sequence_, t);
+    for (size_t i = 0; i < n; ++i) likeness[i] += of_table[to_size(order[i])] / static_cast<float>(last - first);
   }
   for (size_t i = 0; i < n; ++i) scores[i] = static_cast<uint32_t>(sums[i] / to_size(last - first));
   const std::vector<TokenTag> tags = tags_of(positions, spans);

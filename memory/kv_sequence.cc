@@ -171,9 +171,9 @@ KvSequence::Rewrite KvSequence::plan(const Table& t, std::span<const int32_t> vi
 
 // The survivors are gathered in pages aside and then take the place of the pages concerned: pages of the table that
 // nobody shares, then fresh ones.
-void KvSequence::move(Table& t, const Rewrite& r, std::span<const PageId> fresh) {
+void KvSequence::move(Table& t, const Rewrite& r, std::span<const PageId> fresh, std::vector<std::byte>& aside) {
   const size_t needed = pages_of(static_cast<int>(r.slots.size()));
-  std::vector<std::byte> aside(needed * arena_->page_bytes());
+  if (aside.size() < needed * arena_->page_bytes()) aside.resize(needed * arena_->page_bytes());
   std::vector<int32_t> positions(r.slots.size());
   std::vector<uint32_t> scores(r.slots.size());
   for (size_t i = 0; i < r.slots.size();) {
@@ -243,8 +243,10 @@ Status KvSequence::remove(std::span<const std::vector<int32_t>> victims, const T
   std::vector<PageId> fresh;
   fresh.reserve(n_fresh);
   KEDGE_TRY(arena_->allocate(n_fresh, &fresh));
-  team.each(tables_.size(), [&](size_t i, int) {
-    if (!victims[i].empty()) move(tables_[i], plans[i], std::span(fresh).subspan(first[i], plans[i].fresh));
+  aside_.resize(std::max(aside_.size(), to_size(team.size())));
+  team.each(tables_.size(), [&](size_t i, int thread) {
+    if (victims[i].empty()) return;
+    move(tables_[i], plans[i], std::span(fresh).subspan(first[i], plans[i].fresh), aside_[to_size(thread)]);
   });
   return {};
 }

@@ -97,7 +97,7 @@ class KvSequence {
   void add_page(Table& t, PageId id);
   void drop_pages_from(Table& t, size_t first);
   Rewrite plan(const Table& t, std::span<const int32_t> victims) const;
-  void move(Table& t, const Rewrite& r, std::span<const PageId> fresh);
+  void move(Table& t, const Rewrite& r, std::span<const PageId> fresh, std::vector<std::byte>& aside);
 
   std::shared_ptr<KvArena> arena_;
   int n_layers_;
@@ -105,6 +105,7 @@ class KvSequence {
   int capacity_;
   int position_ = 0;
   std::vector<Table> tables_;
+  std::vector<std::vector<std::byte>> aside_;  // per thread: where survivors wait while pages are refilled
   std::vector<uint32_t> kept_scores_;
 };
 
