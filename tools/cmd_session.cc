@@ -23,6 +23,7 @@ struct SaveFlags {
 };
 
 struct LoadFlags {
+  bool ignore_eos = false;
   ModelFlags model;
   SamplerFlags sampler;
   std::string from;
@@ -80,6 +81,7 @@ void load(const LoadFlags& flags, const std::string& prompt) {
   api::GenerateOptions options;
   flags.sampler.apply(options);
   options.max_tokens = flags.n;
+  options.ignore_eos = flags.ignore_eos;
   options.on_prefill = [&](size_t done, size_t total) {
     progress.update(done, total);
     if (done == total) progress.finish();
@@ -153,6 +155,7 @@ void add_load(CLI::App* parent) {
   c->add_option("--chunk", flags->chunk, "Prompt tokens computed at once; changes speed and memory, never a result")
       ->check(in_range(1, 1 << 20))
       ->capture_default_str();
+  c->add_flag("--ignore-eos", flags->ignore_eos, "Go on when the model would stop");
   c->add_flag("--no-special", flags->no_special, "Read '<|...|>' in the text as characters, not as control tokens");
   c->add_option("-o,--out", flags->out, "Save the session again afterwards")->type_name("FILE");
   flags->sampler.add_to(c);
