@@ -40,6 +40,9 @@ class KvArena {
   Result<PageId> allocate();
   // n of them, or none: appended to `pages`. Errors: kCapacity, naming both numbers.
   Status allocate(size_t n, std::vector<PageId>* pages);
+  // Held while a sequence replaces pages it shares by copies. Two that let go of the same pages at the same time would
+  // otherwise both copy them first, and need more pages than the sequences have room for one after the other.
+  std::unique_lock<std::mutex> lock_copies() { return std::unique_lock(copies_); }
   void retain(PageId page) { references_[page].fetch_add(1, std::memory_order_relaxed); }
   void release(PageId page);
   // Acquire: once the others have let go of a page, what they read of it was read before it is written.
@@ -55,6 +58,7 @@ class KvArena {
   size_t n_pages_ = 0;
   AlignedBytes bytes_;
   std::unique_ptr<std::atomic<uint32_t>[]> references_;
+  std::mutex copies_;
   mutable std::mutex mutex_;  // of free_
   std::vector<PageId> free_;  // last in, first out
   std::function<bool()> reclaim_;

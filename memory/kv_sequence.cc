@@ -63,10 +63,8 @@ std::span<const int32_t> KvSequence::positions(int table) const {
   return {t.positions.data(), to_size(t.slots)};
 }
 
-std::span<uint32_t> KvSequence::scores(int table) {
-  Table& t = tables_[to_size(table)];
-  return t.scores;
-}
+std::span<uint32_t> KvSequence::scores(int table) { return tables_[to_size(table)].scores; }
+std::span<const uint32_t> KvSequence::scores(int table) const { return tables_[to_size(table)].scores; }
 
 void KvSequence::add_page(Table& t, PageId id) {
   t.ids.push_back(id);
@@ -81,6 +79,12 @@ void KvSequence::drop_pages_from(Table& t, size_t first) {
 }
 
 Status KvSequence::reserve(int n) {
+  // The tail is copied before it is written when another sequence has it too. Nobody else can begin to share it.
+  const auto shares_tail = [&](const Table& t) {
+    return n > 0 && t.slots % kPageTokens != 0 && arena_->shared(t.ids[pages_of(t.slots) - 1]);
+  };
+  std::unique_lock<std::mutex> copying;
+  if (std::any_of(tables_.begin(), tables_.end(), shares_tail)) copying = arena_->lock_copies();
   size_t missing = 0;
   for (const Table& t : tables_) {
     if (n > capacity_ - t.slots) {
@@ -89,8 +93,7 @@ Status KvSequence::reserve(int n) {
                                              std::to_string(capacity_)};
     }
     missing += pages_of(t.slots + n) - std::min(pages_of(t.slots + n), t.ids.size());
-    // The tail is copied before it is written when another sequence has it too.
-    if (n > 0 && t.slots % kPageTokens != 0) missing += arena_->shared(t.ids[pages_of(t.slots) - 1]) ? 1 : 0;
+    missing += shares_tail(t) ? 1 : 0;
   }
   std::vector<PageId> fresh;
   if (missing > 0) KEDGE_TRY(arena_->allocate(missing, &fresh));
@@ -100,7 +103,7 @@ Status KvSequence::reserve(int n) {
   for (Table& t : tables_) {
     const size_t tail = pages_of(t.slots) - 1;
     // Between the count and here another owner may have let go of the tail; then a page goes back below.
-    if (n > 0 && t.slots % kPageTokens != 0 && arena_->shared(t.ids[tail])) {
+    if (shares_tail(t)) {
       const PageId copy = fresh.back();
       fresh.pop_back();
       std::memcpy(arena_->data(copy), arena_->data(t.ids[tail]), arena_->page_bytes());
@@ -235,11 +238,13 @@ Status KvSequence::remove(std::span<const std::vector<int32_t>> victims, const T
   std::vector<Rewrite> plans(tables_.size());
   std::vector<size_t> first(tables_.size());
   size_t n_fresh = 0;
+  auto copying = arena_->lock_copies();
   for (size_t i = 0; i < tables_.size(); ++i) {
     plans[i] = plan(tables_[i], victims[i]);
     first[i] = n_fresh;
     n_fresh += plans[i].fresh;
   }
+  if (n_fresh == 0) copying.unlock();
   std::vector<PageId> fresh;
   fresh.reserve(n_fresh);
   KEDGE_TRY(arena_->allocate(n_fresh, &fresh));

@@ -39,6 +39,7 @@ class KvSequence {
   std::span<const int32_t> positions(int table) const;
   // By slot: what it was looked at, in units of the policy; zero for tokens just reserved.
   std::span<uint32_t> scores(int table);
+  std::span<const uint32_t> scores(int table) const;
   // For a step that may be cancelled: the scores as they are, and back to them when it was. No token came or went.
   void keep_scores();
   void undo_scores();

@@ -195,7 +195,7 @@ TEST(KvMemory, ForksOnThreadsShareTheArena) {
   for (const auto cold : {KvOptions::Cold::kOff, KvOptions::Cold::kRam, KvOptions::Cold::kFile}) {
     KvOptions options;
     options.budget = 96;
-    options.forks = 6;  // evictions from shared pages copy before they let go: room for that
+    options.forks = 4;
     options.log = 1 << 14;
     options.cold = cold;
     options.cold_bytes = 1 << 16;
