@@ -80,10 +80,8 @@ void AnchorIndex::note(int32_t position, std::string_view bytes, std::vector<Hit
   text_.append(bytes);
 }
 
-size_t AnchorIndex::until_recall(int32_t, std::span<const std::string_view> texts) const {
-  bool any = false;
-  for (const auto& [id, a] : anchors_) any = any || a.cold > 0;
-  if (!any) return texts.size();
+size_t AnchorIndex::until_recall(std::span<const std::string_view> texts) const {
+  if (n_recallable_ == 0) return texts.size();
   TermScanner scanner = scanner_;
   bool hit = false;
   for (size_t i = 0; i < texts.size(); ++i) {
@@ -191,10 +189,6 @@ std::vector<uint32_t> AnchorIndex::mentioned_in(std::string_view text) const {
   std::sort(ids.begin(), ids.end());
   ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
   return ids;
-}
-
-void AnchorIndex::drop_segments_before(int32_t position) {
-  std::erase_if(segments_, [position](const Segment& s) { return s.last <= position; });
 }
 
 void AnchorIndex::drop_terms(uint32_t id, const Anchor& a) {

@@ -64,7 +64,7 @@ class AnchorIndex {
   void note(int32_t position, std::string_view bytes, std::vector<Hit>* hits);
   // How many of these tokens, which come next, may be evaluated before anchors with recallable tokens are hit: the
   // token that completes the hit is included. texts.size() when there is no such hit.
-  size_t until_recall(int32_t position, std::span<const std::string_view> texts) const;
+  size_t until_recall(std::span<const std::string_view> texts) const;
   // Looks for references in the text since the last time. What is not certain yet, because a statement may go on, is
   // in provisional() until the next time.
   void detect();
@@ -73,9 +73,14 @@ class AnchorIndex {
   // Counts hot and cold tokens of every anchor: `hot` are positions, ascending.
   template <class InCold>
   void count(std::span<const int32_t> hot, int32_t next_position, InCold&& in_cold) {
-    for (auto& [id, a] : anchors_) count_one(a, hot, next_position, in_cold);
+    n_recallable_ = 0;
+    for (auto& [id, a] : anchors_) {
+      count_one(a, hot, next_position, in_cold);
+      n_recallable_ += a.cold > 0 ? 1 : 0;
+    }
     for (Anchor& a : provisional_) count_one(a, hot, next_position, in_cold);
     forget_old();
+    if (segments_.size() > kMaxSegments) forget_segments(hot, next_position, in_cold);
   }
 
   const std::map<uint32_t, Anchor>& anchors() const { return anchors_; }  // by id, in the order they were added
@@ -84,15 +89,14 @@ class AnchorIndex {
   Anchor& anchor(uint32_t id) { return anchors_.at(id); }
   // Anchors that `text` mentions.
   std::vector<uint32_t> mentioned_in(std::string_view text) const;
-  // Segments none of whose tokens is left are dropped: memory must not grow with the stream.
-  void drop_segments_before(int32_t position);
   uint64_t forgotten() const { return forgotten_; }  // anchors dropped after all of their tokens had been lost
 
   friend class SnapshotAccess;
 
  private:
-  static constexpr size_t kMaxSharedTerm = 4;     // a word that more anchors have tells nothing
-  static constexpr size_t kMaxAnchors = 1 << 13;  // the oldest that have lost all of their tokens are forgotten
+  static constexpr size_t kMaxSharedTerm = 4;      // a word that more anchors have tells nothing
+  static constexpr size_t kMaxAnchors = 1 << 13;   // the oldest that have lost all of their tokens are forgotten
+  static constexpr size_t kMaxSegments = 1 << 10;  // of more, those that have lost all of their tokens
 
   template <class InCold>
   static void count_one(Anchor& a, std::span<const int32_t> hot, int32_t next_position, InCold&& in_cold) {
@@ -111,6 +115,17 @@ class AnchorIndex {
         ++a.cold;
       }
     }
+  }
+  template <class InCold>
+  void forget_segments(std::span<const int32_t> hot, int32_t next_position, InCold&& in_cold) {
+    std::erase_if(segments_, [&](const Segment& s) {
+      const auto at = std::lower_bound(hot.begin(), hot.end(), s.first);
+      if (s.last > next_position || (at != hot.end() && *at < s.last)) return false;
+      for (int32_t p = s.first; p < s.last; ++p) {
+        if (in_cold(p)) return false;
+      }
+      return true;
+    });
   }
   void index(uint32_t id, std::string_view text);
   const std::vector<uint32_t>* owners(uint64_t term) const;
@@ -133,6 +148,7 @@ class AnchorIndex {
   std::vector<int64_t> token_begin_;
   int32_t first_position_ = 0;
   uint64_t forgotten_ = 0;
+  size_t n_recallable_ = 0;  // anchors with cold tokens, as of the last count()
 };
 
 }  // namespace kedge

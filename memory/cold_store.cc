@@ -288,7 +288,9 @@ float ColdStore::bound(uint64_t block, int table, const float* q) const {
 
 std::vector<int32_t> ColdStore::tokens_of(uint64_t id) const {
   std::vector<int32_t> tokens;
-  const Block& block = blocks_.at(id);
+  const auto found_block = blocks_.find(id);
+  if (found_block == blocks_.end()) return tokens;
+  const Block& block = found_block->second;
   for (int i = 0; i < block.used; ++i) {
     const int32_t position = block.positions[static_cast<size_t>(i)];
     const auto found = where_.find(position);

@@ -48,7 +48,7 @@ class ColdStore {
   // No key of the block in this table has a larger product with q, head_dim_k values (Quest, Tang et al. 2024, arXiv
   // 2406.10774).
   float bound(uint64_t block, int table, const float* q) const;
-  // The tokens of a block that are still kept, ascending.
+  // The tokens of a block that are still kept, ascending; none of a block that has gone.
   std::vector<int32_t> tokens_of(uint64_t block) const;
 
   size_t tokens() const { return where_.size(); }

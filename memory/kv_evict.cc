@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 #include <numeric>
+#include <tuple>
 #include <utility>
 
 #include "memory/checksum.h"
@@ -122,7 +123,7 @@ std::vector<TagSpan> KvMemory::pins() const {
     if (attention.empty()) {
       for (int t = 0; t < sequence_.n_tables(); t += std::max(sequence_.n_tables() / 4, 1)) {
         const auto positions = sequence_.positions(t);
-        const auto scores = const_cast<KvSequence&>(sequence_).scores(t);
+        const auto scores = sequence_.scores(t);
         for (size_t s = 0; s < positions.size(); ++s) attention.emplace_back(positions[s], scores[s]);
       }
       std::sort(attention.begin(), attention.end());
@@ -168,7 +169,7 @@ KvMemory::Choice KvMemory::choose(int table, int n_keep, std::span<const TagSpan
   std::vector<uint64_t> sums(n);
   for (size_t i = 0; i < n; ++i) positions[i] = by_slot[to_size(order[i])];
   for (int t = first; t < last; ++t) {
-    const auto slot_scores = const_cast<KvSequence&>(sequence_).scores(t);
+    const auto slot_scores = sequence_.scores(t);
     for (size_t i = 0; i < n; ++i) sums[i] += slot_scores[to_size(order[i])];
     if (!keys) continue;
     const std::vector<float> of_table = key_likeness(sequence_, t);
@@ -182,7 +183,6 @@ KvMemory::Choice KvMemory::choose(int table, int n_keep, std::span<const TagSpan
   view.score = scores;
   view.tag = tags;
   view.key_likeness = likeness;
-  view.next_position = sequence_.next_position();
   view.idle = is_idle;
   view.knobs = knobs();
   view.random_key = checksum(&counts_.events, sizeof counts_.events, options_.seed + static_cast<uint64_t>(first));
@@ -326,6 +326,8 @@ Status KvMemory::evict(int n_keep, const ThreadTeam& team) {
   const uint64_t origin = std::exchange(origin_, 0);  // an eviction that fails half way is no part of the text
   index_.detect();
   look_again();
+  const auto sums = std::pair(sink_attention_, all_attention_);
+  const auto undo = [&] { std::tie(sink_attention_, all_attention_) = sums; };
   watch_sinks();
   const std::vector<TagSpan> spans = pins();
   std::vector<Choice> choices(per_table() ? n_tables : 1);
@@ -336,8 +338,11 @@ Status KvMemory::evict(int n_keep, const ThreadTeam& team) {
     choices[0] = choose(-1, n_keep, spans);
     if (cold_) {
       Status demoted = demote(choices[0], &lost);
-      if (!demoted.ok()) lose(lost);
-      KEDGE_TRY(std::move(demoted));
+      if (!demoted.ok()) {
+        undo();
+        lose(lost);
+        return demoted;
+      }
     }
   }
   std::vector<std::vector<int32_t>> victims(n_tables);
@@ -346,6 +351,7 @@ Status KvMemory::evict(int n_keep, const ThreadTeam& team) {
   }
   Status removed = sequence_.remove(victims, team);
   if (!removed.ok()) {
+    undo();
     for (const int32_t p : cold_ ? choices[0].positions : std::vector<int32_t>()) cold_->drop(p);
     std::erase_if(lost, [&](int32_t p) {
       return std::binary_search(choices[0].positions.begin(), choices[0].positions.end(), p);

@@ -121,7 +121,7 @@ Result<int> KvMemory::make_room(const ThreadTeam& team) {
 
 size_t KvMemory::allowed(std::span<const std::string_view> texts) const {
   if (!cold_) return texts.size();
-  const size_t n = index_.until_recall(sequence_.next_position(), texts);
+  const size_t n = index_.until_recall(texts);
   return probes() ? std::min(n, static_cast<size_t>(kProbeEvery - sequence_.next_position() % kProbeEvery)) : n;
 }
 
@@ -155,11 +155,8 @@ Status KvMemory::noted(std::span<const std::string_view> texts, const ThreadTeam
   for (const AnchorIndex::Hit& hit : hits) {
     const auto found = index_.anchors().find(hit.anchor);
     if (found == index_.anchors().end() || found->second.missing() == 0) continue;
-    if (found->second.cold > 0) {  // the condition of until_recall(): margins alone are no reason
-      const std::vector<int32_t> wanted = recallable(found->second);
-      const auto done = recall_positions(wanted, team);
-      if (!done.ok() && done.error().code != ErrorCode::kCapacity) return done.error();
-    }
+    // The condition of until_recall(): margins alone are no reason.
+    if (found->second.cold > 0) KEDGE_TRY(recall_if_room(recallable(found->second), team));
     const auto still = index_.anchors().find(hit.anchor);
     if (still != index_.anchors().end() && still->second.missing() > 0) detach(still->second, hit.position);
   }

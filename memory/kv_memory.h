@@ -113,7 +113,10 @@ class KvMemory {
   // those and the tokens: two sequences of the same tokens with the same origin are in the same state. 0 when it did
   // not, because of segments given later, a recall that was asked for, truncation, a step that stopped half way.
   uint64_t origin() const { return origin_; }
-  void disturb() { origin_ = 0; }
+  void disturb() {
+    origin_ = 0;
+    probed_blocks_.clear();  // of a step that stopped half way
+  }
   // Positions of tokens that are hot in every table, ascending.
   std::vector<int32_t> hot_positions() const;
   size_t slots_wasted() const;  // in pages, holding no token
@@ -152,6 +155,10 @@ class KvMemory {
   void note_victims(std::span<const Choice> choices);
   Result<Recalled> recall_positions(const std::vector<int32_t>& wanted, const ThreadTeam& team);
   int most_recalled() const;  // tokens at once
+  // Recalls for what new text mentions or looks at: too many tokens at once are left where they are, and the log says
+  // so.
+  Status recall_if_room(const std::vector<int32_t>& wanted, const ThreadTeam& team);
+  void refuse(const std::vector<int32_t>& wanted);
   std::vector<int32_t> recallable(const Anchor& anchor) const;
   void lose(std::span<const int32_t> positions);
   void detach(const Anchor& anchor, int32_t position);

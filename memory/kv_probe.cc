@@ -50,19 +50,19 @@ Status KvMemory::recall_probed(const ThreadTeam& team) {
   size_t best = sums.size();
   std::vector<int32_t> wanted;
   for (size_t b = 0; b < sums.size(); ++b) {
-    if (sums[b] < least || (best < sums.size() && sums[b] <= sums[best])) continue;
+    if (sums[b] < least || (best < sums.size() && sums[b] < sums[best])) continue;
     std::vector<int32_t> cold;
     for (const int32_t p : cold_->tokens_of(probed_blocks_[b])) {
       if (!std::binary_search(hot.begin(), hot.end(), p)) cold.push_back(p);
     }
     if (cold.empty()) continue;  // back already
+    // Of equals the earliest text: the order of blocks is another after a snapshot.
+    if (best < sums.size() && sums[b] == sums[best] && wanted.front() < cold.front()) continue;
     best = b;
     wanted = std::move(cold);
   }
   probed_blocks_.clear();
-  const auto done = recall_positions(wanted, team);
-  if (!done.ok() && done.error().code != ErrorCode::kCapacity) return done.error();
-  return {};
+  return recall_if_room(wanted, team);
 }
 
 }  // namespace kedge

@@ -36,6 +36,24 @@ std::vector<int32_t> KvMemory::recallable(const Anchor& a) const {
   return wanted;
 }
 
+void KvMemory::refuse(const std::vector<int32_t>& wanted) {
+  log_.add({.event = counts_.events,
+            .position = sequence_.next_position(),
+            .first = wanted.front(),
+            .last = wanted.back() + 1,
+            .why = KvWhy::kRefuse});
+}
+
+Status KvMemory::recall_if_room(const std::vector<int32_t>& wanted, const ThreadTeam& team) {
+  if (static_cast<int>(wanted.size()) > most_recalled()) {
+    if (!wanted.empty()) refuse(wanted);
+    return {};
+  }
+  auto done = recall_positions(wanted, team);
+  if (!done.ok()) return std::move(done).error();
+  return {};
+}
+
 Result<KvMemory::Recalled> KvMemory::recall_positions(const std::vector<int32_t>& wanted, const ThreadTeam& team) {
   Recalled result;
   const int n = static_cast<int>(wanted.size());
@@ -43,11 +61,7 @@ Result<KvMemory::Recalled> KvMemory::recall_positions(const std::vector<int32_t>
   const int pinned = hard_pinned(index_, sequence_.next_position());
   const int most = most_recalled();
   if (n > most) {
-    log_.add({.event = counts_.events,
-              .position = sequence_.next_position(),
-              .first = wanted.front(),
-              .last = wanted.back() + 1,
-              .why = KvWhy::kRefuse});
+    refuse(wanted);
     if (most == budget() / 2) {
       return Error{ErrorCode::kCapacity, "recalling " + std::to_string(n) +
                                              " tokens would take more than half of the KV budget of " +

@@ -23,7 +23,7 @@ struct TagSpan {
 };
 
 // The spans of all pins that hold at `next_position`. Pins are admitted strong ones first, by priority, then by how
-// recently they were mentioned, then the newest first; one that has lost tokens for good counts last. While others
+// recently they were mentioned, then the newest first; one that has lost tokens counts last. While others
 // wait, the pins of one segment get at most half of the cap; those of sources trusted less than half get a quarter at
 // most. What finds no room is surplus. `promoted` says of a weak anchor whether attention has made it a pin.
 template <class Promoted>

@@ -153,6 +153,7 @@ class SnapshotAccess {
       const auto id = in.get<uint32_t>();
       const Anchor a = read_anchor(in);
       for (const uint64_t term : a.terms) x.terms_[term].push_back(id);  // ids ascend: as they were added
+      x.n_recallable_ += a.cold > 0 ? 1 : 0;
       x.anchors_.emplace(id, a);
     }
     for (size_t n = in.count(kMostThings, 8); n > 0 && in.ok(); --n) x.provisional_.push_back(read_anchor(in));
@@ -181,7 +182,7 @@ class SnapshotAccess {
     for (int t = 0; t < sequence.n_tables(); ++t) {
       const auto positions = sequence.positions(t);
       out.list<int32_t>(positions);
-      const auto scores = const_cast<KvSequence&>(sequence).scores(t).first(positions.size());
+      const auto scores = sequence.scores(t).first(positions.size());
       out.bytes(scores.data(), scores.size_bytes());
       const size_t n_pages = (positions.size() + kPageTokens - 1) / kPageTokens;
       for (size_t p = 0; p < n_pages; ++p) out.bytes(sequence.table(t)[p], sequence.layout().page_bytes());

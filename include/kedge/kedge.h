@@ -274,12 +274,15 @@ KEDGE_API kedge_status kedge_session_add_segments(kedge_session* session, const 
 /* Owned JSON: {"budget", "policy", "hot", "n_past", "evicted", "demoted", "recalled", "lost", "pins_refused",
  * "detached": [{"reference": its source id or the words that the detector found, "position": of the mention, "range": of
  * what it points at, "state": "lost"|"demoted"|"hot", as of now}] (the latest 256), "detached_total", "pages": {"in_use",
- * "total", "bytes_each"}, "slots_wasted", "hot_bytes", "cold_bytes", "cold_tokens", "retention": hex, "events",
- * "tokens": [{"first", "last", "state": "sink"|"pinned"|"recent"|"kept"|"recalled"|"demoted"|"lost"}]}:
- * counts since the session began; "tokens" are the runs of positions by what became of them. */
+ * "total", "bytes_each"}, "slots_wasted", "hot_bytes", "metadata_bytes", "cold_bytes", "cold_tokens", "anchors",
+ * "retention": hex, "events", "tokens": [{"first", "last", "state": "sink"|"pinned"|"recent"|"kept"|"recalled"|"demoted"|
+ * "lost"}]}: counts of tokens since the session began, "lost" those that fell out of the cold tier; "tokens" are the runs
+ * of positions [first, last) by what became of them, there "lost" is whatever is neither hot nor cold. */
 KEDGE_API kedge_status kedge_session_kv(const kedge_session* session, char** json, size_t* json_size);
-/* Owned JSON array: why each token went, from event number `from` on: [{"event", "position", "why": "evict"|"demote"|
- * "recall"|"lose"|"refuse", "first", "last", "tier", "score"}]. Events too old to be kept are left out. */
+/* Owned JSON array: why each token went, from entry number `from` on: [{"number", "event": entries of one event belong
+ * together, "position": of the next token then, "why": "evict"|"demote"|"recall"|"lose"|"refuse", "first", "last": the
+ * positions [first, last), "tier", "score", "table": where tables lose different tokens}]. Entries too old to be kept
+ * are left out. */
 KEDGE_API kedge_status kedge_session_kv_log(const kedge_session* session, uint64_t from, char** json,
                                             size_t* json_size);
 /* Brings demoted tokens back: `what` is {"range": [first, behind the last]}, {"source_id": text} or {"text": text that

@@ -36,7 +36,6 @@ struct EvictionView {
   std::span<const uint32_t> score;      // as the policy's Observation says
   std::span<const TokenTag> tag;        // empty unless the policy uses metadata
   std::span<const float> key_likeness;  // cosine of a key with the mean direction of all keys; empty unless asked for
-  int next_position = 0;
   // The head is of the third that leaves most of its attention on the sinks: it has little to do with the text at hand.
   // Among these are the heads that look things up once something asks for them (found one by one on scout and sage), so
   // what they look at now says nothing of what they will need.

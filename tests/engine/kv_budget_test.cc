@@ -181,8 +181,26 @@ TEST(BudgetAsLargeAsTheText, ChangesNoBit) {
   }
 }
 
-// --- With text that has references, on a real model
-// -------------------------------------------------------------------
+TEST(RecallByAttention, IsTheSameWhateverTheSteps) {
+  for (const char* name : {"golden/quant-llama/model-Q8_0.gguf", "golden/qwen3moe/model.gguf"}) {
+    const auto model = load(data_path(name));
+    ASSERT_NE(nullptr, model);
+    const auto tokens = some_tokens(*model, 300);
+    for (const auto cold : {KvOptions::Cold::kRam, KvOptions::Cold::kFile}) {
+      SessionOptions options = small("anchor", 80, KvType::kF16);
+      options.kv.cold = cold;
+      options.kv.cold_path = path_of("probe");
+      options.kv.recall_threshold = 0.01f;
+      const std::string log = run(model, tokens, options, {}).log;
+      EXPECT_NE(std::string::npos, log.find("recall")) << name << log;
+      expect_one_trace(model, tokens, options, true, std::string(name) + " probed");
+      options.kv.recall_threshold = 0;  // off: nothing mentions what left
+      EXPECT_EQ(std::string::npos, run(model, tokens, options, {}).log.find("recall"));
+    }
+  }
+}
+
+// --- With text that has references, on a real model -----------------------------------------------------------------
 
 const std::string& document() {
   static const std::string kText = [] {

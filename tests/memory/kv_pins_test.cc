@@ -338,16 +338,16 @@ TEST(AnchorIndex, UntilRecallStopsBehindAMention) {
   index.add_anchor(pin(0, 3));
   note_all(index, 0, {"The ", "DOC-", "83FA21", " is", " gone", "."});
   const std::vector<std::string_view> next = {" see", " DOC", "-83F", "A21", " now", " and", " then"};
-  EXPECT_EQ(7u, index.until_recall(6, next)) << "nothing of it is cold";
+  EXPECT_EQ(7u, index.until_recall(next)) << "nothing of it is cold";
   index.count(std::vector<int32_t>{4, 5}, 6, [](int32_t) { return true; });
   EXPECT_EQ(3, index.anchor(0).cold);
-  EXPECT_EQ(5u, index.until_recall(6, next));
+  EXPECT_EQ(5u, index.until_recall(next));
   for (size_t cut = 1; cut < 5; ++cut) {  // however the steps fall
     AnchorIndex copy = index;
     std::vector<AnchorIndex::Hit> hits;
     for (size_t i = 0; i < cut; ++i) copy.note(6 + static_cast<int>(i), next[i], &hits);
     EXPECT_TRUE(hits.empty());
-    EXPECT_EQ(5 - cut, copy.until_recall(6, std::span(next).subspan(cut)));
+    EXPECT_EQ(5 - cut, copy.until_recall(std::span(next).subspan(cut)));
   }
 }
 
@@ -403,6 +403,20 @@ TEST(AnchorIndex, OldAnchorsThatAreGoneAreForgotten) {
   EXPECT_EQ(static_cast<size_t>(kMany), index.anchors().size() + index.forgotten());
   EXPECT_TRUE(index.mentioned_in("ID-100000X").empty());
   EXPECT_EQ(1u, index.mentioned_in("ID-119999X").size());
+}
+
+TEST(AnchorIndex, SegmentsThatAreGoneAltogetherAreForgotten) {
+  AnchorIndex index(false);
+  const int n = 3000;
+  for (int i = 0; i < n; ++i) index.add_segment({.first = 10 * i, .last = 10 * i + 10, .source_id = ""});
+  // Hot: the first token and the last five hundred; cold: one token of the second segment.
+  std::vector<int32_t> hot = {0};
+  for (int p = 10 * n - 500; p < 10 * n; ++p) hot.push_back(p);
+  index.count(hot, 10 * n, [](int32_t p) { return p == 15; });
+  ASSERT_EQ(2u + 50u, index.segments().size());
+  EXPECT_EQ(0, index.segments()[0].first);
+  EXPECT_EQ(10, index.segments()[1].first);
+  EXPECT_EQ(10 * n - 500, index.segments()[2].first);
 }
 
 }  // namespace

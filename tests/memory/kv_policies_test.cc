@@ -26,7 +26,6 @@ struct View {
     v.tag = tag;
     v.idle = idle;
     v.key_likeness = likeness;
-    v.next_position = 24;
     v.knobs = knobs;
     v.random_key = random_key;
     return v;
@@ -172,6 +171,13 @@ TEST(Policies, AnchorTiersFromTheLastToLeave) {
   EXPECT_EQ((Positions{0, 2, 3, 10, 11, 22, 23}), kept("anchor", v, 7));
   EXPECT_EQ((Positions{0, 2, 3, 10, 11, 12, 22, 23}), kept("anchor", v, 8)) << "then margins";
   EXPECT_EQ((Positions{0, 2, 3, 10, 11, 12, 21, 22, 23}), kept("anchor", v, 9)) << "then attention, pooled";
+}
+
+TEST(Policies, AnchorBasicKeepsHardPins) {
+  View v;
+  v.tag[4].pin = PinClass::kHard;
+  v.tag[5].pin = PinClass::kSoft;  // without the attention that its rule asks for
+  EXPECT_EQ((Positions{10, 22, 23}), kept("anchor-basic", v, 3));
 }
 
 TEST(Policies, AnchorKeepsUnlikeKeysInIdleHeads) {
