@@ -36,7 +36,10 @@ void AnchorIndex::index(uint32_t id, std::string_view text) {
   Anchor& a = anchors_.at(id);
   std::vector<Term> found;
   distinctive_terms(text, &found);
-  if (!a.at.source_id.empty()) distinctive_terms(a.at.source_id, &found);
+  std::vector<Term> name;
+  if (!a.at.source_id.empty()) distinctive_terms(a.at.source_id, &name);
+  for (const Term& term : name) a.names.push_back(term.hash);
+  found.insert(found.end(), name.begin(), name.end());
   for (const Term& term : found) {
     auto& owner = terms_[term.hash];  // ascending: as a snapshot restores them
     const auto at = std::lower_bound(owner.begin(), owner.end(), id);
@@ -46,17 +49,22 @@ void AnchorIndex::index(uint32_t id, std::string_view text) {
   }
 }
 
-const std::vector<uint32_t>* AnchorIndex::owners(uint64_t term) const {
+std::vector<uint32_t> AnchorIndex::owners(uint64_t term) const {
   const auto found = terms_.find(term);
-  if (found == terms_.end() || found->second.size() > kMaxSharedTerm) return nullptr;
-  return &found->second;
+  if (found == terms_.end()) return {};
+  if (found->second.size() <= kMaxSharedTerm) return found->second;
+  std::vector<uint32_t> named;
+  for (const uint32_t id : found->second) {
+    const std::vector<uint64_t>& names = anchors_.at(id).names;
+    if (std::find(names.begin(), names.end(), term) != names.end()) named.push_back(id);
+    if (named.size() == kMaxSharedTerm) break;
+  }
+  return named;
 }
 
 void AnchorIndex::note(int32_t position, std::string_view bytes, std::vector<Hit>* hits) {
   scanner_.push(bytes, [&](const Term& term) {
-    const auto* ids = owners(term.hash);
-    if (ids == nullptr) return;
-    for (const uint32_t id : *ids) {
+    for (const uint32_t id : owners(term.hash)) {
       Anchor& a = anchors_.at(id);
       if (term.begin < a.text_end) continue;  // its own text
       a.last_hit = position;
@@ -86,9 +94,7 @@ size_t AnchorIndex::until_recall(std::span<const std::string_view> texts) const 
   bool hit = false;
   for (size_t i = 0; i < texts.size(); ++i) {
     scanner.push(texts[i], [&](const Term& term) {
-      const auto* ids = owners(term.hash);
-      if (ids == nullptr) return;
-      for (const uint32_t id : *ids) {
+      for (const uint32_t id : owners(term.hash)) {
         const Anchor& a = anchors_.at(id);
         hit = hit || (a.cold > 0 && term.begin >= a.text_end);
       }
@@ -181,7 +187,8 @@ std::vector<uint32_t> AnchorIndex::mentioned_in(std::string_view text) const {
   std::vector<Term> found;
   distinctive_terms(text, &found);
   for (const Term& term : found) {
-    if (const auto* owner = owners(term.hash)) ids.insert(ids.end(), owner->begin(), owner->end());
+    const std::vector<uint32_t> owner = owners(term.hash);
+    ids.insert(ids.end(), owner.begin(), owner.end());
   }
   for (const auto& [id, a] : anchors_) {
     if (!a.at.source_id.empty() && a.at.source_id == text) ids.push_back(id);

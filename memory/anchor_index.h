@@ -40,6 +40,7 @@ struct Anchor {
   int32_t last_hit = -1;  // position of the latest text that mentioned it
   size_t text_end = 0;    // bytes of the stream before its end
   std::vector<uint64_t> terms;
+  std::vector<uint64_t> names;  // of the terms, those of the source id: what it is called
   // As of the last look at the cache:
   int32_t hot = 0;    // of its tokens
   int32_t cold = 0;   // of those not hot: can be brought back
@@ -94,7 +95,9 @@ class AnchorIndex {
   friend class SnapshotAccess;
 
  private:
-  static constexpr size_t kMaxSharedTerm = 4;      // a word that more anchors have tells nothing
+  // A word that more anchors have tells nothing, unless it is what they are called: then it means the oldest of them,
+  // for an anchor's name in later statements makes these anchors too.
+  static constexpr size_t kMaxSharedTerm = 4;
   static constexpr size_t kMaxAnchors = 1 << 13;   // the oldest that have lost all of their tokens are forgotten
   static constexpr size_t kMaxSegments = 1 << 10;  // of more, those that have lost all of their tokens
 
@@ -128,7 +131,7 @@ class AnchorIndex {
     });
   }
   void index(uint32_t id, std::string_view text);
-  const std::vector<uint32_t>* owners(uint64_t term) const;
+  std::vector<uint32_t> owners(uint64_t term) const;  // that the word means
   int32_t position_at(size_t byte) const;
   Anchor from_reference(const Reference& r) const;
   void drop_terms(uint32_t id, const Anchor& a);

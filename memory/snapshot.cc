@@ -100,6 +100,7 @@ void write_anchor(const Anchor& a, ByteWriter& out) {
   out.put(a.hot);
   out.put(a.cold);
   out.list<uint64_t>(a.terms);
+  out.list<uint64_t>(a.names);
 }
 
 Anchor read_anchor(ByteReader& in) {
@@ -113,6 +114,7 @@ Anchor read_anchor(ByteReader& in) {
   a.hot = in.get<int32_t>();
   a.cold = in.get<int32_t>();
   a.terms = in.list<uint64_t>(kMostThings);
+  a.names = in.list<uint64_t>(kMostThings);
   return a;
 }
 

@@ -419,5 +419,23 @@ TEST(AnchorIndex, SegmentsThatAreGoneAltogetherAreForgotten) {
   EXPECT_EQ(10 * n - 500, index.segments()[2].first);
 }
 
+TEST(AnchorIndex, ANameThatManyStatementsHaveMeansTheOldest) {
+  AnchorIndex index(true);
+  int32_t position = 0;
+  std::vector<AnchorIndex::Hit> hits;
+  const auto say = [&](const std::string& text) { index.note(position++, text, &hits); };
+  for (int i = 0; i < 9; ++i) {
+    say("According to DOC-83FA21, the price of parcel " + std::to_string(i + 2) + " is 7.\n");
+    say("It rained.\n");
+  }
+  index.detect();
+  ASSERT_EQ(9u, index.anchors().size());
+  hits.clear();
+  say("See DOC-83FA21 again.");
+  ASSERT_EQ(4u, hits.size());
+  for (size_t i = 0; i < 4; ++i) EXPECT_EQ(2 * static_cast<int32_t>(i), index.anchor(hits[i].anchor).at.first);
+  EXPECT_EQ(4u, index.mentioned_in("and DOC-83FA21?").size());
+}
+
 }  // namespace
 }  // namespace kedge
