@@ -233,6 +233,10 @@ Status KvMemory::demote(const Choice& choice, std::vector<int32_t>* lost) {
 
 void KvMemory::lose(std::span<const int32_t> positions) {
   counts_.lost += positions.size();
+  log_runs(positions, KvWhy::kLose);
+}
+
+void KvMemory::log_runs(std::span<const int32_t> positions, KvWhy why) {
   for (size_t i = 0; i < positions.size();) {
     size_t end = i + 1;
     while (end < positions.size() && positions[end] == positions[end - 1] + 1) ++end;
@@ -240,7 +244,7 @@ void KvMemory::lose(std::span<const int32_t> positions) {
               .position = sequence_.next_position(),
               .first = positions[i],
               .last = positions[end - 1] + 1,
-              .why = KvWhy::kLose});
+              .why = why});
     i = end;
   }
 }

@@ -161,6 +161,7 @@ class KvMemory {
   void refuse(const std::vector<int32_t>& wanted);
   std::vector<int32_t> recallable(const Anchor& anchor) const;
   void lose(std::span<const int32_t> positions);
+  void log_runs(std::span<const int32_t> positions, KvWhy why);  // ascending positions, as runs of neighbours
   void detach(const Anchor& anchor, int32_t position);
 
   KvShape shape_;

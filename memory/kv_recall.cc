@@ -91,16 +91,7 @@ Result<KvMemory::Recalled> KvMemory::recall_positions(const std::vector<int32_t>
   ++counts_.events;
   counts_.recalled += back.size();
   result.recalled = static_cast<int>(back.size());
-  for (size_t i = 0; i < back.size();) {
-    size_t end = i + 1;
-    while (end < back.size() && back[end] == back[end - 1] + 1) ++end;
-    log_.add({.event = counts_.events,
-              .position = sequence_.next_position(),
-              .first = back[i],
-              .last = back[end - 1] + 1,
-              .why = KvWhy::kRecall});
-    i = end;
-  }
+  log_runs(back, KvWhy::kRecall);
   retention_ = checksum(back.data(), back.size() * sizeof(int32_t), ~retention_);
   recalled_.insert(recalled_.end(), back.begin(), back.end());
   std::sort(recalled_.begin(), recalled_.end());

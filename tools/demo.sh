@@ -15,5 +15,8 @@ say "kedge run: scout continues a text"
 "$kedge" run -m scout -p "The history of the city begins with" -n 48 --temp 0 --stats </dev/null
 say "kedge chat: one turn with sage"
 printf 'What is 417 + 268?\n/stats\n/quit\n' | "$kedge" chat -m sage --temp 0
+say "kedge eval recall: what a quarter of the memory still answers, by policy"
+"$kedge" eval recall -m scout --data tests/data/eval/recall.jsonl --limit 8 --kv-budget 25 \
+  --kv-policy full,sinks,anchor --marks spans </dev/null
 say "kedge bench: how fast is that here"
 "$kedge" bench -m scout -p 256 -n 64 -r 2 </dev/null
