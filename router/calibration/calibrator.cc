@@ -26,7 +26,7 @@ using Parts = std::array<Part, 3>;
 Parts split(const ObservationSet& set, const CalibrateOptions& options, bool deep) {
   Parts parts;
   for (Part& part : parts) part.data.n_features = set.features.size();
-  for (const Observation& o : set.rows) {
+  for (const LabelledAnswer& o : set.rows) {
     Part& part = parts[split_of(o.id, options.seed, options.fractions)];
     const bool label = deep ? o.deep->correct : o.correct;
     part.data.x.insert(part.data.x.end(), o.features.begin(), o.features.end());
@@ -140,7 +140,7 @@ Status check(const ObservationSet& set, const CalibrateOptions& o, bool& deep) {
   }
   if (!(std::abs(sum - 1) < 1e-9)) return invalid("fractions sum to " + std::to_string(sum) + ", not 1");
   deep = set.rows[0].deep.has_value();
-  for (const Observation& row : set.rows) {
+  for (const LabelledAnswer& row : set.rows) {
     if (row.deep.has_value() != deep) return invalid("row " + row.id + ": deep is on some rows only");
     if (o.task == "any" || row.task.empty() || row.task == o.task) continue;
     return invalid("row " + row.id + " is of task '" + row.task + "', not '" + o.task + "'");

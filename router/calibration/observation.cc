@@ -56,7 +56,7 @@ Result<DeepAnswer> read_deep(const Json& deep, const std::string& where) {
   return answer;
 }
 
-Status read_report_members(const Json& row, const std::string& where, Observation& o) {
+Status read_report_members(const Json& row, const std::string& where, LabelledAnswer& o) {
   KEDGE_ASSIGN(p, number_member(row, where, "p"));
   if (p < 0 || p > 1) return wrong_member(where, "p", "is " + std::to_string(p) + ", not a probability");
   o.p = p;
@@ -75,15 +75,15 @@ Status read_report_members(const Json& row, const std::string& where, Observatio
   return {};
 }
 
-Result<Observation> read_row(const Json& row, std::string where, const ObservationSet& set, bool others_allowed,
-                             RowUse use) {
+Result<LabelledAnswer> read_row(const Json& row, std::string where, const ObservationSet& set, bool others_allowed,
+                                RowUse use) {
   if (use == RowUse::kReport) {
     KEDGE_TRY(
         only_members(row, where, {"id", "task", "features", "correct", "cpu_s", "deep", "p", "tau", "gain", "knn"}));
   } else {
     KEDGE_TRY(only_members(row, where, {"id", "task", "features", "correct", "cpu_s", "deep"}));
   }
-  Observation o;
+  LabelledAnswer o;
   KEDGE_ASSIGN(id, text_member(row, where, "id"));
   if (id.empty()) return wrong_member(where, "id", "is empty");
   o.id = std::move(id);

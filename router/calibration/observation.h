@@ -20,7 +20,7 @@ struct DeepAnswer {
   std::optional<double> cpu_s;
 };
 
-struct Observation {
+struct LabelledAnswer {
   std::string id;  // of the question; unique in a set
   std::string task;
   std::vector<double> features;  // finite, in the order of ObservationSet::features
@@ -36,7 +36,7 @@ struct Observation {
 
 struct ObservationSet {
   std::vector<std::string> features;
-  std::vector<Observation> rows;  // by id, so that nothing depends on the order they came in
+  std::vector<LabelledAnswer> rows;  // by id, so that nothing depends on the order they came in
 };
 
 // What a set of rows is for; decides which members a row may have.
@@ -51,8 +51,8 @@ Result<ObservationSet> parse_observations(const Json& rows, const std::vector<st
 // Uniform in [0, 1), a function of its arguments only. Streams are independent of each other.
 double hash_uniform(std::string_view id, uint64_t seed, uint64_t stream);
 
-// Which split a row is in: 0 fits the weights, 1 calibrates (the monotone map), 2 chooses the threshold. A row's split depends on nothing
-// but its id, the seed and the fractions (which sum to 1).
+// Which split a row is in: 0 fits the weights, 1 calibrates (the monotone map), 2 chooses the threshold. A row's split
+// depends on nothing but its id, the seed and the fractions (which sum to 1).
 size_t split_of(std::string_view id, uint64_t seed, const std::array<double, 3>& fractions);
 
 }  // namespace kedge
