@@ -62,6 +62,7 @@ int main(int argc, char** argv) {
     add_perplexity(app);
     add_eval(app);
     add_session(app);
+    add_index(app);
     add_bench(app);
     add_quantize(app);
     add_generate_model(app);

@@ -15,9 +15,26 @@ typedef int (*kedge_progress_fn)(void* user, size_t done, size_t total);
 
 /* --- Retrieval: docs/retrieval.md --------------------------------------------------------------------------------- */
 
+/* Makes an index from files and folders, and puts it in its place only when it is complete: what was there before stays
+ * when the build fails or is cancelled (KEDGE_CANCELLED). Formats: .txt .md .markdown .html .htm .pdf .jsonl.
+ * Request: {"paths": [file or folder, ...], "out": index file, "model": GGUF file whose token embeddings make the vectors,
+ *   "passage_words": 200 (1 to 10000), "skip_bad": false (true: files that cannot be used are left out and reported)}
+ * Answer: {"index", "documents", "passages", "dim", "sha256" (of the contents), "fingerprint" (of the embedder), "model",
+ *   "bytes", "normalised": true (texts are NFC without control characters), "hidden" (entries of folders that begin with
+ *   a dot and were not looked at), "skipped": [{"path", "error"}, ...]}
+ * on_progress may be null; it is called on this thread. */
 KEDGE_API kedge_status kedge_index_build(const char* request, size_t request_size, kedge_progress_fn on_progress,
                                          void* user, char** json, size_t* json_size);
+/* Opens an index, asks it one question and closes it.
+ * Request: {"index": file, "query": text, "k": 8 (1 to 1000), "by": "both" | "bm25" | "vectors",
+ *   "model": GGUF file, the one the index was built with; not needed when "by" is "bm25"}
+ * Answer: {"index", "sha256", "by", "hits": [{"id", "title", "text", "source", "doc_sha256", "begin", "end", "metadata"
+ *   (object or null), "score", "bm25_rank", "bm25_score", "vector_rank", "vector_score"}, ...]}, best first. Ranks count
+ *   from 1; -1: not found by that ranking. begin and end are bytes of the extracted document. */
 KEDGE_API kedge_status kedge_index_search(const char* request, size_t request_size, char** json, size_t* json_size);
+/* Request: {"index": file}. Answer: {"index", "documents", "formats": {"jsonl": 1, ...}, "passages", "passage_words", "dim",
+ *   "model", "fingerprint", "sha256", "bytes"}. Reads the whole index and checks its digest. */
+KEDGE_API kedge_status kedge_index_info(const char* request, size_t request_size, char** json, size_t* json_size);
 
 /* --- The audit log: docs/audit.md --------------------------------------------------------------------------------- */
 

@@ -1,4 +1,5 @@
-// Texts as vectors.
+// Words as vectors: what a model gives an index. How word vectors become one vector of a text is the index's affair
+// (pooling.h), because it depends on how common each word is among the index's passages.
 #pragma once
 
 #include <cstdint>
@@ -15,11 +16,16 @@ class Embedder {
  public:
   virtual ~Embedder() = default;
   virtual int dim() const = 0;
-  // Of everything a vector depends on: weights, pooling, normalisation, tokenizer. Vectors of different fingerprints
-  // are never compared. Hex SHA-256.
+  virtual int n_tokens() const = 0;  // of the vocabulary
+  // Of everything a vector depends on: weights, tokenizer, pooling, dimension. Vectors of different fingerprints are
+  // never compared. Hex SHA-256.
   virtual const std::string& fingerprint() const = 0;
-  // dim() floats of length 1, or all zero for a text without tokens. Errors: those of Tokenizer::encode.
-  virtual Result<std::vector<float>> embed(std::string_view text) const = 0;
+  // Where the vectors come from, for people: the model's path.
+  virtual const std::string& name() const = 0;
+  // Each in 0 ... n_tokens() - 1. Errors: those of Tokenizer::encode.
+  virtual Result<std::vector<int32_t>> encode(std::string_view text) const = 0;
+  // The vector of a token into dim() floats.
+  virtual void vector(int32_t token, float* out) const = 0;
 };
 
 }  // namespace kedge

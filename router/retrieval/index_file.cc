@@ -1,0 +1,158 @@
+#include "router/retrieval/index_file.h"
+
+#include <charconv>
+#include <cstring>
+#include <fstream>
+
+#include "router/retrieval/digest.h"
+#include "weights/mapped_file.h"
+
+namespace kedge::retrieval {
+
+// Rows of passages, vectors and words are numbered alike, from 1.
+const char* const kSchema = R"sql(
+PRAGMA application_id = 1263092824;
+PRAGMA user_version = 1;
+CREATE TABLE meta(key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE documents(row INTEGER PRIMARY KEY, source TEXT NOT NULL, format TEXT NOT NULL, sha256 TEXT NOT NULL,
+                       n_bytes INTEGER NOT NULL, normalised INTEGER NOT NULL);
+CREATE TABLE passages(row INTEGER PRIMARY KEY, id TEXT UNIQUE, document INTEGER NOT NULL, line INTEGER NOT NULL,
+                      begin INTEGER NOT NULL, end INTEGER NOT NULL, title TEXT NOT NULL, text TEXT NOT NULL,
+                      metadata TEXT NOT NULL);
+CREATE TABLE vectors(row INTEGER PRIMARY KEY, vector BLOB NOT NULL);
+CREATE TABLE terms(term TEXT PRIMARY KEY, n_passages INTEGER NOT NULL) WITHOUT ROWID;
+CREATE VIRTUAL TABLE words USING fts5(title, text, content='passages', content_rowid='row',
+                                      tokenize='unicode61 remove_diacritics 2');
+)sql";
+static_assert(kApplicationId == 1263092824 && kVersion == 1, "the numbers in kSchema");
+
+namespace {
+
+Error corrupt(const Database& database, const std::string& what) {
+  return {ErrorCode::kCorrupt, database.path() + ": " + what + "; build the index anew"};
+}
+
+template <class T>
+Result<std::vector<T>> numbers(const Database& database, const char* key) {
+  KEDGE_ASSIGN(bytes, read_meta(database, key));
+  if (bytes.size() % sizeof(T) != 0) return corrupt(database, std::string(key) + " is cut short");
+  std::vector<T> values(bytes.size() / sizeof(T));
+  if (!bytes.empty()) std::memcpy(values.data(), bytes.data(), bytes.size());
+  return values;
+}
+
+Status add_documents(const Database& database, Digest& digest, int64_t* n) {
+  KEDGE_ASSIGN(rows, database.prepare("SELECT row, source, format, sha256, n_bytes FROM documents ORDER BY row"));
+  while (true) {
+    KEDGE_ASSIGN(more, rows.step());
+    if (!more) return {};
+    if (rows.integer(0) != ++*n) return corrupt(database, "document " + std::to_string(*n) + " is missing");
+    for (const int column : {1, 2, 3}) digest.field(rows.text(column));
+    digest.number(static_cast<uint64_t>(rows.integer(4)));
+  }
+}
+
+Status add_passages(const Database& database, Digest& digest, int64_t n_documents, int64_t* n) {
+  KEDGE_ASSIGN(rows, database.prepare("SELECT row, document, line, begin, end, id, title, text, metadata FROM passages "
+                                      "ORDER BY row"));
+  while (true) {
+    KEDGE_ASSIGN(more, rows.step());
+    if (!more) return {};
+    if (rows.integer(0) != ++*n) return corrupt(database, "passage " + std::to_string(*n) + " is missing");
+    if (rows.integer(1) < 1 || rows.integer(1) > n_documents) {
+      return corrupt(database, "passage " + std::to_string(*n) + " is of document " + std::to_string(rows.integer(1)) +
+                                   " of " + std::to_string(n_documents));
+    }
+    for (const int column : {1, 2, 3, 4}) digest.number(static_cast<uint64_t>(rows.integer(column)));
+    for (const int column : {5, 6, 7, 8}) digest.field(rows.text(column));
+  }
+}
+
+Status add_vectors(const Database& database, Digest& digest, Contents& contents, bool keep) {
+  const size_t n_bytes = static_cast<size_t>(contents.dim) * sizeof(float);
+  if (keep) contents.vectors.resize(static_cast<size_t>(contents.n_passages) * static_cast<size_t>(contents.dim));
+  KEDGE_ASSIGN(rows, database.prepare("SELECT row, vector FROM vectors ORDER BY row"));
+  int64_t n = 0;
+  while (true) {
+    KEDGE_ASSIGN(more, rows.step());
+    if (!more) break;
+    const std::string_view vector = rows.blob(1);
+    if (rows.integer(0) != ++n || n > contents.n_passages || vector.size() != n_bytes) {
+      return corrupt(database, "vector " + std::to_string(n) + " is not one of " + std::to_string(contents.dim) +
+                                   " floats that belongs to a passage");
+    }
+    digest.bytes(vector);
+    if (!keep) continue;
+    std::memcpy(contents.vectors.data() + static_cast<size_t>(n - 1) * static_cast<size_t>(contents.dim), vector.data(),
+                n_bytes);
+  }
+  if (n == contents.n_passages) return {};
+  return corrupt(database,
+                 "has " + std::to_string(n) + " vectors for " + std::to_string(contents.n_passages) + " passages");
+}
+
+}  // namespace
+
+Result<std::string> read_meta(const Database& database, const char* key) {
+  KEDGE_ASSIGN(row, database.prepare("SELECT value FROM meta WHERE key = ?1"));
+  KEDGE_ASSIGN(found, row.bind(1, std::string_view(key)).step());
+  if (!found) return corrupt(database, std::string("has no ") + key);
+  return std::string(row.blob(0));
+}
+
+Result<Contents> read_contents(const Database& database, bool keep_vectors) {
+  Contents contents;
+  KEDGE_ASSIGN(fingerprint, read_meta(database, "fingerprint"));
+  KEDGE_ASSIGN(model, read_meta(database, "model"));
+  KEDGE_ASSIGN(words, read_meta(database, "passage_words"));
+  std::from_chars(words.data(), words.data() + words.size(), contents.passage_words);
+  KEDGE_ASSIGN(counts, numbers<uint64_t>(database, "token_counts"));
+  KEDGE_ASSIGN(mean, numbers<float>(database, "mean"));
+  contents.dim = static_cast<int>(mean.size());
+  Digest digest;
+  digest.field("kedge index 1");
+  digest.field(fingerprint);
+  digest.field(words);
+  digest.field({reinterpret_cast<const char*>(counts.data()), counts.size() * sizeof(uint64_t)});
+  digest.field({reinterpret_cast<const char*>(mean.data()), mean.size() * sizeof(float)});
+  contents.fingerprint = std::move(fingerprint);
+  contents.model = std::move(model);
+  contents.counts = std::move(counts);
+  contents.mean = std::move(mean);
+  KEDGE_TRY(add_documents(database, digest, &contents.n_documents));
+  KEDGE_TRY(add_passages(database, digest, contents.n_documents, &contents.n_passages));
+  KEDGE_TRY(add_vectors(database, digest, contents, keep_vectors));
+  contents.sha256 = digest.hex();
+  if (auto recorded = read_meta(database, "sha256"); recorded.ok()) contents.recorded_sha256 = *std::move(recorded);
+  return contents;
+}
+
+bool is_index_file(const std::string& path) {
+  // SQLite's file header: "SQLite format 3", and the application id as four big-endian bytes from 68.
+  std::ifstream in(path, std::ios::binary);
+  char header[100] = {};
+  if (!in.read(header, sizeof header) || std::memcmp(header, "SQLite format 3", 16) != 0) return false;
+  return std::memcmp(header + 68, "KIDX", 4) == 0;
+}
+
+Result<Database> open_index_file(const std::string& path) {
+  KEDGE_ASSIGN(size, regular_file_size(path));
+  if (size == 0 || !is_index_file(path)) return Error{ErrorCode::kCorrupt, path + ": is not a Kedge index"};
+  KEDGE_ASSIGN(database, Database::open(path, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX));
+  // The file may come from anywhere: nothing in its schema is run, and its pages are checked as they are read.
+  KEDGE_TRY(database.run("PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA cache_size = -65536;"));
+  int64_t version = 0;
+  {
+    KEDGE_ASSIGN(row, database.prepare("PRAGMA user_version"));
+    KEDGE_ASSIGN(found, row.step());
+    version = found ? row.integer(0) : 0;
+  }
+  if (version != kVersion) {
+    return Error{ErrorCode::kUnsupported, path + ": is an index of version " + std::to_string(version) +
+                                              ", this build reads version " + std::to_string(kVersion) +
+                                              "; build the index anew"};
+  }
+  return database;
+}
+
+}  // namespace kedge::retrieval

@@ -1,0 +1,150 @@
+#include "router/retrieval/index_writer.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <filesystem>
+#include <system_error>
+
+namespace kedge::retrieval {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+Error io_error(const std::string& path, const char* doing) {
+  return {ErrorCode::kIo, path + ": " + doing + ": " + std::generic_category().message(errno)};
+}
+
+Status sync(const std::string& path, int flags) {
+  const int fd = ::open(path.c_str(), flags | O_CLOEXEC);
+  if (fd < 0) return io_error(path, "cannot open");
+  const bool synced = ::fsync(fd) == 0;
+  Status status = synced ? Status() : Status(io_error(path, "cannot sync"));
+  if (::close(fd) != 0 && status.ok()) return io_error(path, "cannot close");
+  return status;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<IndexWriter>> IndexWriter::create(const std::string& path) {
+  if (path.empty() || path.find('\0') != std::string::npos) {
+    return Error{ErrorCode::kInvalidArgument, "'" + path + "' is not a path a file can have"};
+  }
+  std::unique_ptr<IndexWriter> writer(new IndexWriter());
+  writer->path_ = path;
+  std::error_code error;
+  const fs::path target = fs::weakly_canonical(path, error);
+  writer->target_ = error ? path : target.string();
+  if (fs::exists(writer->target_, error) && fs::file_size(writer->target_, error) != 0 &&
+      !is_index_file(writer->target_)) {
+    return Error{ErrorCode::kInvalidArgument, path + ": exists and is not a Kedge index, it is not replaced"};
+  }
+  static std::atomic<unsigned> counter{0};
+  int fd = -1;
+  do {
+    writer->temporary_ = writer->target_ + ".tmp-" + std::to_string(::getpid()) + "-" + std::to_string(counter++);
+    fd = ::open(writer->temporary_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  } while (fd < 0 && errno == EEXIST);
+  if (fd < 0) {
+    writer->temporary_.clear();
+    return io_error(path, "cannot create");
+  }
+  ::close(fd);
+  KEDGE_ASSIGN(database, Database::open(writer->temporary_, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX));
+  writer->database_ = std::move(database);
+  KEDGE_TRY(writer->prepare());
+  return writer;
+}
+
+IndexWriter::~IndexWriter() {
+  if (!temporary_.empty()) ::unlink(temporary_.c_str());
+}
+
+Status IndexWriter::prepare() {
+  // A failed build is thrown away as a whole, so there is nothing to roll back or to sync before the end.
+  KEDGE_TRY(
+      database_.run("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA locking_mode = EXCLUSIVE;"
+                    "PRAGMA temp_store = MEMORY; PRAGMA secure_delete = OFF;"));
+  KEDGE_TRY(database_.run(kSchema));
+  KEDGE_TRY(database_.run("BEGIN"));
+  const std::pair<Statement*, const char*> statements[] = {
+      {&document_, "INSERT INTO documents VALUES(?1, ?2, ?3, ?4, ?5, 1)"},
+      {&passage_, "INSERT INTO passages VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"},
+      {&words_, "INSERT INTO words(rowid, title, text) VALUES(?1, ?2, ?3)"},
+      {&id_, "UPDATE passages SET id = ?2 WHERE row = ?1"},
+      {&vector_, "INSERT INTO vectors VALUES(?1, ?2)"},
+      {&meta_, "INSERT INTO meta VALUES(?1, ?2)"},
+  };
+  for (const auto& [statement, sql] : statements) {
+    KEDGE_ASSIGN(prepared, database_.prepare(sql));
+    *statement = std::move(prepared);
+  }
+  return {};
+}
+
+Result<int64_t> IndexWriter::add_document(const InputFile& file, const std::string& sha256, size_t n_bytes) {
+  document_.bind(1, n_documents_ + 1).bind(2, std::string_view(file.path));
+  document_.bind(3, std::string_view(format_name(file.format)));
+  document_.bind(4, std::string_view(sha256)).bind(5, static_cast<int64_t>(n_bytes));
+  KEDGE_TRY(document_.execute());
+  return ++n_documents_;
+}
+
+Result<int64_t> IndexWriter::add_passage(int64_t document, const Piece& piece) {
+  const int64_t row = n_passages_ + 1;
+  passage_.bind(1, row).bind(3, document).bind(4, piece.line).bind(5, piece.begin).bind(6, piece.end);
+  if (piece.id.empty()) {
+    passage_.bind_null(2);
+  } else {
+    passage_.bind(2, std::string_view(piece.id));
+  }
+  passage_.bind(7, std::string_view(piece.title)).bind(8, std::string_view(piece.text));
+  passage_.bind(9, std::string_view(piece.metadata));
+  KEDGE_TRY(passage_.execute());
+  words_.bind(1, row).bind(2, std::string_view(piece.title)).bind(3, std::string_view(piece.text));
+  KEDGE_TRY(words_.execute());
+  return n_passages_ = row;
+}
+
+Status IndexWriter::set_id(int64_t passage, const std::string& id) {
+  return id_.bind(1, passage).bind(2, std::string_view(id)).execute();
+}
+
+Status IndexWriter::add_vector(int64_t passage, std::span<const float> vector) {
+  return vector_.bind(1, passage).bind_blob(2, vector.data(), vector.size_bytes()).execute();
+}
+
+Status IndexWriter::set_meta(const char* key, std::string_view value) {
+  return meta_.bind(1, std::string_view(key)).bind_blob(2, value.data(), value.size()).execute();
+}
+
+Result<Contents> IndexWriter::commit() {
+  // One segment of the word index: the fastest to search, and the same bytes for the same passages.
+  KEDGE_TRY(
+      database_.run("INSERT INTO words(words) VALUES('optimize');"
+                    "CREATE VIRTUAL TABLE temp.vocabulary USING fts5vocab(main, words, row);"
+                    "INSERT INTO terms SELECT term, doc FROM temp.vocabulary;"
+                    "DROP TABLE temp.vocabulary;"));
+  KEDGE_ASSIGN(contents, read_contents(database_, false));
+  KEDGE_TRY(set_meta("sha256", contents.sha256));
+  KEDGE_TRY(database_.run("COMMIT"));
+  KEDGE_TRY(publish());
+  return contents;
+}
+
+Status IndexWriter::publish() {
+  for (Statement* s : {&document_, &passage_, &words_, &id_, &vector_, &meta_}) *s = Statement();
+  database_ = Database();  // closes the file
+  KEDGE_TRY(sync(temporary_, O_RDWR));
+  if (::rename(temporary_.c_str(), target_.c_str()) != 0) return io_error(path_, "cannot rename");
+  temporary_.clear();
+  // The new name reaches the disk with the folder; a folder that cannot be synced is left to the system.
+  const Status folder = sync(fs::path(target_).parent_path().string(), O_RDONLY | O_DIRECTORY);
+  (void)folder;
+  return {};
+}
+
+}  // namespace kedge::retrieval

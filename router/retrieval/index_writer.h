@@ -1,0 +1,47 @@
+// Writes an index under a temporary name beside its target; the target changes only when commit() succeeds.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+
+#include "router/retrieval/index_file.h"
+#include "router/retrieval/inputs.h"
+
+namespace kedge::retrieval {
+
+// Stays where it was made; one thread at a time. Removes the temporary file unless committed. Errors: those of
+// Database; kInvalidArgument when the target exists and is not an index.
+class IndexWriter {
+ public:
+  static Result<std::unique_ptr<IndexWriter>> create(const std::string& path);
+  ~IndexWriter();
+  IndexWriter(const IndexWriter&) = delete;
+  IndexWriter& operator=(const IndexWriter&) = delete;
+
+  // Both give the row, from 1.
+  Result<int64_t> add_document(const InputFile& file, const std::string& sha256, size_t n_bytes);
+  Result<int64_t> add_passage(int64_t document, const Piece& piece);
+  Status set_id(int64_t passage, const std::string& id);
+  Status add_vector(int64_t passage, std::span<const float> vector);
+  Status set_meta(const char* key, std::string_view value);
+  // Collects the statistics of the words, records the digest of everything, and puts the file in its place.
+  Result<Contents> commit();
+
+  Database& database() { return database_; }
+
+ private:
+  IndexWriter() = default;
+  Status prepare();
+  Status publish();
+
+  std::string path_;
+  std::string target_;  // with symbolic links resolved
+  std::string temporary_;
+  Database database_;
+  Statement document_, passage_, words_, id_, vector_, meta_;
+  int64_t n_documents_ = 0;
+  int64_t n_passages_ = 0;
+};
+
+}  // namespace kedge::retrieval

@@ -1,0 +1,41 @@
+// The BM25 half of a search: FTS5 over titles and texts.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "router/retrieval/fusion.h"
+#include "router/retrieval/sqlite.h"
+
+namespace kedge::retrieval {
+
+// Over an open index. Stays where it is made, together with the database. One thread at a time.
+class WordSearch {
+ public:
+  WordSearch() = default;
+  WordSearch(const WordSearch&) = delete;
+  WordSearch& operator=(const WordSearch&) = delete;
+  ~WordSearch();
+
+  Status open(const Database& database, int64_t n_passages);
+  // The passages with any of the query's words, at most `count`, best first, equal ones by row. Words that more than a
+  // quarter of the passages (and more than 100) have are left out when the query has rarer ones: they cost the most
+  // time and decide nothing. Of a long query the 64 rarest words count.
+  Result<std::vector<Ranked>> search(std::string_view query, size_t count);
+
+ private:
+  struct Term {
+    std::string text;
+    int64_t n_passages = 0;
+  };
+  Result<std::vector<Term>> terms_of(std::string_view query);
+
+  int64_t n_passages_ = 0;
+  fts5_tokenizer tokenizer_ = {};
+  Fts5Tokenizer* instance_ = nullptr;
+  Statement frequency_;
+  Statement match_;
+};
+
+}  // namespace kedge::retrieval
