@@ -1,0 +1,125 @@
+// The audit log: what was asked, answered and why, in an append-only, hash-chained, signed database. docs/audit.md.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/json_in.h"
+#include "kernels/base/result.h"
+#include "router/audit/schema.h"
+#include "router/audit/sqlite.h"
+
+namespace kedge {
+
+namespace audit {
+class Writer;
+struct Pending;
+}  // namespace audit
+
+struct AuditOptions {
+  bool create = false;     // make the log when there is no file
+  bool read_only = false;  // never writes, needs no key
+  int timeout_ms = 5000;   // how long to wait for another process
+};
+
+// The kind of artifact that is the answer: the subject of an in-toto statement.
+inline constexpr const char* kResponseKind = "response";
+
+// Content a record refers to: a conversation, an answer, a document of the evidence. Equal contents of one kind are
+// stored once.
+struct AuditArtifact {
+  std::string kind;   // 1 to 64 bytes of UTF-8
+  std::string bytes;  // at most 256 MiB
+};
+
+struct AuditReceipt {
+  std::string id;
+  int64_t seq = 0;
+  std::string hash;      // hexadecimal
+  bool anchored = true;  // false: recorded, but its line could not be added to the anchor file; the next append does it
+};
+
+// Newest first. Empty strings filter nothing.
+struct AuditFilter {
+  int64_t limit = 20;        // 1 to 10000
+  std::string model = {};    // equals the record's member "model"
+  std::string outcome = {};  // equals the record's member "outcome"
+  std::string since = {};    // created at or after: "2026-01-31", "2026-01-31T23:59", ... (UTC)
+};
+
+struct AuditProblem {
+  std::string where;  // "database", "schema", "meta", "key", "record", "artifact", "head", "anchor"
+  int64_t seq = 0;    // of the record or head; 0: none
+  std::string what;
+};
+
+struct VerifyReport {
+  std::vector<AuditProblem> problems;
+  std::vector<std::string> notes;  // what is no problem but good to know
+  int64_t records = 0;
+  int64_t artifacts = 0;
+  int64_t heads = 0;
+  std::string last_hash;   // hexadecimal
+  std::string public_key;  // hexadecimal: the one signatures were checked with
+  bool ok() const { return problems.empty(); }
+};
+
+// Thread-safe. Several processes may have the same log open; writers take turns. Not to be used across fork().
+class AuditLog {
+ public:
+  // Errors: kNotFound, kIo, kCorrupt (no audit log, another application's database, and for writing: a changed schema,
+  // a database behind its anchor, another key), kUnsupported (a newer schema).
+  static Result<std::unique_ptr<AuditLog>> open(const std::string& path, const AuditOptions& options);
+  ~AuditLog();
+
+  // Durable when it returns; on an error nothing was recorded. Appends of several threads share a commit.
+  // `record` is an object of at most 16 MiB as text. Its member "id" (a string) is made when absent; into its member
+  // "kedge" (an object, made when absent) the log writes "seq", "created" and "artifacts" [{kind, sha256, bytes}],
+  // which must not be there. Errors: kInvalidArgument (also: an id that exists), kCapacity (size, full disk), kIo,
+  // kCorrupt.
+  Result<AuditReceipt> append(Json record, std::span<const AuditArtifact> artifacts);
+
+  // {seq, id, created, prev, hash, record, artifacts: [{kind, sha256, bytes}]} by id, number or "last". The record's
+  // hash is checked. Errors: kNotFound, kCorrupt.
+  Result<Json> show(std::string_view id_or_seq) const;
+  // {seq, id, created, hash, model, outcome, artifacts}, the last a number.
+  Result<std::vector<Json>> list(const AuditFilter& filter) const;
+  // By its address in hexadecimal; its bytes are checked against it. Errors: kInvalidArgument, kNotFound, kCorrupt.
+  Result<AuditArtifact> artifact(std::string_view address) const;
+  Result<int64_t> size() const;  // records
+
+  const std::string& path() const { return path_; }
+  const audit::Identity& identity() const { return identity_; }
+
+ private:
+  AuditLog(std::string path, audit::Identity identity, std::unique_ptr<audit::Writer> writer, audit::Database reader);
+
+  const std::string path_;
+  const audit::Identity identity_;
+  std::unique_ptr<audit::Writer> writer_;  // null: read-only
+  // A connection of its own: who reads does not wait for who writes. It closes first: the last one empties the
+  // write-ahead log, and only a writer can.
+  audit::Database reader_;
+  mutable std::mutex reader_mutex_;
+
+  std::mutex queue_mutex_;
+  std::condition_variable queue_changed_;
+  std::vector<audit::Pending*> queue_;
+  bool leading_ = false;  // a thread is committing what was in the queue
+};
+
+struct VerifyOptions {
+  std::string public_key = {};  // hexadecimal: the key signatures have to be of. Empty: that of the key file.
+  int timeout_ms = 5000;
+};
+
+// Reads everything and finds every problem. Errors only when the file is no audit log this program can read.
+Result<VerifyReport> verify_audit_log(const std::string& path, const VerifyOptions& options);
+
+}  // namespace kedge

@@ -1,0 +1,200 @@
+#include "router/audit/sqlite.h"
+
+#include <sqlite3.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace kedge::audit {
+
+namespace {
+
+ErrorCode error_code(int sqlite_code) {
+  switch (sqlite_code & 0xFF) {
+    case SQLITE_FULL:
+    case SQLITE_NOMEM:
+    case SQLITE_TOOBIG:
+      return ErrorCode::kCapacity;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+      return ErrorCode::kCorrupt;
+    case SQLITE_IOERR:
+    case SQLITE_CANTOPEN:
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+    case SQLITE_AUTH:
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+    case SQLITE_PROTOCOL:
+      return ErrorCode::kIo;
+    case SQLITE_CONSTRAINT:
+    case SQLITE_MISMATCH:
+      return ErrorCode::kInvalidArgument;
+    default:
+      return ErrorCode::kInternal;
+  }
+}
+
+Error failure(const std::string& path, sqlite3* db) {
+  const int code = sqlite3_extended_errcode(db);
+  std::string message = path + ": " + sqlite3_errmsg(db);
+  if ((code & 0xFF) == SQLITE_NOTADB) message = path + " is not an SQLite database";
+  if ((code & 0xFF) == SQLITE_BUSY) message = path + ": another process holds the database";
+  const int os_error = sqlite3_system_errno(db);
+  const bool system = (code & 0xFF) == SQLITE_IOERR || (code & 0xFF) == SQLITE_CANTOPEN;
+  if (system && os_error != 0) message += std::string(" (") + std::strerror(os_error) + ")";
+  return {error_code(code), message};
+}
+
+// "file:" with the characters escaped that mean something in a URI.
+std::string immutable_uri(const std::string& path) {
+  constexpr char kHex[] = "0123456789ABCDEF";
+  std::string uri = "file:";
+  for (const char c : path) {
+    if (c == '%' || c == '?' || c == '#') {
+      uri += '%';
+      uri += kHex[c >> 4];
+      uri += kHex[c & 15];
+    } else {
+      uri += c;
+    }
+  }
+  return uri + "?immutable=1";
+}
+
+bool exists(const std::string& path) {
+  struct stat status {};
+  return ::stat(path.c_str(), &status) == 0;
+}
+
+}  // namespace
+
+void Statement::Finalize::operator()(sqlite3_stmt* s) const { sqlite3_finalize(s); }
+void Database::Close::operator()(sqlite3* db) const { sqlite3_close_v2(db); }
+
+Status Statement::bind_one(int index, int64_t value) {
+  const int code = sqlite3_bind_int64(statement_.get(), index, value);
+  if (code != SQLITE_OK) return failure(path_, sqlite3_db_handle(statement_.get()));
+  return {};
+}
+Status Statement::bind_one(int index, const Text& value) {
+  const char* data = value.value.empty() ? "" : value.value.data();
+  const int code = sqlite3_bind_text64(statement_.get(), index, data, value.value.size(), SQLITE_STATIC, SQLITE_UTF8);
+  if (code != SQLITE_OK) return failure(path_, sqlite3_db_handle(statement_.get()));
+  return {};
+}
+Status Statement::bind_one(int index, const Blob& value) {
+  const char* data = value.value.empty() ? "" : value.value.data();
+  const int code = sqlite3_bind_blob64(statement_.get(), index, data, value.value.size(), SQLITE_STATIC);
+  if (code != SQLITE_OK) return failure(path_, sqlite3_db_handle(statement_.get()));
+  return {};
+}
+
+Result<bool> Statement::step() {
+  const int code = sqlite3_step(statement_.get());
+  if (code == SQLITE_ROW) return true;
+  if (code == SQLITE_DONE) {
+    reset();
+    return false;
+  }
+  Error error = failure(path_, sqlite3_db_handle(statement_.get()));
+  reset();
+  return error;
+}
+
+Status Statement::run() {
+  KEDGE_ASSIGN(row, step());
+  if (row) reset();
+  return {};
+}
+
+void Statement::reset() { sqlite3_reset(statement_.get()); }
+
+int64_t Statement::integer(int column) const { return sqlite3_column_int64(statement_.get(), column); }
+std::string Statement::bytes(int column) const {
+  const void* data = sqlite3_column_blob(statement_.get(), column);
+  const int n = sqlite3_column_bytes(statement_.get(), column);
+  return data == nullptr ? std::string() : std::string(static_cast<const char*>(data), static_cast<size_t>(n));
+}
+bool Statement::is_text(int column) const { return sqlite3_column_type(statement_.get(), column) == SQLITE_TEXT; }
+bool Statement::is_blob(int column) const { return sqlite3_column_type(statement_.get(), column) == SQLITE_BLOB; }
+bool Statement::is_integer(int column) const { return sqlite3_column_type(statement_.get(), column) == SQLITE_INTEGER; }
+
+Result<Database> Database::open_file(const std::string& path, const std::string& uri, int flags, int timeout_ms) {
+  sqlite3* raw = nullptr;
+  const int code = sqlite3_open_v2(uri.c_str(), &raw, flags | SQLITE_OPEN_EXRESCODE, nullptr);
+  Database db;
+  db.path_ = path;
+  db.db_.reset(raw);
+  if (raw == nullptr) return Error{ErrorCode::kCapacity, path + ": out of memory"};
+  if (code != SQLITE_OK) return failure(path, raw);
+  sqlite3_busy_timeout(raw, timeout_ms);
+  // A database is outside data: its schema must not be able to do anything.
+  sqlite3_db_config(raw, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
+  sqlite3_db_config(raw, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
+  KEDGE_ASSIGN(version, db.integer("PRAGMA schema_version"));  // reads the file: says what is wrong with it
+  (void)version;
+  return db;
+}
+
+Result<Database> Database::open(const std::string& path, OpenMode mode, int timeout_ms) {
+  const std::string file = path.starts_with('/') ? path : "./" + path;  // so that no name is special
+  const bool read_only = mode == OpenMode::kReadOnly;
+  auto db = open_file(path, file, read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE, timeout_ms);
+  if (!db.ok() && read_only && db.error().code == ErrorCode::kIo && exists(file) && !exists(file + "-wal")) {
+    auto still = open_file(path, immutable_uri(file), SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, timeout_ms);
+    if (still.ok()) return still;
+  }
+  return db;
+}
+
+Result<Statement> Database::prepare(std::string_view sql) const {
+  sqlite3_stmt* raw = nullptr;
+  const int code = sqlite3_prepare_v2(db_.get(), sql.data(), static_cast<int>(sql.size()), &raw, nullptr);
+  if (code != SQLITE_OK) return failure(path_, db_.get());
+  Statement statement;
+  statement.statement_.reset(raw);
+  statement.path_ = path_;
+  return statement;
+}
+
+Status Database::run(std::string_view sql) const {
+  KEDGE_ASSIGN(statement, prepare(sql));
+  return statement.run();
+}
+
+Result<int64_t> Database::integer(std::string_view sql) const {
+  KEDGE_ASSIGN(statement, prepare(sql));
+  KEDGE_ASSIGN(row, statement.step());
+  if (!row) return Error{ErrorCode::kCorrupt, path_ + ": no answer to " + std::string(sql)};
+  return statement.integer(0);
+}
+
+Result<std::string> Database::text(std::string_view sql) const {
+  KEDGE_ASSIGN(statement, prepare(sql));
+  KEDGE_ASSIGN(row, statement.step());
+  if (!row) return Error{ErrorCode::kCorrupt, path_ + ": no answer to " + std::string(sql)};
+  return statement.bytes(0);
+}
+
+bool Database::in_transaction() const { return sqlite3_get_autocommit(db_.get()) == 0; }
+
+Result<Transaction> Transaction::begin(const Database& db, const char* kind) {
+  KEDGE_TRY(db.run(kind));
+  return Transaction(&db);
+}
+
+Status Transaction::commit() {
+  KEDGE_TRY(db_->run("COMMIT"));
+  db_ = nullptr;
+  return {};
+}
+
+Transaction::~Transaction() {
+  if (db_ == nullptr || !db_->in_transaction()) return;  // SQLite itself has rolled back after some errors
+  const Status ignored = db_->run("ROLLBACK");           // fails only when there is nothing to roll back
+  (void)ignored;
+}
+
+}  // namespace kedge::audit
