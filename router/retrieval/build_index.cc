@@ -37,9 +37,12 @@ class Builder {
       : options_(&options), embedder_(std::move(embedder)), counts_(static_cast<size_t>(embedder_->n_tokens()), 0) {}
 
   Result<BuildReport> build() {
+    if (options_->paths.empty()) return Error{ErrorCode::kInvalidArgument, "no files or folders to index are given"};
+    // Before the temporary file is there, which may lie in one of the folders.
+    const retrieval::Inputs inputs = retrieval::collect_inputs(options_->paths, options_->out);
     KEDGE_ASSIGN(writer, retrieval::IndexWriter::create(options_->out));
     writer_ = std::move(writer);
-    KEDGE_TRY(read_files());
+    KEDGE_TRY(read_files(inputs));
     KEDGE_TRY(make_ids());
     KEDGE_TRY(embed());
     KEDGE_TRY(write_meta());
@@ -77,11 +80,9 @@ class Builder {
     return {};
   }
 
-  Status read_files() {
-    if (options_->paths.empty()) return Error{ErrorCode::kInvalidArgument, "no files or folders to index are given"};
-    retrieval::Inputs inputs = retrieval::collect_inputs(options_->paths, options_->out);
+  Status read_files(const retrieval::Inputs& inputs) {
     report_.n_hidden = inputs.n_hidden;
-    for (retrieval::Problem& p : inputs.problems) KEDGE_TRY(complain(p.path, std::move(p.error)));
+    for (const retrieval::Problem& p : inputs.problems) KEDGE_TRY(complain(p.path, p.error));
     uint64_t total = 1;
     uint64_t done = 0;
     for (const InputFile& file : inputs.files) {

@@ -7,19 +7,19 @@ namespace kedge::retrieval {
 namespace {
 
 constexpr double kRankOffset = 60;
-constexpr double kBm25Weight = 1;
-constexpr double kVectorWeight = 1;
 
 }  // namespace
 
-std::vector<Fused> fuse(std::span<const Ranked> bm25, std::span<const Ranked> vectors, size_t k) {
+std::vector<Fused> fuse(std::span<const Ranked> bm25, std::span<const Ranked> vectors, FusionWeights weights,
+                        size_t k) {
   std::vector<Fused> all;
   all.reserve(bm25.size() + vectors.size());
   for (size_t i = 0; i < bm25.size(); ++i) {
-    all.push_back({bm25[i].row, kBm25Weight / (kRankOffset + static_cast<double>(i + 1)), static_cast<int>(i + 1), -1});
+    all.push_back(
+        {bm25[i].row, weights.bm25 / (kRankOffset + static_cast<double>(i + 1)), static_cast<int>(i + 1), -1});
   }
   for (size_t i = 0; i < vectors.size(); ++i) {
-    const double score = kVectorWeight / (kRankOffset + static_cast<double>(i + 1));
+    const double score = weights.vectors / (kRankOffset + static_cast<double>(i + 1));
     const auto same = std::find_if(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(bm25.size()),
                                    [&](const Fused& f) { return f.row == vectors[i].row; });
     if (same != all.begin() + static_cast<std::ptrdiff_t>(bm25.size())) {

@@ -51,7 +51,7 @@ bool ends_sentence(std::string_view word) {
     }
     i += length;
   }
-  const bool initial = last == '.' && before == 1;  // "J. Smith"
+  const bool initial = last == '.' && before == 1 && word[0] >= 'A' && word[0] <= 'Z';  // "J. Smith"
   return is_sentence_end(last) && !initial;
 }
 

@@ -18,6 +18,11 @@ using retrieval::Ranked;
 
 // Candidates of each ranking. More change nothing near the top, and the first k hits are the same for every k up to it.
 constexpr size_t kCandidates = 100;
+// A rare word that both the query and a passage have, a name above all, decides; vectors of words then only order what
+// is left. Where the query has none (a misspelt name, other words for the same), words hit passages at random and the
+// vectors, which see the pieces of names, decide. docs/retrieval.md has the figures.
+constexpr retrieval::FusionWeights kNamed = {.bm25 = 1, .vectors = 0.1};
+constexpr retrieval::FusionWeights kUnnamed = {.bm25 = 0.1, .vectors = 1};
 constexpr size_t kMaxQueryBytes = size_t{1} << 20;
 
 class SqliteIndex final : public RetrievalIndex {
@@ -70,15 +75,16 @@ class SqliteIndex final : public RetrievalIndex {
       near = std::move(found);
     }
     const std::lock_guard lock(mutex_);
-    std::vector<Ranked> worded;
+    retrieval::WordHits worded;
     if (by != SearchBy::kVectors) {
       KEDGE_ASSIGN(found, words_.search(clean, count));
       worded = std::move(found);
     }
     std::vector<Hit> hits;
-    for (const Fused& fused : retrieval::fuse(worded, near, static_cast<size_t>(k))) {
+    for (const Fused& fused :
+         retrieval::fuse(worded.ranked, near, worded.decisive ? kNamed : kUnnamed, static_cast<size_t>(k))) {
       KEDGE_ASSIGN(hit, read_hit(fused));
-      if (fused.bm25_rank > 0) hit.bm25_score = worded[static_cast<size_t>(fused.bm25_rank) - 1].score;
+      if (fused.bm25_rank > 0) hit.bm25_score = worded.ranked[static_cast<size_t>(fused.bm25_rank) - 1].score;
       if (fused.vector_rank > 0) hit.vector_score = near[static_cast<size_t>(fused.vector_rank) - 1].score;
       hits.push_back(std::move(hit));
     }

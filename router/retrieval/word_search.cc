@@ -11,6 +11,7 @@ namespace {
 
 constexpr size_t kMaxTerms = 64;
 constexpr int64_t kCommonAtLeast = 100;
+constexpr int64_t kDecisiveShare = 100;  // one passage of so many
 
 // FTS5's own cutting into words and folding of letters, so that a query is read as the passages were.
 Result<fts5_api*> fts5_of(const Database& database) {
@@ -76,12 +77,13 @@ Result<std::vector<WordSearch::Term>> WordSearch::terms_of(std::string_view quer
   return terms;
 }
 
-Result<std::vector<Ranked>> WordSearch::search(std::string_view query, size_t count) {
-  std::vector<Ranked> ranked;
-  if (query.empty()) return ranked;
+Result<WordHits> WordSearch::search(std::string_view query, size_t count) {
+  WordHits hits;
+  if (query.empty()) return hits;
   KEDGE_ASSIGN(terms, terms_of(query));
-  if (terms.empty()) return ranked;
-  const int64_t common = std::max(n_passages_ / 4, kCommonAtLeast);
+  if (terms.empty()) return hits;
+  hits.decisive = terms.front().n_passages <= std::max<int64_t>(n_passages_ / kDecisiveShare, 1);
+  const int64_t common = std::max(n_passages_ / 10, kCommonAtLeast);
   while (terms.size() > kMaxTerms || (terms.size() > 1 && terms.back().n_passages > common)) terms.pop_back();
   std::string any;
   for (const Term& term : terms) {
@@ -92,10 +94,10 @@ Result<std::vector<Ranked>> WordSearch::search(std::string_view query, size_t co
   while (true) {
     KEDGE_ASSIGN(more, match_.step());
     if (!more) break;
-    ranked.push_back({match_.integer(0), -match_.real(1)});
+    hits.ranked.push_back({match_.integer(0), -match_.real(1)});
   }
   match_.reset();
-  return ranked;
+  return hits;
 }
 
 }  // namespace kedge::retrieval

@@ -10,6 +10,11 @@
 
 namespace kedge::retrieval {
 
+struct WordHits {
+  std::vector<Ranked> ranked;  // best first, equal ones by row
+  bool decisive = false;       // a word of the query is rare enough to tell passages apart
+};
+
 // Over an open index. Stays where it is made, together with the database. One thread at a time.
 class WordSearch {
  public:
@@ -19,10 +24,10 @@ class WordSearch {
   ~WordSearch();
 
   Status open(const Database& database, int64_t n_passages);
-  // The passages with any of the query's words, at most `count`, best first, equal ones by row. Words that more than a
-  // quarter of the passages (and more than 100) have are left out when the query has rarer ones: they cost the most
-  // time and decide nothing. Of a long query the 64 rarest words count.
-  Result<std::vector<Ranked>> search(std::string_view query, size_t count);
+  // The passages with any of the query's words, at most `count`. Words that more than a tenth of the passages (and more
+  // than 100) have are left out when the query has rarer ones: they cost the most time and decide nothing. Of a long
+  // query the 64 rarest words count.
+  Result<WordHits> search(std::string_view query, size_t count);
 
  private:
   struct Term {
