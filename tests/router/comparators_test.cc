@@ -1,0 +1,190 @@
+// The comparators: one by one, and on answers of the demo models (tests/data/eval/comparators-sample.jsonl).
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <map>
+
+#include "router/citation.h"
+#include "router/comparator.h"
+#include "router/recompute.h"
+#include "router/subject.h"
+
+namespace kedge {
+namespace {
+
+const std::vector<Evidence> kTwo = {
+    {"K-1", "Linnea Ashgate was born in 1933.  Ashgate wrote The Lost Library.", ""},
+    {"K-2", "Philip Norstow came into the world in 1827. He was employed by the Ormwick Institute.", ""}};
+
+Verdict verdict(const char* name, std::string_view question, std::string_view answer,
+                std::span<const Evidence> evidence = {}, std::span<const std::string> samples = {}) {
+  const auto r = find_comparator(name)->check({.question = question,
+                                               .answer = answer,
+                                               .evidence = evidence,
+                                               .samples = samples,
+                                               .schema = nullptr,
+                                               .pattern = {}});
+  EXPECT_TRUE(r.ok());
+  return r->verdict;
+}
+
+TEST(Recompute, FormsOfQuestions) {
+  const std::map<std::string, std::string> cases = {{"What is 6 + 5?", "11"},
+                                                    {"Compute 36 - 103.", "-67"},
+                                                    {"85 * 6 =", "510"},
+                                                    {"What is 9027 plus 8288?", "17315"},
+                                                    {"Subtract 4374 from 7302.", "2928"},
+                                                    {"Add 1,250 and -50.", "1200"},
+                                                    {"What is 2 + 3 * (4 - 1)?", "11"},
+                                                    {"What is 7 divided by 2?", "3.5"},
+                                                    {"What is 10 / 3?", "10/3"},
+                                                    {"What is the sum of 2, 3 and 4?", "9"},
+                                                    {"What is 15% of 200?", "30"},
+                                                    {"6 \u00d7 7 = ?", "42"},
+                                                    {"What is 2^100?", "1267650600228229401496703205376"}};
+  for (const auto& [question, expected] : cases) EXPECT_EQ(recompute(question), expected) << question;
+}
+
+TEST(Recompute, EverythingElseIsLeftAlone) {
+  for (const char* question :
+       {"When was the writer (1894 - 1950) born?", "1914-1918", "What is 24/7?", "What is 9/11?", "What is 555-1234?",
+        "What is 2020-01-15?", "What is 5?", "What is 2^200?", "What is 1 / 0?", "What is 6 + 5 in binary?",
+        "Who won 3 - 2?", "What is the difference between 3 and 10?", "", "What is 5 +?", "Sort: 5, 3"}) {
+    EXPECT_EQ(recompute(question), std::nullopt) << question;
+  }
+  EXPECT_EQ(recompute("What is " + std::string(2000, '(') + "1 + 1"), std::nullopt);
+}
+
+TEST(Recompute, VerifierPrompts) {
+  const std::string q = "Question: Multiply 9 by 6.\nProposed answer: 5";
+  EXPECT_EQ(recompute(q + "4\nIs the answer correct?"), "yes");
+  EXPECT_EQ(recompute(q + "5\nIs the answer correct?"), "no");
+}
+
+TEST(Comparators, ArithmeticReadsTheAnswer) {
+  EXPECT_EQ(verdict("arithmetic", "What is 6 + 5?", "6 and 5 make 11."), Verdict::kPass);
+  EXPECT_EQ(verdict("arithmetic", "What is 6 + 5?", "6 + 5 = 12"), Verdict::kFail);
+  EXPECT_EQ(verdict("arithmetic", "What is 10 / 3?", "3.33"), Verdict::kPass);
+  EXPECT_EQ(verdict("arithmetic", "What is 10 / 3?", "3.3334"), Verdict::kFail);
+  EXPECT_EQ(verdict("arithmetic", "What is 1200 + 34?", "1,234"), Verdict::kPass);
+  EXPECT_EQ(verdict("arithmetic", "What is 6 + 5?", "I don't know"), Verdict::kNotApplicable);
+}
+
+TEST(Comparators, QuoteStandsAfterNormalisation) {
+  const char* q = "When was Linnea Ashgate born?";
+  EXPECT_EQ(verdict("quote", q, "1933<|ref|>[K-9] \"Linnea Ashgate was born in 1933.\"", kTwo), Verdict::kPass);
+  EXPECT_EQ(verdict("quote", q, "1933<|ref|>[K-1] \"Ashgate was born in 1833.\"", kTwo), Verdict::kFail);
+  EXPECT_EQ(verdict("quote", q, "1933<|ref|>[K-1] \"Linnea Ashgate was born in 193\"", kTwo), Verdict::kFail);
+  EXPECT_EQ(verdict("quote", q, "In 1933 [K-1].", kTwo), Verdict::kNotApplicable);
+  EXPECT_EQ(verdict("quote", q, "See \u201cborn in 1933. Ashgate wrote\u201d [K-1].", kTwo), Verdict::kPass);
+}
+
+TEST(Comparators, ValueAndSubject) {
+  const char* q = "Who was the employer of Linnea Ashgate?";
+  const char* other = "Ormwick Institute<|ref|>[K-2] \"He was employed by the Ormwick Institute.\"";
+  EXPECT_EQ(verdict("subject", q, other, kTwo), Verdict::kFail);
+  EXPECT_EQ(verdict("subject", "Where did Philip Norstow work?", other, kTwo), Verdict::kPass);
+  EXPECT_EQ(verdict("cited_value", q, other, kTwo), Verdict::kPass);
+  EXPECT_EQ(verdict("cited_value", q, "Ingby Library<|ref|>[K-2] \"He was employed by the Ormwick Institute.\"", kTwo),
+            Verdict::kFail);
+  EXPECT_EQ(verdict("cited_value", q, "33<|ref|>[K-1]", kTwo), Verdict::kFail);
+  EXPECT_EQ(verdict("cited_value", q, "not found in the sources", kTwo), Verdict::kNotApplicable);
+}
+
+TEST(Comparators, MajorityIsMoreThanHalf) {
+  const std::vector<std::string> samples = {"the flax<|ref|>[A-1]", "bells"};
+  EXPECT_EQ(verdict("majority", "", "Flax<|ref|>[B-2]", {}, samples), Verdict::kPass);
+  EXPECT_EQ(verdict("majority", "", "bells", {}, std::span(samples).first(1)), Verdict::kFail);
+}
+
+TEST(Citation, ResolvesByQuoteThenSentenceThenId) {
+  const char* q = "When was Linnea Ashgate born?";
+  auto r = resolve_answer(q, "1933<|ref|>[K-2] \"Linnea Ashgate was born in 1933.\"", kTwo);
+  ASSERT_EQ(r.size(), 1u);
+  EXPECT_EQ(r[0].by, ResolvedBy::kQuote);
+  EXPECT_EQ(r[0].resolved_id, "K-1");
+  EXPECT_FALSE(r[0].id_agrees);
+  EXPECT_TRUE(r[0].byte_exact);
+  EXPECT_EQ(r[0].range, (ByteRange{0, 32}));
+  r = resolve_answer(q, "1933<|ref|>[K-2] \"Ashgate came in 1933.\"", kTwo);
+  EXPECT_EQ(r[0].by, ResolvedBy::kSentence);
+  EXPECT_EQ(r[0].resolved_id, "K-1");
+  r = resolve_answer(q, "1999<|ref|>[K-2]", kTwo);
+  EXPECT_EQ(r[0].by, ResolvedBy::kId);
+  r = resolve_answer(q, "1999<|ref|>[K-7]", kTwo);
+  EXPECT_EQ(r[0].by, ResolvedBy::kNone);
+}
+
+TEST(Citation, QuoteIsFoundAcrossNormalForms) {
+  const std::string text = "Le cafe\xcc\x81  noir.";  // e and a combining acute, two spaces
+  EXPECT_EQ(find_quote(text, "caf\xc3\xa9 noir"), (ByteRange{3, text.size() - 1}));
+  EXPECT_EQ(find_quote(text, "cafe"), std::nullopt);
+}
+
+TEST(Subject, OfQuestions) {
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(question_subjects("In what year was Linnea Ashgate born?"), (Names{"Linnea Ashgate"}));
+  EXPECT_EQ(question_subjects("Frosengarth was founded in which year?"), (Names{"Frosengarth"}));
+  EXPECT_EQ(question_subjects("What does DOC-83FA21 say?"), (Names{"DOC-83FA21"}));
+  EXPECT_EQ(question_subjects("What is Anna Lee's trade?"), (Names{"Anna Lee"}));
+  EXPECT_EQ(question_subjects("which way is up?"), Names{});
+}
+
+// Answers of the demo models, and some made wrong on purpose.
+TEST(Comparators, OnAnswersOfModels) {
+  std::map<std::string, std::pair<int, int>> rates;  // of how many, how many
+  const auto count = [&](const std::string& what, bool hit, const std::string& id) {
+    ++rates[what].first;
+    rates[what].second += hit ? 1 : 0;
+    if (hit && what.starts_with("rejected")) std::printf("  %s: %s\n", what.c_str(), id.c_str());
+    if (!hit && what.starts_with("caught")) std::printf("  not %s: %s\n", what.c_str(), id.c_str());
+  };
+  std::ifstream in(KEDGE_TEST_DATA "/eval/comparators-sample.jsonl");
+  for (std::string line; std::getline(in, line);) {
+    const Json row = *parse_json(line, "row");
+    std::vector<Evidence> evidence;
+    for (const Json& e : row["evidence"]) evidence.push_back({e["id"], e["text"], ""});
+    const std::string question = row["question"];
+    const std::string answer = row["answer"];
+    const std::string kind = row["kind"];
+    const std::string id = row["id"].get<std::string>() + " " + question + " -> " + answer;
+    const auto checks = *check_answer({.question = question,
+                                       .answer = answer,
+                                       .evidence = evidence,
+                                       .samples = {},
+                                       .schema = nullptr,
+                                       .pattern = {}});
+    std::map<std::string, Verdict> by_name;
+    bool failed = false;
+    for (const CheckResult& c : checks) {
+      by_name[std::string(c.name)] = c.verdict;
+      failed = failed || c.verdict == Verdict::kFail;
+    }
+    const auto fails = [&](const char* name) { return by_name.count(name) && by_name[name] == Verdict::kFail; };
+    const bool right = row["right"];
+    if (kind == "arithmetic" || kind == "verifier") {
+      count((right ? "rejected " : "caught ") + kind, right ? failed : fails("arithmetic"), id);
+      continue;
+    }
+    if (kind.starts_with("wrong")) {
+      count("caught " + kind, fails("cited_value") || fails("subject"), id);
+    } else if (row["quoted"].get<bool>() && !row["stands"].get<bool>()) {
+      count("caught misquote " + kind, fails("quote"), id);
+    } else if (right) {
+      count("rejected " + kind, failed, id);
+    }
+  }
+  ASSERT_FALSE(rates.empty());
+  for (const auto& [what, rate] : rates) {
+    std::printf("%-28s %d of %d\n", what.c_str(), rate.second, rate.first);
+    const double share = static_cast<double>(rate.second) / rate.first;
+    if (what.starts_with("caught")) {
+      EXPECT_GE(share, 0.9) << what;
+    } else {
+      EXPECT_LE(share, 0.02) << what;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace kedge
