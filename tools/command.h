@@ -60,6 +60,9 @@ bool stdout_is_terminal();
 bool stderr_is_terminal();
 
 // One function per subcommand; each adds itself to the application.
+void add_ask(CLI::App& app);
+void add_calibrate(CLI::App& app);
+void add_replay(CLI::App& app);
 void add_run(CLI::App& app);
 void add_chat(CLI::App& app);
 void add_inspect(CLI::App& app);

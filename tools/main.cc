@@ -53,6 +53,9 @@ int main(int argc, char** argv) {
         "  kedge inspect model.gguf                  what is in a file, and the memory it needs\n"
         "  kedge doctor                              what this machine can do\n"
         "'kedge COMMAND --help' explains a command.");
+    add_ask(app);
+    add_calibrate(app);
+    add_replay(app);
     add_run(app);
     add_chat(app);
     add_inspect(app);

@@ -62,6 +62,14 @@ std::string flag_name(std::string name) {
 
 }  // namespace
 
+std::string embedded_file(const std::string& name) {
+  for (const fs::path& folder : model_folders()) {
+    std::error_code error;
+    if (fs::exists(folder / name, error)) return (folder / name).string();
+  }
+  throw Failure("no " + name + " beside the embedded models");
+}
+
 void ModelFlags::add_to(CLI::App* command) {
   command->add_option("-m,--model", model, "GGUF file, or the name of an embedded model: scout (the default) or sage")
       ->type_name("FILE|NAME");

@@ -13,6 +13,9 @@
 
 namespace kedge::tools {
 
+// A file of the folder that the embedded models are in; a Failure when there is none.
+std::string embedded_file(const std::string& name);
+
 struct ModelFlags {
   std::string model;  // a path, the name of an embedded model, or empty for the default one
   bool no_mmap = false;

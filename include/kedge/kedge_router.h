@@ -13,6 +13,50 @@ extern "C" {
 /* Returns 0 to go on, anything else to cancel. */
 typedef int (*kedge_progress_fn)(void* user, size_t done, size_t total);
 
+/* --- The router: docs/router.md -----------------------------------------------------------------------------------
+ * A router holds a pool of models, opened from a TOML or JSON file; models are loaded when they are first asked. Any
+ * threads may use one at once. */
+
+typedef struct kedge_router kedge_router;
+/* A step of an answer, as JSON: {"state", "rule", "detail"}. Returns 0 to go on, anything else to cancel. */
+typedef int (*kedge_event_fn)(void* user, const char* json, size_t json_size);
+
+/* `overrides` is JSON of members that replace those of the file, or empty: {"audit": "audit.db", "policy": {...}}. */
+KEDGE_API kedge_status kedge_router_open(const char* path, size_t path_size, const char* overrides,
+                                         size_t overrides_size, kedge_router** router);
+KEDGE_API void kedge_router_free(kedge_router* router); /* null is allowed; not while it answers */
+
+/* Request: {"question": text, or "messages": [{"role", "content"}] that end with the user's; "model": "auto", or an
+ * alias or name of the pool, which is then the only one asked; "evidence": [{"id", "text", "source"}] to answer from, or
+ * "grounding": "never" | "weak" (look up answers that are weak from memory) | "always" (answer from the index only) and
+ * "index": path; "min_confidence", "deadline_s", "max_attempts", "abstain": false gives weak answers instead of
+ * withholding them; "temperature", "seed", "max_tokens"; "schema", "pattern": what the answer has to obey;
+ * "conversation": an id for the record; "record": false writes none; "compare": asks fast and deep as well;
+ * "allow_special": control tokens written out in messages count}.
+ * Answer: {"outcome": "answered" | "not_found" (in the sources) | "low_confidence" | "failed", "answer": text, null when
+ * there is none or it is "withheld", "reason", "task", "model", "alias", "confidence": the probability that it is right, null without a
+ * calibrator, "threshold" (null: none, or one that accepts nothing), "citations", "evidence", "path": every step,
+ * "attempts": every generation with features and action, "usage", "seed", "cpu_s", "wall_s", "retrieval_s",
+ * "overhead_s": neither models nor retrieval, "record": {"id", "seq", "hash", "db"} when there is an audit log}; with
+ * "compare" {"fast", "deep", "routed": such answers, "same_answer", "cpu_ratio"}.
+ * A model's failure is an outcome. A request nobody can answer is an error, and so is an answer that cannot be recorded.*/
+KEDGE_API kedge_status kedge_router_ask(kedge_router* router, const char* request, size_t request_size,
+                                        kedge_event_fn on_event, void* user, char** json, size_t* json_size);
+
+/* Generates every attempt of a record again. `id` is its id, its number or "last". Answer: {"id", "seq", "same": all bits
+ * equal, "replayed", "not_generated", "attempts": [{"model", "prompt_same", "tokens_same", "logits_same", "logits_hash",
+ * "text", "cpu_s", "same"}]}. */
+KEDGE_API kedge_status kedge_router_replay(kedge_router* router, const char* id, size_t id_size, char** json,
+                                           size_t* json_size);
+
+/* Request: {"alias", "path": of the new model, or "rollback": true; "golden": [{"prompt": token ids, "n_tokens",
+ * "logits_hash"}], "retokenise": true when tokenizer and embeddings may differ, "shadow_share", "shadow_count",
+ * "shadow_agreement": it answers that share of questions unseen, and takes over when after so many answers so large a
+ * share agreed}. Until it succeeds the alias means what it meant; answers under way keep their model. */
+KEDGE_API kedge_status kedge_router_swap(kedge_router* router, const char* request, size_t request_size, char** json,
+                                         size_t* json_size);
+KEDGE_API kedge_status kedge_router_state(kedge_router* router, char** json, size_t* json_size);
+
 /* --- Retrieval: docs/retrieval.md --------------------------------------------------------------------------------- */
 
 /* Makes an index from files and folders, and puts it in its place only when it is complete: what was there before stays
@@ -47,6 +91,10 @@ KEDGE_API kedge_status kedge_audit_export(const char* request, size_t request_si
 
 KEDGE_API kedge_status kedge_calibrate(const char* request, size_t request_size, char** json, size_t* json_size);
 KEDGE_API kedge_status kedge_route_report(const char* request, size_t request_size, char** json, size_t* json_size);
+
+/* Request: {"calibrator": a calibrator, "features": [{name: value}], "alpha"}. Answer: {"threshold": null when it accepts
+ * nothing, "answers": [{"p", "p_deep" where the calibrator knows, "accepted"}]}. */
+KEDGE_API kedge_status kedge_calibrator_apply(const char* request, size_t request_size, char** json, size_t* json_size);
 
 /* --- Checks of an answer without a model -------------------------------------------------------------------------- */
 

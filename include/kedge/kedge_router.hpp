@@ -22,4 +22,45 @@ inline Result<std::string> index_build(std::string_view request, const Progress&
   });
 }
 
+// A pool of models behind one question. Requests and answers: kedge_router.h.
+class Router {
+ public:
+  // `on_event` gets each step as JSON; false cancels.
+  using Event = std::function<bool(std::string_view json)>;
+
+  static Result<Router> open(std::string_view path, std::string_view overrides = {}) {
+    kedge_router* r = nullptr;
+    const kedge_status code = kedge_router_open(path.data(), path.size(), overrides.data(), overrides.size(), &r);
+    if (code != KEDGE_OK) return detail::error(code);
+    return Router(r);
+  }
+  Result<std::string> ask(std::string_view request, const Event& on_event = {}) {
+    return detail::text([&](char** d, size_t* n) {
+      const auto trampoline = [](void* user, const char* json, size_t size) {
+        return (*static_cast<const Event*>(user))({json, size}) ? 0 : 1;
+      };
+      return kedge_router_ask(get(), request.data(), request.size(), on_event ? +trampoline : nullptr,
+                              const_cast<Event*>(&on_event), d, n);
+    });
+  }
+  Result<std::string> replay(std::string_view id) {
+    return detail::text([&](char** d, size_t* n) { return kedge_router_replay(get(), id.data(), id.size(), d, n); });
+  }
+  Result<std::string> swap(std::string_view request) {
+    return detail::text(
+        [&](char** d, size_t* n) { return kedge_router_swap(get(), request.data(), request.size(), d, n); });
+  }
+  Result<std::string> state() const {
+    return detail::text([&](char** d, size_t* n) { return kedge_router_state(get(), d, n); });
+  }
+  kedge_router* get() const { return r_.get(); }
+
+ private:
+  struct Free {
+    void operator()(kedge_router* r) const { kedge_router_free(r); }
+  };
+  explicit Router(kedge_router* r) : r_(r) {}
+  std::unique_ptr<kedge_router, Free> r_;
+};
+
 }  // namespace kedge::api

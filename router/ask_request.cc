@@ -1,0 +1,114 @@
+#include "router/ask_request.h"
+
+#include "router/json_object.h"
+
+namespace kedge {
+namespace {
+
+Status read_messages(JsonObject& o, AskRequest& request) {
+  std::string question;
+  KEDGE_TRY(o.text("question", question));
+  const Json* list = o.find("messages");
+  if ((list == nullptr) == question.empty()) {
+    return o.wrong("messages", "and question: exactly one of them has to be given");
+  }
+  if (list == nullptr) {
+    request.messages.push_back({.role = "user", .content = std::move(question), .extra_json = {}});
+    return {};
+  }
+  if (!list->is_array() || list->empty()) return o.wrong("messages", "is not a list of messages");
+  for (const Json& item : *list) {
+    KEDGE_ASSIGN(m, JsonObject::of(item, "request.messages[" + std::to_string(request.messages.size()) + "]"));
+    ChatMessage message;
+    KEDGE_TRY(m.text("role", message.role));
+    KEDGE_TRY(m.text("content", message.content));
+    KEDGE_TRY(m.finish());
+    if (message.role.empty()) return m.wrong("role", "is missing");
+    request.messages.push_back(std::move(message));
+  }
+  if (request.messages.back().role != "user") return o.wrong("messages", "does not end with a user's message");
+  return {};
+}
+
+Status read_evidence(JsonObject& o, AskRequest& request) {
+  const Json* list = o.find("evidence");
+  if (list == nullptr) return {};
+  if (!list->is_array()) return o.wrong("evidence", "is not a list of passages");
+  for (const Json& item : *list) {
+    KEDGE_ASSIGN(e, JsonObject::of(item, "request.evidence[" + std::to_string(request.evidence.size()) + "]"));
+    Evidence passage;
+    KEDGE_TRY(e.text("id", passage.id));
+    KEDGE_TRY(e.text("text", passage.text));
+    KEDGE_TRY(e.text("source", passage.source));
+    KEDGE_TRY(e.finish());
+    if (passage.id.empty()) return e.wrong("id", "is missing");
+    request.evidence.push_back(std::move(passage));
+  }
+  return {};
+}
+
+Status read_grounding(JsonObject& o, AskRequest& request) {
+  std::string mode;
+  KEDGE_TRY(o.text("grounding", mode));
+  KEDGE_TRY(o.text("index", request.index));
+  if (mode == "always" || (mode.empty() && !request.index.empty())) {
+    request.grounding = Grounding::kAlways;
+  } else if (mode == "weak") {
+    request.grounding = Grounding::kWeak;
+  } else if (!mode.empty() && mode != "never") {
+    return o.wrong("grounding", "'" + mode + "' is none of never, weak, always");
+  }
+  return {};
+}
+
+template <class T>
+Status optional_number(JsonObject& o, const char* key, std::optional<T>& value, T low, T high) {
+  if (!o.has(key)) return o.find(key), Status();
+  T given = low;
+  if constexpr (std::is_same_v<T, int>) {
+    KEDGE_TRY(o.integer(key, given, low, high));
+  } else {
+    KEDGE_TRY(o.number(key, given, low, high));
+  }
+  value = given;
+  return {};
+}
+
+}  // namespace
+
+Result<AskRequest> parse_ask_request(std::string_view text) {
+  KEDGE_ASSIGN(json, parse_json(text, "request"));
+  KEDGE_ASSIGN(o, JsonObject::of(json, "request"));
+  AskRequest r;
+  KEDGE_TRY(read_messages(o, r));
+  KEDGE_TRY(read_evidence(o, r));
+  KEDGE_TRY(read_grounding(o, r));
+  KEDGE_TRY(o.flag("allow_special", r.allow_special));
+  KEDGE_TRY(o.text("model", r.model));
+  KEDGE_TRY(optional_number(o, "min_confidence", r.min_confidence, 0.0, 1.0));
+  KEDGE_TRY(optional_number(o, "deadline_s", r.deadline_s, 0.0, 86400.0));
+  KEDGE_TRY(optional_number(o, "max_attempts", r.max_attempts, 1, 64));
+  if (o.has("abstain")) r.abstain = true;
+  if (bool abstain = true; r.abstain) {
+    KEDGE_TRY(o.flag("abstain", abstain));
+    r.abstain = abstain;
+  }
+  KEDGE_TRY(o.number("temperature", r.temperature, 0, 100));
+  int64_t seed = 0;
+  KEDGE_TRY(o.integer("seed", seed, 0, int64_t{1} << 53));
+  r.seed = static_cast<uint64_t>(seed);
+  KEDGE_TRY(o.integer("max_tokens", r.max_tokens, 1, 1 << 24));
+  if (const Json* schema = o.find("schema")) r.schema = *schema;
+  KEDGE_TRY(o.text("pattern", r.pattern));
+  KEDGE_TRY(o.text("conversation", r.conversation));
+  KEDGE_TRY(o.flag("record", r.record));
+  KEDGE_TRY(o.flag("compare", r.compare));
+  KEDGE_TRY(o.finish());
+  r.json = text;
+  if (!r.evidence.empty() && r.grounding != Grounding::kNever) {
+    return o.wrong("evidence", "and grounding: passages are either given or retrieved");
+  }
+  return r;
+}
+
+}  // namespace kedge

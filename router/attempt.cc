@@ -1,0 +1,116 @@
+#include "router/attempt.h"
+
+#include <ctime>
+
+#include <algorithm>
+
+#include "engine/sampler_math.h"
+#include "kernels/isa.h"
+
+namespace kedge {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+std::string trimmed(const std::string& text) {
+  constexpr const char* kSpace = " \t\r\n";
+  const size_t begin = text.find_first_not_of(kSpace);
+  if (begin == std::string::npos) return {};
+  return text.substr(begin, text.find_last_not_of(kSpace) - begin + 1);
+}
+
+// The text of the answer with control tokens such as <|ref|> written out, without the token that ended it.
+std::string answer_text(const Tokenizer& tokenizer, std::span<const int32_t> tokens) {
+  while (!tokens.empty() && tokenizer.is_eog(tokens.back())) tokens = tokens.first(tokens.size() - 1);
+  auto text = tokenizer.decode(tokens, {.skip_special = false});
+  return text.ok() ? trimmed(*text) : std::string();
+}
+
+}  // namespace
+
+bool Attempt::failed_check() const {
+  return std::any_of(checks.begin(), checks.end(), [](const CheckResult& c) { return c.verdict == Verdict::kFail; });
+}
+
+bool Attempt::passed(std::string_view comparator) const {
+  return std::any_of(checks.begin(), checks.end(),
+                     [&](const CheckResult& c) { return c.name == comparator && c.verdict == Verdict::kPass; });
+}
+
+double cpu_seconds(int n_threads) {
+  timespec t{};
+  clock_gettime(n_threads == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_PROCESS_CPUTIME_ID, &t);
+  return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
+}
+
+AttemptOutcome run_attempt(Attempt& attempt, std::span<const Segment> segments, const AttemptRun& run) {
+  AttemptOutcome outcome;
+  const auto fail = [&](const Error& e) {
+    attempt.error = e.message;
+    outcome.failure = e.code;
+    return outcome;
+  };
+  const auto kernels = active_kernels();
+  if (!kernels.ok()) return fail(kernels.error());
+  const double cpu = cpu_seconds(run.n_threads);
+  const auto start = Clock::now();
+  auto session = attempt.model->session(run.n_threads);
+  if (!session.ok()) return fail(session.error());
+  Session& s = **session;
+  if (!segments.empty()) {
+    const auto added = s.add_segments(segments);
+    if (!added.ok()) return fail(added.error());
+  }
+  TraceCollector trace(**kernels);
+  bool late = false;
+  const auto in_time = [&] { return !(late = late || Clock::now() > run.deadline); };
+  GenerateOptions options;
+  options.max_tokens = run.max_tokens;
+  options.sampler.settings = {{"temperature", attempt.temperature}};
+  options.sampler.seed = attempt.seed;
+  options.sampler.request = attempt.request;
+  GenerateCallbacks callbacks;
+  callbacks.cancel = run.cancel;
+  callbacks.on_prefill = [&](size_t, size_t) { return in_time(); };
+  callbacks.on_token = [&](int32_t token, std::span<const TokenLogprob>) {
+    trace.add(s.logits(), token);
+    if (!in_time()) return false;
+    if (s.model().tokenizer().is_eog(token) || !run.hopeful || run.hopeful(trace)) return true;
+    attempt.aborted = true;
+    return false;
+  };
+  auto result = generate(s, attempt.prompt, options, callbacks);
+  attempt.cpu_s = cpu_seconds(run.n_threads) - cpu;
+  attempt.wall_s = std::chrono::duration<double>(Clock::now() - start).count();
+  if (!result.ok()) return fail(result.error());
+
+  attempt.finish = result->finish;
+  attempt.tokens = std::move(result->tokens);
+  attempt.text = answer_text(s.model().tokenizer(), attempt.tokens);
+  attempt.logits_hash = trace.logits_hash();
+  attempt.kv = std::move(result->kv);
+  attempt.settings = std::move(result->settings);
+  outcome.stats.assign(trace.tokens().begin(), trace.tokens().end());
+  if (late) return fail({ErrorCode::kCancelled, "deadline: the time for the answer ran out while it was written"});
+  if (attempt.finish == FinishReason::kCancelled && !attempt.aborted) {
+    return fail({ErrorCode::kCancelled, "cancelled"});
+  }
+  return outcome;
+}
+
+Result<double> probability_of_yes(LoadedModel& model, std::span<const int32_t> prompt, int n_threads) {
+  const Tokenizer& tokenizer = model.model()->tokenizer();
+  KEDGE_ASSIGN(yes, tokenizer.encode("yes", {.add_special = false}));
+  KEDGE_ASSIGN(no, tokenizer.encode("no", {.add_special = false}));
+  if (yes.empty() || no.empty() || yes[0] == no[0]) {
+    return Error{ErrorCode::kUnsupported, "model '" + model.name() + "': yes and no begin with the same token"};
+  }
+  KEDGE_ASSIGN(session, model.session(n_threads));
+  KEDGE_TRY(session->eval(prompt));
+  const auto logits = session->logits();
+  const double difference =
+      static_cast<double>(logits[static_cast<size_t>(no[0])]) - logits[static_cast<size_t>(yes[0])];
+  return 1.0 / (1.0 + stable_exp(std::min(700.0, difference)));
+}
+
+}  // namespace kedge

@@ -1,0 +1,82 @@
+// One try at an answer: a prompt, a generation with its measurements, and what was thought of it.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/generate.h"
+#include "router/answer_trace.h"
+#include "router/ask_request.h"
+#include "router/loaded_model.h"
+
+namespace kedge {
+
+struct Attempt {
+  std::string purpose;  // "generate", "conservative", "sample", "ground", "escalate"
+  std::string alias;    // as it was chosen: "fast", "deep", a name
+  std::shared_ptr<LoadedModel> model;
+  size_t n_evidence = 0;  // passages in the prompt: all of the route's, or 0
+  double temperature = 0;
+  uint64_t seed = 0;
+  uint64_t request = 0;  // the sampler's stream: the number of the attempt
+
+  std::vector<int32_t> prompt;
+  std::vector<int32_t> tokens;
+  std::string text;  // special tokens written out, the end token left out, trimmed
+  FinishReason finish = FinishReason::kLength;
+  bool aborted = false;  // given up because it could not become good enough
+  std::string error;     // why there is no answer; empty: there is one
+  std::string logits_hash;
+  std::string kv;        // JSON: what the memory did
+  std::string settings;  // JSON: of the sampler
+  double cpu_s = 0;      // of the generation
+  double wall_s = 0;
+
+  std::vector<double> features;  // of all_features(), in their order
+  std::vector<CheckResult> checks;
+  const Calibration* calibration = nullptr;  // of the model, null: none for this task
+  std::optional<double> p;                   // P(right); nothing without a calibrator
+  std::optional<double> p_deep;              // P(the deep model would be right), where the calibrator knows
+  std::optional<double> threshold;           // that p is held against
+  std::optional<double> agreement;           // share of further samples that say the same
+  std::string verifier;                      // "", "supported", "unsupported", "unverified: why"
+  std::optional<double> p_true;              // the verifier's P(yes)
+  std::string action;                        // what was done next
+  std::string reason;
+
+  bool answered() const { return error.empty() && !aborted; }
+  bool failed_check() const;
+  bool passed(std::string_view comparator) const;
+};
+
+// How a generation is run; all borrowed.
+struct AttemptRun {
+  int n_threads = 1;
+  int max_tokens = 512;
+  std::chrono::steady_clock::time_point deadline;
+  const std::atomic<bool>* cancel = nullptr;
+  // After every token: whether to go on. May be empty.
+  std::function<bool(const TraceCollector& trace)> hopeful;
+};
+
+// Fills in everything up to `wall_s`. A failed generation is no error here: `error` says why, and `failure` of the
+// result is its code. Passes the deadline: error "deadline".
+struct AttemptOutcome {
+  std::optional<ErrorCode> failure;
+  std::vector<TokenStats> stats;
+};
+AttemptOutcome run_attempt(Attempt& attempt, std::span<const Segment> segments, const AttemptRun& run);
+
+// CPU seconds of this thread, or of the process when a generation is spread over a team.
+double cpu_seconds(int n_threads);
+
+// P(yes) against no for the first token of an answer, from the logits after the prompt. Errors: those of Session::eval,
+// kUnsupported when the vocabulary has no tokens for the two words.
+Result<double> probability_of_yes(LoadedModel& model, std::span<const int32_t> prompt, int n_threads);
+
+}  // namespace kedge

@@ -1,0 +1,90 @@
+// The C interface: the router.
+#include "engine/c_api.h"
+#include "include/kedge/kedge_router.h"
+#include "router/router.h"
+
+struct kedge_router {
+  std::unique_ptr<kedge::Router> router;
+};
+
+using namespace kedge;
+using namespace kedge::c_api;
+
+namespace {
+
+std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
+// Runs call(text) and gives out its JSON.
+template <class Call>
+kedge_status json_call(const char* text, size_t size, char** json, size_t* json_size, Call&& call) {
+  return guard([&]() -> Status {
+    KEDGE_TRY(clear_outputs(json, json_size));
+    KEDGE_ASSIGN(given, in_text(text, size, "the request"));
+    KEDGE_ASSIGN(answer, call(given));
+    return give_text(dump(answer), json, json_size);
+  });
+}
+
+}  // namespace
+
+extern "C" {
+
+kedge_status kedge_router_open(const char* path, size_t path_size, const char* overrides, size_t overrides_size,
+                               kedge_router** router) {
+  return guard([&]() -> Status {
+    KEDGE_TRY(not_null(router, "router"));
+    *router = nullptr;
+    KEDGE_ASSIGN(file, in_text(path, path_size, "the path"));
+    KEDGE_ASSIGN(changes, in_text(overrides, overrides_size, "the overrides"));
+    KEDGE_ASSIGN(config, read_router_config(std::string(file), changes));
+    KEDGE_ASSIGN(made, Router::create(std::move(config)));
+    auto handle = std::make_unique<kedge_router>();
+    handle->router = std::move(made);
+    *router = handle.release();
+    return {};
+  });
+}
+
+void kedge_router_free(kedge_router* router) { delete router; }
+
+kedge_status kedge_router_ask(kedge_router* router, const char* request, size_t request_size, kedge_event_fn on_event,
+                              void* user, char** json, size_t* json_size) {
+  return json_call(request, request_size, json, json_size, [&](std::string_view text) -> Result<Json> {
+    KEDGE_TRY(not_null(router, "router"));
+    KEDGE_ASSIGN(parsed, parse_ask_request(text));
+    std::atomic<bool> cancel{false};
+    AskHooks hooks{.on_event = {}, .cancel = &cancel};
+    if (on_event != nullptr) {
+      hooks.on_event = [&](const Json& event) {
+        const std::string line = dump(event);
+        if (on_event(user, line.data(), line.size()) != 0) cancel = true;
+      };
+    }
+    return router->router->ask(parsed, hooks);
+  });
+}
+
+kedge_status kedge_router_replay(kedge_router* router, const char* id, size_t id_size, char** json, size_t* json_size) {
+  return json_call(id, id_size, json, json_size, [&](std::string_view text) -> Result<Json> {
+    KEDGE_TRY(not_null(router, "router"));
+    return router->router->replay(text);
+  });
+}
+
+kedge_status kedge_router_swap(kedge_router* router, const char* request, size_t request_size, char** json,
+                               size_t* json_size) {
+  return json_call(request, request_size, json, json_size, [&](std::string_view text) -> Result<Json> {
+    KEDGE_TRY(not_null(router, "router"));
+    KEDGE_ASSIGN(parsed, parse_swap_request(text));
+    return router->router->swap(parsed);
+  });
+}
+
+kedge_status kedge_router_state(kedge_router* router, char** json, size_t* json_size) {
+  return json_call(nullptr, 0, json, json_size, [&](std::string_view) -> Result<Json> {
+    KEDGE_TRY(not_null(router, "router"));
+    return router->router->state();
+  });
+}
+
+}  // extern "C"

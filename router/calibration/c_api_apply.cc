@@ -1,0 +1,62 @@
+// The C interface: a calibrator file used by itself.
+#include <cmath>
+
+#include "engine/c_api.h"
+#include "include/kedge/kedge_router.h"
+#include "router/calibration/calibrator.h"
+#include "router/json_object.h"
+
+using namespace kedge;
+using namespace kedge::c_api;
+
+namespace {
+
+Result<double> probability_of(const Calibrator& calibrator, const Json& features) {
+  std::vector<NamedFeature> named;
+  for (const auto& [name, value] : features.items()) {
+    if (!value.is_number()) return invalid("request.features: " + name + " is not a number");
+    named.push_back({name, value.get<double>()});
+  }
+  std::vector<double> values(calibrator.features.size());
+  KEDGE_TRY(calibrator.gather(named, values));
+  return calibrator.probability(values);
+}
+
+Result<Json> apply(std::string_view text) {
+  KEDGE_ASSIGN(json, parse_json(text, "request"));
+  KEDGE_ASSIGN(o, JsonObject::of(json, "request"));
+  const Json* file = o.find("calibrator");
+  const Json* rows = o.find("features");
+  double alpha = 0.10;
+  KEDGE_TRY(o.number("alpha", alpha, 0, 1));
+  KEDGE_TRY(o.finish());
+  if (file == nullptr) return o.wrong("calibrator", "is missing");
+  if (rows == nullptr || !rows->is_array()) return o.wrong("features", "is not a list of objects");
+  KEDGE_ASSIGN(calibration, parse_calibration(file->dump()));
+  const RiskThreshold* threshold = calibration.threshold(alpha);
+  Json answers = Json::array();
+  for (const Json& row : *rows) {
+    if (!row.is_object()) return o.wrong("features", "is not a list of objects");
+    KEDGE_ASSIGN(p, probability_of(calibration.confidence, row));
+    Json answer = {{"p", p}, {"accepted", threshold != nullptr && threshold->accepts(p)}};
+    if (calibration.deep) {
+      KEDGE_ASSIGN(p_deep, probability_of(*calibration.deep, row));
+      answer["p_deep"] = p_deep;
+    }
+    answers.push_back(std::move(answer));
+  }
+  const bool finite = threshold != nullptr && std::isfinite(threshold->tau);
+  return Json{{"threshold", finite ? Json(threshold->tau) : Json()}, {"answers", std::move(answers)}};
+}
+
+}  // namespace
+
+extern "C" kedge_status kedge_calibrator_apply(const char* request, size_t request_size, char** json,
+                                               size_t* json_size) {
+  return guard([&]() -> Status {
+    KEDGE_TRY(clear_outputs(json, json_size));
+    KEDGE_ASSIGN(text, in_text(request, request_size, "the request"));
+    KEDGE_ASSIGN(answer, apply(text));
+    return give_text(answer.dump(), json, json_size);
+  });
+}

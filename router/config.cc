@@ -1,0 +1,162 @@
+#include "router/config.h"
+
+#define TOML_EXCEPTIONS 0
+#include <toml++/toml.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "engine/json_in.h"
+#include "router/json_object.h"
+#include "tokenizer/sha256.h"
+
+namespace kedge {
+namespace {
+
+constexpr const char* kPaths[] = {"calibrators", "index", "neighbours", "audit"};
+
+Error invalid(std::string message) { return {ErrorCode::kInvalidArgument, std::move(message)}; }
+
+std::string resolved(const std::string& path, const std::string& folder) {
+  if (path.empty()) return path;
+  return (std::filesystem::path(folder) / path).lexically_normal().string();
+}
+
+Result<std::string> read_file(const std::string& path) {
+  std::error_code ec;
+  if (!std::filesystem::exists(path, ec)) return Error{ErrorCode::kNotFound, path + ": no such file"};
+  std::ifstream in(path, std::ios::binary);
+  std::ostringstream text;
+  text << in.rdbuf();
+  if (!in || std::filesystem::is_directory(path, ec)) return Error{ErrorCode::kIo, path + ": cannot be read"};
+  return std::move(text).str();
+}
+
+Result<std::string> toml_to_json(const std::string& text, const std::string& name) {
+  const toml::parse_result parsed = toml::parse(text, name);
+  if (!parsed) {
+    const auto& e = parsed.error();
+    return invalid(name + ":" + std::to_string(e.source().begin.line) + ": " + std::string(e.description()));
+  }
+  std::ostringstream out;
+  out << toml::json_formatter{parsed.table()};
+  return std::move(out).str();
+}
+
+Status read_kv_type(JsonObject& o, KvType& type) {
+  std::string name;
+  KEDGE_TRY(o.text("kv_type", name));
+  if (name.empty() || name == "f16") return {};
+  if (name == "f32") return type = KvType::kF32, Status();
+  if (name == "q8_0") return type = KvType::kQ8_0, Status();
+  if (name == "q4_0") return type = KvType::kQ4_0, Status();
+  return o.wrong("kv_type", "'" + name + "' is none of f32, f16, q8_0, q4_0");
+}
+
+Status read_model(const std::string& name, const Json& json, const std::string& where, const std::string& folder,
+                  RouterConfig& config) {
+  KEDGE_ASSIGN(o, JsonObject::of(json, where + ": models." + name));
+  ModelSpec spec;
+  KEDGE_TRY(o.text("path", spec.path));
+  if (spec.path.empty()) return o.wrong("path", "is missing");
+  spec.path = resolved(spec.path, folder);
+  KEDGE_TRY(o.integer("n_ctx", spec.n_ctx, 0, 1 << 24));
+  KEDGE_TRY(o.flag("pinned", spec.pinned));
+  KEDGE_TRY(read_kv_type(o, spec.kv_type));
+  if (const Json* kv = o.find("kv")) spec.kv = kv->dump();
+  KEDGE_TRY(o.finish());
+  config.models[name] = std::move(spec);
+  return {};
+}
+
+Status read_policy(const Json& json, const std::string& where, RoutePolicy& p) {
+  KEDGE_ASSIGN(o, JsonObject::of(json, where + ": policy"));
+  KEDGE_TRY(o.integer("max_attempts", p.max_attempts, 1, 64));
+  KEDGE_TRY(o.number("deadline_s", p.deadline_s, 0.001, 86400));
+  KEDGE_TRY(o.number("alpha", p.alpha, 0.0001, 0.9999));
+  KEDGE_TRY(o.number("delta", p.delta, 0.0001, 0.9999));
+  KEDGE_TRY(o.number("min_confidence", p.min_confidence, 0, 1));
+  KEDGE_TRY(o.number("min_gain", p.min_gain, -1, 1));
+  KEDGE_TRY(o.number("cost_cap", p.cost_cap, 0.01, 1e6));
+  KEDGE_TRY(o.integer("abort_after", p.abort_after, 0, 1 << 20));
+  KEDGE_TRY(o.integer("samples", p.samples, 0, 8));
+  KEDGE_TRY(o.number("sample_temperature", p.sample_temperature, 0.01, 10));
+  KEDGE_TRY(o.number("conservative_above", p.conservative_above, 0, 10));
+  KEDGE_TRY(o.flag("escalate", p.escalate));
+  KEDGE_TRY(o.flag("abstain", p.abstain));
+  KEDGE_TRY(o.text("verify", p.verify));
+  if (p.verify != "auto" && p.verify != "always" && p.verify != "never") {
+    return o.wrong("verify", "'" + p.verify + "' is none of auto, always, never");
+  }
+  KEDGE_TRY(o.integer("passages", p.passages, 1, 64));
+  KEDGE_TRY(o.number("passage_share", p.passage_share, 0, 1));
+  return o.finish();
+}
+
+Status read_aliases(const Json& json, const std::string& where, RouterConfig& config) {
+  KEDGE_ASSIGN(o, JsonObject::of(json, where + ": aliases"));
+  for (const auto& [alias, value] : json.items()) {
+    std::string name;
+    KEDGE_TRY(o.text(alias.c_str(), name));
+    if (!config.models.count(name)) return o.wrong(alias.c_str(), "= '" + name + "', which is no model of the pool");
+    config.aliases[alias] = name;
+  }
+  if (!config.aliases.count("fast"))
+    return invalid(where + ": aliases.fast is missing: it names the model to ask first");
+  return {};
+}
+
+}  // namespace
+
+Result<RouterConfig> parse_router_config(std::string_view text, const std::string& name, const std::string& folder) {
+  KEDGE_ASSIGN(json, parse_json(text, name.c_str()));
+  KEDGE_ASSIGN(o, JsonObject::of(json, name));
+  RouterConfig config;
+  config.name = name;
+  const Json* models = o.find("models");
+  if (models == nullptr || !models->is_object() || models->empty()) return invalid(name + ": models is missing");
+  for (const auto& [key, value] : models->items()) KEDGE_TRY(read_model(key, value, name, folder, config));
+  const Json* aliases = o.find("aliases");
+  if (aliases == nullptr) return invalid(name + ": aliases is missing: fast (and deep) name models of the pool");
+  KEDGE_TRY(read_aliases(*aliases, name, config));
+  int64_t bytes = 0;
+  KEDGE_TRY(o.integer("memory_bytes", bytes, 0, INT64_MAX));
+  config.memory_bytes = static_cast<uint64_t>(bytes);
+  KEDGE_TRY(o.integer("threads", config.threads, 0, 1024));
+  std::string* const paths[] = {&config.calibrators, &config.index, &config.neighbours, &config.audit};
+  for (size_t i = 0; i < std::size(kPaths); ++i) {
+    KEDGE_TRY(o.text(kPaths[i], *paths[i]));
+    *paths[i] = resolved(*paths[i], folder);
+  }
+  if (const Json* policy = o.find("policy")) KEDGE_TRY(read_policy(*policy, name, config.policy));
+  KEDGE_TRY(o.finish());
+  Sha256 sha;
+  sha.update(json.dump());
+  config.sha256 = sha.hex();
+  return config;
+}
+
+Result<RouterConfig> read_router_config(const std::string& path, std::string_view overrides) {
+  KEDGE_ASSIGN(text, read_file(path));
+  const std::filesystem::path file = std::filesystem::absolute(path);
+  if (file.extension() == ".toml") {
+    KEDGE_ASSIGN(json, toml_to_json(text, path));
+    text = std::move(json);
+  }
+  if (!overrides.empty()) {
+    KEDGE_ASSIGN(json, parse_json(text, path.c_str()));
+    KEDGE_ASSIGN(changes, parse_json(overrides, "overrides"));
+    if (!changes.is_object()) return invalid("overrides is not a JSON object");
+    for (const char* key : kPaths) {  // of the working folder, not of the file's
+      if (changes.contains(key) && changes[key].is_string() && changes[key] != "") {
+        changes[key] = std::filesystem::absolute(changes[key].get<std::string>()).string();
+      }
+    }
+    json.merge_patch(changes);
+    text = json.dump();
+  }
+  return parse_router_config(text, path, file.parent_path().string());
+}
+
+}  // namespace kedge

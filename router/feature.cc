@@ -1,0 +1,73 @@
+#include "router/feature.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace kedge {
+
+namespace features {
+#define KEDGE_ENTRY(name) extern constinit const FeatureDef name;
+#include "registry/features.inc"
+#undef KEDGE_ENTRY
+}  // namespace features
+
+namespace {
+
+constexpr const FeatureDef* kAll[] = {
+#define KEDGE_ENTRY(name) &features::name,
+#include "registry/features.inc"
+#undef KEDGE_ENTRY
+};
+
+}  // namespace
+
+std::span<const FeatureDef* const> all_features() { return kAll; }
+
+const FeatureDef* find_feature(std::string_view name) {
+  for (const FeatureDef* f : kAll) {
+    if (name == f->name) return f;
+  }
+  return nullptr;
+}
+
+std::vector<double> feature_values(const AnswerTrace& trace) {
+  std::vector<double> values;
+  values.reserve(std::size(kAll));
+  for (const FeatureDef* f : kAll) values.push_back(f->value(trace));
+  return values;
+}
+
+double mean_of(std::span<const TokenStats> tokens, double TokenStats::*get) {
+  if (tokens.empty()) return 0;
+  double sum = 0;
+  for (const TokenStats& t : tokens) sum += t.*get;
+  return sum / static_cast<double>(tokens.size());
+}
+
+double min_of(std::span<const TokenStats> tokens, double TokenStats::*get) {
+  if (tokens.empty()) return 0;
+  double low = INFINITY;
+  for (const TokenStats& t : tokens) low = std::min(low, t.*get);
+  return low;
+}
+
+double max_of(std::span<const TokenStats> tokens, double TokenStats::*get) {
+  if (tokens.empty()) return 0;
+  double high = -INFINITY;
+  for (const TokenStats& t : tokens) high = std::max(high, t.*get);
+  return high;
+}
+
+double quantile_of(std::span<const TokenStats> tokens, double TokenStats::*get, double q) {
+  if (tokens.empty()) return 0;
+  std::vector<double> sorted;
+  sorted.reserve(tokens.size());
+  for (const TokenStats& t : tokens) sorted.push_back(t.*get);
+  std::sort(sorted.begin(), sorted.end());
+  const double at = q * static_cast<double>(sorted.size() - 1);
+  const auto below = static_cast<size_t>(at);
+  const size_t above = std::min(below + 1, sorted.size() - 1);
+  return sorted[below] + (at - static_cast<double>(below)) * (sorted[above] - sorted[below]);
+}
+
+}  // namespace kedge

@@ -1,0 +1,43 @@
+// Reading a JSON object that comes from outside: every member is asked for by name, has its type and range checked, and
+// what nobody asked for is an error that names it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/json_in.h"
+#include "kernels/base/result.h"
+
+namespace kedge {
+
+class JsonObject {
+ public:
+  // `name` is how errors call the object ("request", "pool.toml: policy"). Both are borrowed.
+  // Error: not an object (kInvalidArgument).
+  static Result<JsonObject> of(const Json& json, std::string name);
+
+  // Each leaves the value alone when there is no such member, or it is null. Errors: kInvalidArgument, naming the
+  // member, its value and what is allowed.
+  Status text(const char* key, std::string& value);
+  Status number(const char* key, double& value, double low, double high);
+  Status integer(const char* key, int64_t& value, int64_t low, int64_t high);
+  Status integer(const char* key, int& value, int low, int high);
+  Status flag(const char* key, bool& value);
+  Status texts(const char* key, std::vector<std::string>& values);
+  const Json* find(const char* key);  // null when absent or null; whatever it is otherwise
+  bool has(const char* key) const;
+
+  Status finish() const;  // an error naming the first member nobody asked for
+  Error wrong(const char* key, const std::string& what) const;
+
+ private:
+  JsonObject(const Json& json, std::string name) : json_(&json), name_(std::move(name)) {}
+
+  const Json* json_;
+  std::string name_;
+  std::vector<std::string_view> known_;
+};
+
+}  // namespace kedge

@@ -1,0 +1,130 @@
+#include "router/loaded_model.h"
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <fstream>
+#include <future>
+
+#include "engine/c_api.h"
+#include "router/retrieval/model_embedder.h"
+#include "tokenizer/sha256.h"
+
+namespace kedge {
+namespace {
+
+std::string tokenizer_contract(const Model& model) {
+  Sha256 sha;
+  sha.update_field(model.tokenizer().fingerprint());
+  const auto source = model.store().metadata().get_string("tokenizer.chat_template");
+  sha.update_field(source.ok() ? std::string_view(*source) : std::string_view());
+  return "sha256:" + sha.hex();
+}
+
+Result<std::map<std::string, Calibration>> read_calibrations(const std::string& folder, const std::string& digest) {
+  std::map<std::string, Calibration> found;
+  std::error_code ec;
+  if (folder.empty()) return found;
+  std::vector<std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, ec)) {
+    if (entry.path().extension() == ".json") files.push_back(entry.path());
+  }
+  if (ec) return Error{ErrorCode::kNotFound, folder + ": cannot be listed: " + ec.message()};
+  std::sort(files.begin(), files.end());
+  for (const auto& file : files) {
+    KEDGE_ASSIGN(calibration, read_calibration(file.string()));
+    if (calibration.model.value("digest", "") != digest) continue;
+    const std::string task = calibration.task;
+    if (!found.emplace(task, std::move(calibration)).second) {
+      return Error{ErrorCode::kInvalidArgument,
+                   file.string() + ": a second calibrator for task '" + task + "' of " + digest};
+    }
+  }
+  return found;
+}
+
+}  // namespace
+
+Result<std::string> file_digest(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  Sha256 sha;
+  std::vector<char> buffer(size_t{1} << 20);
+  while (in.read(buffer.data(), static_cast<std::streamsize>(buffer.size())) || in.gcount() > 0) {
+    sha.update({buffer.data(), static_cast<size_t>(in.gcount())});
+  }
+  if (!in.eof()) return Error{ErrorCode::kIo, path + ": cannot be read"};
+  return "sha256:" + sha.hex();
+}
+
+Result<std::shared_ptr<LoadedModel>> LoadedModel::load(const std::string& name, const ModelSpec& spec,
+                                                       const std::string& calibrators) {
+  auto loaded = std::shared_ptr<LoadedModel>(new LoadedModel());
+  loaded->name_ = name;
+  loaded->spec_ = spec;
+  auto digest = std::async(std::launch::async, [path = spec.path] { return file_digest(path); });
+  auto model = Model::load(spec.path);
+  auto sum = digest.get();
+  if (!model.ok()) return Error{model.error().code, "model '" + name + "': " + model.error().message};
+  KEDGE_TRY(sum);
+  loaded->model_ = std::move(model).value();
+  loaded->digest_ = std::move(sum).value();
+  if (loaded->model_->chat_template() == nullptr) {
+    return Error{ErrorCode::kUnsupported, "model '" + name + "': " + spec.path + ": no chat template to ask it by (" +
+                                              loaded->model_->chat_template_error() + ")"};
+  }
+  loaded->tokenizer_fingerprint_ = tokenizer_contract(*loaded->model_);
+  KEDGE_ASSIGN(calibrations, read_calibrations(calibrators, loaded->digest_));
+  loaded->calibrations_ = std::move(calibrations);
+  return loaded;
+}
+
+Result<EmbeddingContract> LoadedModel::contract() const {
+  KEDGE_ASSIGN(embedder, make_model_embedder(model_));
+  return EmbeddingContract{tokenizer_fingerprint_, "sha256:" + embedder->fingerprint()};
+}
+
+const Calibration* LoadedModel::calibration(const std::string& task) const {
+  auto found = calibrations_.find(task);
+  if (found == calibrations_.end()) found = calibrations_.find("any");
+  return found == calibrations_.end() ? nullptr : &found->second;
+}
+
+Result<LoadedModel::Lease> LoadedModel::session(int n_threads) {
+  {
+    const std::lock_guard lock(mutex_);
+    const auto fits =
+        std::find_if(idle_.begin(), idle_.end(), [&](const auto& s) { return s->n_threads() == n_threads; });
+    if (fits != idle_.end()) {
+      auto session = std::move(*fits);
+      idle_.erase(fits);
+      return Lease(*this, std::move(session));
+    }
+  }
+  SessionOptions options;
+  if (!spec_.kv.empty()) {
+    kedge_session_options given{};
+    kedge_session_options_init(&given, sizeof given);
+    given.n_ctx = spec_.n_ctx;
+    given.kv = {spec_.kv.data(), spec_.kv.size()};
+    KEDGE_ASSIGN(parsed, c_api::session_options(*model_, &given));
+    options = std::move(parsed);
+  }
+  options.n_ctx = spec_.n_ctx;
+  options.n_threads = n_threads;
+  options.kv_type = spec_.kv_type;
+  KEDGE_ASSIGN(session, Session::create(model_, options));
+  return Lease(*this, std::move(session));
+}
+
+LoadedModel::Lease::~Lease() {
+  if (session_ != nullptr) owner_->give_back(std::move(session_));
+}
+
+void LoadedModel::give_back(std::unique_ptr<Session> session) {
+  // A bounded cache remembers what was evicted: its next user must not meet that.
+  if (session->memory().bounded() || !session->truncate(0).ok()) return;
+  const std::lock_guard lock(mutex_);
+  idle_.push_back(std::move(session));
+}
+
+}  // namespace kedge

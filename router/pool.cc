@@ -1,0 +1,134 @@
+#include "router/pool.h"
+
+#include <algorithm>
+#include <filesystem>
+
+namespace kedge {
+
+Pool::Pool(const RouterConfig& config)
+    : aliases_(config.aliases), calibrators_(config.calibrators), memory_bytes_(config.memory_bytes) {
+  for (const auto& [name, spec] : config.models) slots_[name].spec = spec;
+}
+
+bool Pool::has(const std::string& alias) const { return !resolve(alias).empty(); }
+
+std::string Pool::resolve(const std::string& alias) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = aliases_.find(alias);
+  if (found != aliases_.end()) return found->second;
+  return slots_.count(alias) != 0 ? alias : std::string();
+}
+
+std::shared_ptr<LoadedModel> Pool::loaded(const std::string& alias) const {
+  const std::string name = resolve(alias);
+  const std::lock_guard lock(mutex_);
+  const auto found = slots_.find(name);
+  return found == slots_.end() ? nullptr : found->second.model;
+}
+
+Result<std::shared_ptr<LoadedModel>> Pool::get(const std::string& alias) {
+  const std::lock_guard lock(mutex_);
+  const auto found = aliases_.find(alias);
+  const std::string& name = found == aliases_.end() ? alias : found->second;
+  if (slots_.count(name) != 0) return get_locked(name);
+  std::string known;
+  for (const auto& [a, n] : aliases_) known += (known.empty() ? "" : ", ") + a + " (" + n + ")";
+  for (const auto& [n, slot] : slots_) known += ", " + n;
+  return Error{ErrorCode::kNotFound, "no model '" + alias + "' in the pool (there are " + known + ")"};
+}
+
+Result<std::shared_ptr<LoadedModel>> Pool::get_locked(const std::string& name) {
+  Slot& slot = slots_[name];
+  slot.last_use = ++clock_;
+  if (slot.model != nullptr) return slot.model;
+  std::error_code ec;
+  const uint64_t bytes = std::filesystem::file_size(slot.spec.path, ec);  // a missing file is the load's error
+  if (!ec) KEDGE_TRY(make_room(bytes, name));
+  KEDGE_ASSIGN(model, LoadedModel::load(name, slot.spec, calibrators_));
+  slot.model = model;
+  return model;
+}
+
+// Unloads idle models, the one used least recently first, until `bytes` more fit.
+Status Pool::make_room(uint64_t bytes, const std::string& for_name) {
+  if (memory_bytes_ == 0) return {};
+  for (;;) {
+    uint64_t used = 0;
+    Slot* oldest = nullptr;
+    for (auto& [name, slot] : slots_) {
+      if (slot.model == nullptr) continue;
+      used += slot.model->bytes();
+      // Only this pool holds it, and only under this lock can anyone else get hold of it.
+      const bool idle = slot.model.use_count() == 1 && !slot.spec.pinned;
+      if (idle && (oldest == nullptr || slot.last_use < oldest->last_use)) oldest = &slot;
+    }
+    if (used + bytes <= memory_bytes_) return {};
+    if (oldest == nullptr) {
+      return Error{ErrorCode::kCapacity,
+                   "model '" + for_name + "' needs " + std::to_string(bytes) + " bytes; " + std::to_string(used) +
+                       " of memory_bytes = " + std::to_string(memory_bytes_) + " are taken by models in use or pinned"};
+    }
+    oldest->model.reset();
+  }
+}
+
+Result<std::shared_ptr<LoadedModel>> Pool::with_digest(const std::string& digest) {
+  const std::lock_guard lock(mutex_);
+  std::string known;
+  for (auto& [name, slot] : slots_) {
+    KEDGE_ASSIGN(model, get_locked(name));
+    if (model->digest() == digest) return model;
+    known += (known.empty() ? "" : ", ") + name + " " + model->digest();
+  }
+  return Error{ErrorCode::kNotFound, "no model of the pool has the digest " + digest + " (there are " + known + ")"};
+}
+
+Result<std::shared_ptr<LoadedModel>> Pool::load_beside(const std::string& name, const ModelSpec& spec) {
+  const std::lock_guard lock(mutex_);
+  std::error_code ec;
+  const uint64_t bytes = std::filesystem::file_size(spec.path, ec);
+  if (!ec) KEDGE_TRY(make_room(bytes, name));
+  return LoadedModel::load(name, spec, calibrators_);
+}
+
+std::string Pool::repoint(const std::string& alias, std::shared_ptr<LoadedModel> model) {
+  const std::lock_guard lock(mutex_);
+  const std::string before = aliases_[alias];
+  Slot& slot = slots_[model->name()];
+  slot.spec = model->spec();
+  slot.model = model;
+  slot.last_use = ++clock_;
+  aliases_[alias] = model->name();
+  const bool still_named =
+      std::any_of(aliases_.begin(), aliases_.end(), [&](const auto& a) { return a.second == before; });
+  if (!still_named && slots_.count(before) != 0) slots_[before].model.reset();
+  return before;
+}
+
+Json Pool::state() const {
+  const std::lock_guard lock(mutex_);
+  Json list = Json::array();
+  for (const auto& [name, slot] : slots_) {
+    Json aliases = Json::array();
+    for (const auto& [alias, target] : aliases_) {
+      if (target == name) aliases.push_back(alias);
+    }
+    Json entry = {{"name", name},
+                  {"aliases", aliases},
+                  {"path", slot.spec.path},
+                  {"pinned", slot.spec.pinned},
+                  {"loaded", slot.model != nullptr}};
+    if (slot.model != nullptr) {
+      const CostMeter::Estimate cost = slot.model->cost().p95();
+      entry["bytes"] = slot.model->bytes();
+      entry["digest"] = slot.model->digest();
+      entry["in_use"] = slot.model.use_count() - 1;
+      entry["p95"] = {{"wall_s", cost.wall_s}, {"cpu_s", cost.cpu_s}};
+      entry["breaker"] = slot.model->breaker().state();
+    }
+    list.push_back(std::move(entry));
+  }
+  return list;
+}
+
+}  // namespace kedge

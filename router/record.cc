@@ -1,0 +1,211 @@
+#include "router/record.h"
+
+#include <cmath>
+
+#include "include/kedge/kedge.h"
+#include "kernels/isa.h"
+#include "router/feature.h"
+#include "router/prompt.h"
+#include "tokenizer/sha256.h"
+
+namespace kedge {
+namespace {
+
+Json number(const std::optional<double>& value) { return value && std::isfinite(*value) ? Json(*value) : Json(); }
+
+Json checks_json(const Attempt& a) {
+  Json list = Json::array();
+  for (const CheckResult& c : a.checks) {
+    list.push_back({{"name", c.name}, {"verdict", verdict_name(c.verdict)}, {"explanation", c.explanation}});
+  }
+  return list;
+}
+
+Json citations_json(const RouteResult& r) {
+  Json list = Json::array();
+  for (const ResolvedCitation& c : r.citations) {
+    Json entry = {{"value", c.citation.value}, {"written_id", c.citation.id},
+                  {"quote", c.citation.quote}, {"resolved_by", resolved_by_name(c.by)},
+                  {"id", c.resolved_id},       {"id_agrees", c.id_agrees}};
+    if (c.by == ResolvedBy::kQuote || c.by == ResolvedBy::kSentence) {
+      const Evidence& e = r.evidence[c.evidence];
+      const std::string_view sentence = std::string_view(e.text).substr(c.range.begin, c.range.end - c.range.begin);
+      entry["sentence"] = sentence;
+      entry["sentence_sha256"] = text_hash(sentence);
+      entry["source"] = e.source;
+    }
+    list.push_back(std::move(entry));
+  }
+  return list;
+}
+
+Json evidence_json(const RouteResult& r) {
+  Json list = Json::array();
+  for (const Evidence& e : r.evidence) {
+    list.push_back({{"id", e.id}, {"source", e.source}, {"sha256", text_hash(e.text)}, {"bytes", e.text.size()}});
+  }
+  return list;
+}
+
+Json steps_json(const RouteResult& r) {
+  Json list = Json::array();
+  for (const Step& s : r.steps) list.push_back({{"state", s.state}, {"rule", s.rule}, {"detail", s.detail}});
+  return list;
+}
+
+Json attempts_json(const RouteResult& r) {
+  Json list = Json::array();
+  for (const Attempt& a : r.attempts) list.push_back(attempt_json(a));
+  return list;
+}
+
+const Attempt* chosen(const RouteResult& r) {
+  return r.chosen < 0 ? nullptr : &r.attempts[static_cast<size_t>(r.chosen)];
+}
+
+bool is_given(const RouteResult& r) { return r.outcome != Outcome::kFailed && !r.withheld; }
+
+Json kv_json(const Attempt& a) {
+  return a.kv.empty() ? Json() : Json::parse(a.kv, nullptr, /*allow_exceptions=*/false);
+}
+
+Json usage_json(const RouteResult& r) {
+  size_t in = 0;
+  size_t out = 0;
+  for (const Attempt& a : r.attempts) {
+    in += a.prompt.size();
+    out += a.tokens.size();
+  }
+  return {{"input_tokens", in}, {"output_tokens", out}};
+}
+
+std::string active_isa() {
+  const auto kernels = active_kernels();
+  return kernels.ok() ? (*kernels)->name : "none";
+}
+
+}  // namespace
+
+std::string text_hash(std::string_view text) {
+  Sha256 sha;
+  sha.update(text);
+  return "sha256:" + sha.hex();
+}
+
+std::string tokens_hash(std::span<const int32_t> tokens) {
+  std::string bytes;
+  bytes.reserve(tokens.size() * 4);
+  for (const int32_t t : tokens) {
+    for (int shift = 0; shift < 32; shift += 8) bytes += static_cast<char>(static_cast<uint32_t>(t) >> shift & 0xff);
+  }
+  return text_hash(bytes);
+}
+
+Json attempt_json(const Attempt& a) {
+  Json json = {{"purpose", a.purpose}, {"alias", a.alias}};
+  if (a.model != nullptr) {
+    json["model"] = a.model->name();
+    json["model_digest"] = a.model->digest();
+    json["tokenizer_fp"] = a.model->tokenizer_fingerprint();
+  }
+  json["evidence"] = a.n_evidence;
+  json["temperature"] = a.temperature;
+  json["seed"] = a.seed;
+  json["request"] = a.request;
+  json["prompt_version"] = kPromptVersion;
+  json["prompt_tokens"] = a.prompt.size();
+  json["prompt_hash"] = tokens_hash(a.prompt);
+  json["tokens"] = a.tokens;
+  json["finish_reason"] = a.aborted ? "aborted" : a.error.empty() ? finish_reason_name(a.finish) : "error";
+  if (!a.error.empty()) json["error"] = a.error;
+  json["logits_hash"] = a.logits_hash;
+  Json features = Json::object();
+  for (size_t i = 0; i < a.features.size(); ++i) features[all_features()[i]->name] = a.features[i];
+  json["features"] = std::move(features);
+  json["p"] = number(a.p);
+  json["p_deep"] = number(a.p_deep);
+  json["threshold"] = number(a.threshold);
+  json["accepts_nothing"] = a.threshold && std::isinf(*a.threshold);
+  json["calibrator_id"] = a.calibration == nullptr ? Json() : Json(a.calibration->id);
+  json["checks"] = checks_json(a);
+  json["agreement"] = number(a.agreement);
+  json["verifier"] = a.verifier;
+  json["p_true"] = number(a.p_true);
+  json["action"] = a.action;
+  json["reason"] = a.reason;
+  json["cpu_s"] = a.cpu_s;
+  json["wall_s"] = a.wall_s;
+  json["kv"] = kv_json(a);
+  return json;
+}
+
+Json response_json(const AskRequest& request, const RouteResult& r) {
+  const Attempt* a = chosen(r);
+  Json json = {{"outcome", outcome_name(r.outcome)}};
+  json["answer"] = a != nullptr && is_given(r) ? Json(a->text) : r.outcome == Outcome::kNotFound ? Json("") : Json();
+  json["withheld"] = r.withheld;
+  json["reason"] = r.reason;
+  json["task"] = r.task;
+  json["model"] = a == nullptr || a->model == nullptr ? Json() : Json(a->model->name());
+  json["alias"] = a == nullptr ? Json() : Json(a->alias);
+  json["confidence"] = a == nullptr ? Json() : number(a->p);
+  json["threshold"] = a == nullptr ? Json() : number(a->threshold);
+  json["citations"] = citations_json(r);
+  json["evidence"] = evidence_json(r);
+  json["path"] = steps_json(r);
+  json["attempts"] = attempts_json(r);
+  json["usage"] = usage_json(r);
+  json["seed"] = request.seed;
+  json["cpu_s"] = r.cpu_s;
+  json["wall_s"] = r.wall_s;
+  json["retrieval_s"] = r.retrieval_s;
+  json["overhead_s"] = r.overhead_s;
+  return json;
+}
+
+Record make_record(const AskRequest& request, const RouteResult& r, const std::string& policy) {
+  Record record;
+  const Attempt* a = chosen(r);
+  const std::string model = a == nullptr || a->model == nullptr ? "" : a->model->name();
+  Json documents = Json::array();
+  for (const Evidence& e : r.evidence) documents.push_back({{"id", e.id}});
+  const Json usage = usage_json(r);
+  record.json = {
+      {"model", model},
+      {"outcome", outcome_name(r.outcome)},
+      {"gen_ai.operation.name", "chat"},
+      {"gen_ai.provider.name", "kedge"},
+      {"gen_ai.request.model", request.model},
+      {"gen_ai.request.temperature", request.temperature},
+      {"gen_ai.request.seed", request.seed},
+      {"gen_ai.request.max_tokens", request.max_tokens},
+      {"gen_ai.response.model", model},
+      {"gen_ai.response.finish_reasons", Json::array({a == nullptr ? "none" : finish_reason_name(a->finish)})},
+      {"gen_ai.usage.input_tokens", usage["input_tokens"]},
+      {"gen_ai.usage.output_tokens", usage["output_tokens"]},
+      {"gen_ai.retrieval.documents", documents},
+      {"gen_ai.data_source.id", r.evidence_index}};
+  if (!request.conversation.empty()) record.json["gen_ai.conversation.id"] = request.conversation;
+  record.json["kedge"] = {{"build", kedge_version()},
+                          {"isa", active_isa()},
+                          {"numerics", "exact"},
+                          {"policy", policy},
+                          {"task", r.task},
+                          {"reason", r.reason},
+                          {"chosen", r.chosen},
+                          {"path", steps_json(r)},
+                          {"attempts", attempts_json(r)},
+                          {"evidence", evidence_json(r)},
+                          {"citations", citations_json(r)},
+                          {"cpu_s", r.cpu_s},
+                          {"wall_s", r.wall_s}};
+  record.artifacts.push_back({.kind = "request", .bytes = request.json});
+  if (a != nullptr) record.artifacts.push_back({.kind = is_given(r) ? kResponseKind : "draft", .bytes = a->text});
+  for (const Evidence& e : r.evidence) {
+    record.artifacts.push_back(
+        {.kind = "evidence", .bytes = Json({{"id", e.id}, {"text", e.text}, {"source", e.source}}).dump()});
+  }
+  return record;
+}
+
+}  // namespace kedge

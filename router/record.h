@@ -1,0 +1,30 @@
+// An answer as JSON: what the caller gets, and what goes into the audit log. Names are those of OpenTelemetry's
+// generative-AI conventions (1.37, in development) where there is one, and begin with kedge otherwise; docs/router.md.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "router/audit/audit_log.h"
+#include "router/route.h"
+
+namespace kedge {
+
+// The answer for the caller. A withheld draft is not in it.
+Json response_json(const AskRequest& request, const RouteResult& result);
+
+struct Record {
+  Json json;
+  std::vector<AuditArtifact> artifacts;  // the request, the answer or the draft, the passages
+};
+// Everything that replay and an auditor need. `policy`: RouterConfig::sha256.
+Record make_record(const AskRequest& request, const RouteResult& result, const std::string& policy);
+
+// One attempt, with its features by name.
+Json attempt_json(const Attempt& attempt);
+
+// SHA-256 of token ids as little-endian 32-bit numbers: "sha256:...".
+std::string tokens_hash(std::span<const int32_t> tokens);
+std::string text_hash(std::string_view text);
+
+}  // namespace kedge

@@ -1,0 +1,433 @@
+#include "router/route.h"
+
+#include <algorithm>
+
+#include "router/feature.h"
+#include "router/prompt.h"
+#include "router/recompute.h"
+
+namespace kedge {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+// Mistakes of the caller, which no other model would mend.
+bool is_callers_fault(ErrorCode code) {
+  return code == ErrorCode::kInvalidArgument || code == ErrorCode::kUnsupported || code == ErrorCode::kCapacity;
+}
+
+class Route {
+ public:
+  Route(const AskRequest& request, const RouteTools& tools)
+      : request_(request),
+        tools_(tools),
+        policy_(tools.config->policy),
+        state_{.request = request, .policy = policy_},
+        n_threads_(tools.config->threads > 0 ? tools.config->threads : default_threads()) {}
+
+  Result<RouteResult> run() {
+    KEDGE_TRY(admit());
+    RuleDecision next = decide(RulePhase::kBefore, state_);
+    note("preroute", next.rule, next.decision.reason);
+    for (;;) {
+      switch (next.decision.action) {
+        case Action::kCommit:
+          return finish(Outcome::kAnswered, next.decision);
+        case Action::kAbstain:
+          return finish(Outcome::kLowConfidence, next.decision);
+        case Action::kFail:
+          return finish(Outcome::kFailed, next.decision);
+        case Action::kVerify:
+          KEDGE_TRY(verify());
+          break;
+        case Action::kGround:
+          KEDGE_TRY(retrieve());
+          if (state_.n_evidence == 0) return nothing_found();
+          [[fallthrough]];
+        default:
+          if (const std::string limit = exceeded(next.decision); !limit.empty()) return give_up(limit);
+          KEDGE_TRY(attempt(next.decision));
+      }
+      refresh();
+      next = decide(RulePhase::kAfter, state_);
+      if (!state_.attempts.empty()) {
+        state_.attempts.back().action = action_name(next.decision.action);
+        state_.attempts.back().reason = next.decision.reason;
+      }
+      note("score", next.rule, next.decision.reason);
+    }
+  }
+
+ private:
+  void note(std::string state, const RuleDef* rule, std::string detail) {
+    Step step{std::move(state), rule == nullptr ? "" : rule->name, std::move(detail)};
+    if (tools_.on_event) tools_.on_event({{"state", step.state}, {"rule", step.rule}, {"detail", step.detail}});
+    result_.steps.push_back(std::move(step));
+  }
+
+  Status admit() {
+    deadline_ = start_ + std::chrono::duration_cast<Clock::duration>(
+                             std::chrono::duration<double>(request_.deadline_s.value_or(policy_.deadline_s)));
+    if (request_.model != "auto" && !tools_.pool->has(request_.model)) {
+      return tools_.pool->get(request_.model).error();
+    }
+    result_.evidence = request_.evidence;
+    state_.n_evidence = result_.evidence.size();
+    KEDGE_ASSIGN(recomputed, recompute_checked());
+    state_.recomputed = std::move(recomputed);
+    state_.task = task_of(request_, !state_.recomputed.empty(), state_.n_evidence > 0);
+    if (request_.grounding != Grounding::kNever) {
+      const std::string& path = request_.index.empty() ? tools_.config->index : request_.index;
+      if (path.empty()) {
+        return Error{ErrorCode::kInvalidArgument,
+                     "grounding was asked for, but neither request nor pool names an index"};
+      }
+      KEDGE_ASSIGN(index, tools_.open_index(path));
+      index_ = std::move(index);
+      state_.has_index = true;
+    }
+    refresh();
+    note("admit", nullptr,
+         "task '" + state_.task + "'" +
+             (state_.n_evidence > 0 ? ", " + std::to_string(state_.n_evidence) + " passages" : ""));
+    return {};
+  }
+
+  std::span<const Evidence> passages_of(const Attempt& a) const {
+    return std::span(result_.evidence).first(a.n_evidence);
+  }
+
+  CheckInput check_input(std::string_view answer, std::span<const Evidence> evidence) const {
+    CheckInput input;
+    input.question = request_.question();
+    input.answer = answer;
+    input.evidence = evidence;
+    input.schema = request_.schema.is_null() ? nullptr : &request_.schema;
+    input.pattern = request_.pattern;
+    return input;
+  }
+
+  // A schema or pattern that is none is refused before any model is asked.
+  Result<std::string> recompute_checked() const {
+    KEDGE_TRY(check_answer(check_input("", request_.evidence)));
+    return recompute(request_.question()).value_or("");
+  }
+
+  // What changes between hops.
+  void refresh() {
+    state_.remaining_s = std::chrono::duration<double>(deadline_ - Clock::now()).count();
+    const bool free_choice = request_.model == "auto";
+    if (!free_choice) return;
+    state_.has_verifier = tools_.pool->has("verifier");
+    state_.has_deep = tools_.pool->has("deep") && tools_.pool->resolve("deep") != tools_.pool->resolve("fast");
+    if (auto fast = tools_.pool->loaded("fast")) {
+      state_.fast_open = fast->breaker().is_open();
+      state_.fast_cost = fast->cost().p95();
+    }
+    if (auto deep = tools_.pool->loaded("deep")) {
+      if (deep->breaker().is_open()) state_.has_deep = false;
+      state_.deep_cost = deep->cost().p95();
+    }
+  }
+
+  std::string exceeded(const Decision& next) const {
+    const int allowed = request_.max_attempts.value_or(policy_.max_attempts);
+    if (static_cast<int>(state_.attempts.size()) >= allowed)
+      return "all " + std::to_string(allowed) + " attempts are used";
+    if (state_.remaining_s <= 0) return "the deadline has passed";
+    const bool deep = next.model == "deep";
+    const double expected = deep ? state_.deep_cost.wall_s : state_.fast_cost.wall_s;
+    if (!state_.attempts.empty() && expected > state_.remaining_s) {
+      return "no time for another attempt before the deadline";
+    }
+    const double cap = policy_.cost_cap * state_.deep_cost.cpu_s;
+    if (!state_.attempts.empty() && cap > 0 && result_.cpu_s > cap) return "the CPU time allowed is used";
+    return {};
+  }
+
+  Result<RouteResult> give_up(const std::string& limit) {
+    note("limit", nullptr, limit);
+    const int best = state_.best_accepted();
+    if (best >= 0) return finish(Outcome::kAnswered, {Action::kCommit, "", limit, best});
+    const bool any = std::any_of(state_.attempts.begin(), state_.attempts.end(), [](auto& a) { return a.answered(); });
+    return finish(any ? Outcome::kLowConfidence : Outcome::kFailed, {Action::kAbstain, "", limit});
+  }
+
+  Status retrieve() {
+    const auto start = Clock::now();
+    KEDGE_ASSIGN(hits, index_->search(request_.question(), policy_.passages));
+    state_.has_index = false;
+    result_.evidence_index = index_->sha256();
+    double best = 0;
+    for (const Hit& hit : hits) best = std::max(best, hit.bm25_score);
+    for (const Hit& hit : hits) {
+      if (hit.bm25_score < policy_.passage_share * best) continue;
+      result_.evidence.push_back({.id = hit.id, .text = hit.text, .source = hit.source});
+    }
+    state_.n_evidence = result_.evidence.size();
+    state_.task = task_of(request_, !state_.recomputed.empty(), state_.n_evidence > 0);
+    result_.retrieval_s += seconds_since(start);
+    std::string ids;
+    for (const Evidence& e : result_.evidence) ids += (ids.empty() ? "" : ", ") + e.id;
+    note("retrieve", nullptr, std::to_string(state_.n_evidence) + " passages: " + ids);
+    return {};
+  }
+
+  Result<RouteResult> nothing_found() {
+    result_.reason = "no passage of the index shares a word with the question";
+    note("not_found", nullptr, result_.reason);
+    return close(Outcome::kNotFound);
+  }
+
+  Status attempt(const Decision& decision) {
+    Attempt a;
+    a.purpose = action_name(decision.action);
+    a.alias = decision.model.empty() ? state_.last().alias : decision.model;
+    a.temperature = request_.temperature;
+    if (decision.action == Action::kConservative) a.temperature = 0;
+    a.seed = request_.seed;
+    a.request = state_.attempts.size();
+    a.n_evidence = state_.n_evidence;
+    auto model = tools_.pool->get(a.alias);
+    if (!model.ok()) return failed_to_load(std::move(a), model.error());
+    a.model = *model;
+    a.calibration = a.model->calibration(state_.task);
+    set_threshold(a);
+    if (decision.action == Action::kSample) return sample(std::move(a));
+    KEDGE_TRY(generate(a));
+    note(a.purpose, nullptr, describe(a));
+    state_.attempts.push_back(std::move(a));
+    return {};
+  }
+
+  static std::string describe(const Attempt& a) {
+    if (!a.error.empty()) return a.alias + ": " + a.error;
+    return a.alias + " (" + a.model->name() + "): " + a.text + (a.aborted ? " ..." : "");
+  }
+
+  Status failed_to_load(Attempt a, const Error& error) {
+    if (request_.model != "auto") return error;
+    a.error = error.message;
+    note(a.purpose, nullptr, a.alias + ": " + error.message);
+    state_.attempts.push_back(std::move(a));
+    state_.has_deep = state_.has_deep && state_.last().alias != "deep";
+    return {};
+  }
+
+  void set_threshold(Attempt& a) const {
+    if (a.calibration == nullptr) return;
+    const RiskThreshold* t = a.calibration->threshold(policy_.alpha);
+    const double floor = request_.min_confidence.value_or(policy_.min_confidence);
+    if (t != nullptr) a.threshold = std::max(t->tau, floor);
+    if (t == nullptr && floor > 0) a.threshold = floor;
+  }
+
+  // Generates, checks and scores.
+  Status generate(Attempt& a) {
+    KEDGE_ASSIGN(prompt, build_prompt(*a.model->model(), request_, passages_of(a)));
+    a.prompt = std::move(prompt.tokens);
+    AttemptRun run{.n_threads = n_threads_,
+                   .max_tokens = request_.max_tokens,
+                   .deadline = deadline_,
+                   .cancel = tools_.cancel,
+                   .hopeful = {}};
+    const bool could_go_on =
+        policy_.abort_after > 0 && state_.may_escalate() && a.alias != "deep" && a.threshold && a.temperature == 0;
+    if (could_go_on) run.hopeful = [&](const TraceCollector& trace) { return is_hopeful(a, trace); };
+    if (!a.model->breaker().admit()) {
+      a.error = "the breaker of model '" + a.model->name() + "' is open: it failed too often lately";
+      return {};
+    }
+    const AttemptOutcome outcome = run_attempt(a, prompt.segments, run);
+    model_s_ += a.wall_s;
+    result_.cpu_s += a.cpu_s;
+    a.model->breaker().record(!outcome.failure || is_callers_fault(*outcome.failure) ||
+                              *outcome.failure == ErrorCode::kCancelled);
+    if (outcome.failure) {
+      result_.failure = outcome.failure;
+      if (is_callers_fault(*outcome.failure)) return Error{*outcome.failure, a.error};
+      if (tools_.cancel != nullptr && tools_.cancel->load()) return Error{ErrorCode::kCancelled, "cancelled"};
+      return {};
+    }
+    a.model->cost().add(a.wall_s, a.cpu_s);
+    return score(a, outcome.stats);
+  }
+
+  AnswerTrace trace_of(const Attempt& a, std::span<const TokenStats> stats) const {
+    const Tokenizer& tokenizer = a.model->model()->tokenizer();
+    size_t n_value = 0;
+    while (n_value < stats.size() && !tokenizer.is_control(stats[n_value].token)) ++n_value;
+    return {.tokens = stats,
+            .n_value = std::max(n_value, std::min<size_t>(1, stats.size())),
+            .question = request_.question(),
+            .answer = a.text,
+            .n_prompt = a.prompt.size(),
+            .n_evidence = a.n_evidence,
+            .checks_passed = count(a, Verdict::kPass),
+            .checks_failed = count(a, Verdict::kFail)};
+  }
+  static size_t count(const Attempt& a, Verdict verdict) {
+    return static_cast<size_t>(
+        std::count_if(a.checks.begin(), a.checks.end(), [&](const CheckResult& c) { return c.verdict == verdict; }));
+  }
+
+  Status score(Attempt& a, std::span<const TokenStats> stats) {
+    if (!a.aborted) {
+      KEDGE_ASSIGN(checks, check_answer(check_input(a.text, passages_of(a))));
+      a.checks = std::move(checks);
+    }
+    a.features = feature_values(trace_of(a, stats));
+    if (a.calibration == nullptr || a.aborted) return {};
+    KEDGE_ASSIGN(p, probability(a.calibration->confidence, a.features));
+    a.p = p;
+    if (a.calibration->deep) {
+      KEDGE_ASSIGN(p_deep, probability(*a.calibration->deep, a.features));
+      a.p_deep = p_deep;
+    }
+    return {};
+  }
+
+  static Result<double> probability(const Calibrator& calibrator, std::span<const double> features) {
+    std::vector<NamedFeature> named;
+    named.reserve(features.size());
+    for (size_t i = 0; i < features.size(); ++i) named.push_back({all_features()[i]->name, features[i]});
+    std::vector<double> values(calibrator.features.size());
+    KEDGE_TRY(calibrator.gather(named, values));
+    return calibrator.probability(values);
+  }
+
+  // Whether the answer could still reach its threshold if the model were certain of everything it has yet to say.
+  bool is_hopeful(const Attempt& a, const TraceCollector& trace) const {
+    const auto tokens = trace.tokens();
+    if (static_cast<int>(tokens.size()) < policy_.abort_after) return true;
+    constexpr TokenStats kCertain{.token = -1, .logprob = 0, .margin = 25, .entropy = 0, .top_mass = 1};
+    std::vector<TokenStats> stats(tokens.begin(), tokens.end());
+    for (const size_t more : {size_t{1}, size_t{4}, size_t{16}}) {
+      stats.resize(tokens.size());
+      stats.resize(tokens.size() + more, kCertain);
+      AnswerTrace best = trace_of(a, tokens);
+      best.tokens = stats;
+      if (best.n_value == tokens.size()) best.n_value = stats.size();
+      const auto p = probability(a.calibration->confidence, feature_values(best));
+      if (!p.ok() || *p >= *a.threshold) return true;
+    }
+    return false;
+  }
+
+  // Further answers at a temperature; how many agree says more than any one's logits.
+  Status sample(Attempt base) {
+    Attempt& asked = state_.attempts.back();
+    std::vector<std::string> samples;
+    for (int i = 0; i < policy_.samples; ++i) {
+      Attempt a = base;
+      a.n_evidence = asked.n_evidence;
+      a.temperature = policy_.sample_temperature;
+      a.request = state_.attempts.size() + static_cast<size_t>(i);
+      KEDGE_TRY(generate(a));
+      if (a.answered()) samples.push_back(a.text);
+    }
+    const auto same = std::count(samples.begin(), samples.end(), asked.text);
+    asked.agreement = samples.empty() ? 0 : static_cast<double>(same) / static_cast<double>(samples.size());
+    CheckInput input = check_input(asked.text, {});
+    input.samples = samples;
+    KEDGE_ASSIGN(checks, check_answer(input));
+    for (CheckResult& c : checks) {
+      if (c.name == "majority") asked.checks.push_back(std::move(c));
+    }
+    note("sample", nullptr, std::to_string(same) + " of " + std::to_string(samples.size()) + " draws say the same");
+    return {};
+  }
+
+  // A verifier that cannot be asked leaves the answer unverified; it never passes or fails one by breaking.
+  Status verify() {
+    Attempt& a = state_.attempts.back();
+    const double cpu = cpu_seconds(n_threads_);
+    const auto start = Clock::now();
+    const auto p = [&]() -> Result<double> {
+      KEDGE_ASSIGN(model, tools_.pool->get("verifier"));
+      const std::string proposed = a.text.substr(0, a.text.find("<|"));
+      KEDGE_ASSIGN(prompt, build_verifier_prompt(*model->model(), request_, passages_of(a), proposed));
+      if (!model->breaker().admit())
+        return Error{ErrorCode::kIo, "the breaker of model '" + model->name() + "' is open"};
+      auto answer = probability_of_yes(*model, prompt.tokens, n_threads_);
+      model->breaker().record(answer.ok());
+      return answer;
+    }();
+    result_.cpu_s += cpu_seconds(n_threads_) - cpu;
+    model_s_ += seconds_since(start);
+    if (p.ok()) {
+      a.p_true = *p;
+      a.verifier = *p >= 0.5 ? "supported" : "unsupported";
+      note("verify", nullptr, a.verifier + ", P(yes) = " + show_probability(*p));
+    } else {
+      a.verifier = "unverified: " + p.error().message;
+      note("verify", nullptr, a.verifier);
+    }
+    return {};
+  }
+
+  Result<RouteResult> finish(Outcome outcome, const Decision& decision) {
+    result_.reason = decision.reason;
+    result_.chosen = decision.attempt >= 0 ? decision.attempt : last_answered();
+    if (result_.chosen >= 0) {
+      const Attempt& a = state_.attempts[static_cast<size_t>(result_.chosen)];
+      if (outcome == Outcome::kAnswered && declines(a.text)) outcome = Outcome::kNotFound;
+      result_.citations = resolve_answer(request_.question(), a.text, passages_of(a));
+      a.model->breaker().record_confidence(outcome != Outcome::kLowConfidence);
+    }
+    note(outcome_name(outcome), nullptr, decision.reason);
+    return close(outcome);
+  }
+
+  int last_answered() const {
+    for (size_t i = state_.attempts.size(); i-- > 0;) {
+      if (state_.attempts[i].answered()) return static_cast<int>(i);
+    }
+    return -1;
+  }
+
+  Result<RouteResult> close(Outcome outcome) {
+    result_.outcome = outcome;
+    result_.withheld = outcome == Outcome::kLowConfidence && request_.abstain.value_or(policy_.abstain);
+    result_.task = state_.task;
+    result_.attempts = std::move(state_.attempts);
+    result_.wall_s = seconds_since(start_);
+    result_.overhead_s = result_.wall_s - model_s_ - result_.retrieval_s;
+    return std::move(result_);
+  }
+
+  const AskRequest& request_;
+  const RouteTools& tools_;
+  const RoutePolicy& policy_;
+  RouteState state_;
+  RouteResult result_;
+  std::shared_ptr<const RetrievalIndex> index_;
+  int n_threads_;
+  Clock::time_point start_ = Clock::now();
+  Clock::time_point deadline_;
+  double model_s_ = 0;
+};
+
+}  // namespace
+
+const char* outcome_name(Outcome outcome) {
+  switch (outcome) {
+    case Outcome::kAnswered:
+      return "answered";
+    case Outcome::kNotFound:
+      return "not_found";
+    case Outcome::kLowConfidence:
+      return "low_confidence";
+    case Outcome::kFailed:
+      return "failed";
+  }
+  return "unknown";
+}
+
+Result<RouteResult> run_route(const AskRequest& request, const RouteTools& tools) {
+  return Route(request, tools).run();
+}
+
+}  // namespace kedge

@@ -1,0 +1,24 @@
+#include "router/rule.h"
+
+namespace kedge::rules {
+namespace {
+
+std::optional<Decision> decide(const RouteState& s) {
+  const Attempt& a = s.last();
+  std::string why = "nothing is left to try";
+  if (a.failed_check()) {
+    why = "a check failed and " + why;
+  } else if (a.p && a.threshold) {
+    why = "p = " + show_probability(*a.p) + " is below the threshold " + show_probability(*a.threshold) + " and " + why;
+  } else if (!a.p) {
+    why = "there is no calibrator to say how sure the answer is";
+  }
+  return Decision{Action::kAbstain, "", why};
+}
+
+}  // namespace
+
+extern constinit const RuleDef abstain;
+constinit const RuleDef abstain = {"abstain", "nothing is left to try", RulePhase::kAfter, 90, decide};
+
+}  // namespace kedge::rules

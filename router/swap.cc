@@ -1,0 +1,190 @@
+#include "router/swap.h"
+
+#include <cmath>
+#include <filesystem>
+
+#include "router/json_object.h"
+#include "router/prompt.h"
+
+namespace kedge {
+namespace {
+
+Result<std::vector<GoldenLogits>> read_golden(const Json& list) {
+  std::vector<GoldenLogits> golden;
+  if (!list.is_array()) return Error{ErrorCode::kInvalidArgument, "swap.golden is not a list"};
+  for (const Json& item : list) {
+    const std::string name = "swap.golden[" + std::to_string(golden.size()) + "]";
+    KEDGE_ASSIGN(o, JsonObject::of(item, name));
+    GoldenLogits g;
+    KEDGE_TRY(o.integer("n_tokens", g.n_tokens, 1, 4096));
+    KEDGE_TRY(o.text("logits_hash", g.logits_hash));
+    const Json* prompt = o.find("prompt");
+    if (prompt == nullptr || !prompt->is_array()) return o.wrong("prompt", "is not a list of token ids");
+    for (const Json& id : *prompt) {
+      if (!id.is_number_integer()) return o.wrong("prompt", "is not a list of token ids");
+      g.prompt.push_back(id.get<int32_t>());
+    }
+    KEDGE_TRY(o.finish());
+    golden.push_back(std::move(g));
+  }
+  return golden;
+}
+
+Status check_golden(const std::shared_ptr<LoadedModel>& model, std::span<const GoldenLogits> golden) {
+  for (size_t i = 0; i < golden.size(); ++i) {
+    Attempt a;
+    a.model = model;
+    a.prompt = golden[i].prompt;
+    const AttemptOutcome outcome = run_attempt(a, {},
+                                               {.n_threads = 1,
+                                                .max_tokens = golden[i].n_tokens,
+                                                .deadline = std::chrono::steady_clock::time_point::max(),
+                                                .cancel = nullptr,
+                                                .hopeful = {}});
+    if (outcome.failure) return Error{*outcome.failure, "golden logits " + std::to_string(i) + ": " + a.error};
+    if (a.logits_hash != golden[i].logits_hash) {
+      return Error{ErrorCode::kCorrupt, "golden logits " + std::to_string(i) + " of " + model->spec().path + ": " +
+                                            a.logits_hash + " instead of " + golden[i].logits_hash};
+    }
+  }
+  return {};
+}
+
+Status check_contract(const EmbeddingContract& now, const EmbeddingContract& then) {
+  const auto differ = [](const char* what, const std::string& a, const std::string& b) {
+    return Error{ErrorCode::kInvalidArgument, std::string("the swap would break the ") + what + " contract: " + a +
+                                                  " now, " + b +
+                                                  " then. \"retokenise\": true says that nothing kept depends on it"};
+  };
+  if (now.tokenizer != then.tokenizer) return differ("tokenizer", now.tokenizer, then.tokenizer);
+  if (now.embeddings != then.embeddings) return differ("embedding", now.embeddings, then.embeddings);
+  return {};
+}
+
+}  // namespace
+
+Result<SwapRequest> parse_swap_request(std::string_view text) {
+  KEDGE_ASSIGN(json, parse_json(text, "swap"));
+  KEDGE_ASSIGN(o, JsonObject::of(json, "swap"));
+  SwapRequest r;
+  KEDGE_TRY(o.text("alias", r.alias));
+  KEDGE_TRY(o.text("path", r.path));
+  KEDGE_TRY(o.flag("rollback", r.rollback));
+  KEDGE_TRY(o.flag("retokenise", r.retokenise));
+  if (const Json* golden = o.find("golden")) {
+    KEDGE_ASSIGN(list, read_golden(*golden));
+    r.golden = std::move(list);
+  }
+  KEDGE_TRY(o.number("shadow_share", r.shadow_share, 0, 1));
+  KEDGE_TRY(o.integer("shadow_count", r.shadow_count, 1, 1 << 20));
+  KEDGE_TRY(o.number("shadow_agreement", r.shadow_agreement, 0, 1));
+  KEDGE_TRY(o.finish());
+  if (r.alias.empty()) return o.wrong("alias", "is missing");
+  if (r.path.empty() != r.rollback) return o.wrong("path", "and rollback: exactly one of them has to be given");
+  return r;
+}
+
+Result<Json> Swaps::begin(const SwapRequest& request, const RouterConfig& config) {
+  if (request.rollback) return roll_back(request, config);
+  KEDGE_ASSIGN(old, pool_->get(request.alias));
+  ModelSpec spec = old->spec();
+  spec.path = request.path;
+  const std::string name = std::filesystem::path(request.path).stem().string();
+  KEDGE_ASSIGN(fresh, pool_->load_beside(name == old->name() ? name + "-new" : name, spec));
+  if (!request.retokenise) {
+    KEDGE_ASSIGN(now, old->contract());
+    KEDGE_ASSIGN(then, fresh->contract());
+    KEDGE_TRY(check_contract(now, then));
+  }
+  KEDGE_TRY(check_golden(fresh, request.golden));
+  const std::lock_guard lock(mutex_);
+  if (request.shadow_share <= 0) return take_over(request.alias, std::move(fresh));
+  Json event = {{"event", "shadow"}, {"alias", request.alias}, {"model", fresh->name()}, {"digest", fresh->digest()}};
+  shadows_[request.alias] = {.request = request, .model = std::move(fresh)};
+  log(event);
+  return event;
+}
+
+Json Swaps::take_over(const std::string& alias, std::shared_ptr<LoadedModel> model) {
+  Json event = {{"event", "swapped"}, {"alias", alias}, {"model", model->name()}, {"digest", model->digest()}};
+  const std::string before = pool_->repoint(alias, std::move(model));
+  previous_[alias] = before;
+  event["before"] = before;
+  log(event);
+  return event;
+}
+
+Result<Json> Swaps::roll_back(const SwapRequest& request, const RouterConfig&) {
+  const std::lock_guard lock(mutex_);
+  if (shadows_.erase(request.alias) > 0) {
+    Json event = {{"event", "shadow_cancelled"}, {"alias", request.alias}};
+    log(event);
+    return event;
+  }
+  const auto found = previous_.find(request.alias);
+  if (found == previous_.end()) {
+    return Error{ErrorCode::kInvalidArgument,
+                 "alias '" + request.alias + "' was not swapped: there is nothing to roll back to"};
+  }
+  KEDGE_ASSIGN(old, pool_->get(found->second));
+  Json event = take_over(request.alias, std::move(old));
+  event["event"] = "rolled_back";
+  return event;
+}
+
+void Swaps::observe(const AskRequest& request, const RouteResult& result, const RouterConfig& config) {
+  for (const Attempt& given : result.attempts) {
+    if (!given.answered() || given.temperature > 0) continue;
+    std::shared_ptr<LoadedModel> shadow;
+    {
+      const std::lock_guard lock(mutex_);
+      const auto found = shadows_.find(given.alias);
+      if (found == shadows_.end()) continue;
+      Shadow& s = found->second;
+      // Evenly: the k-th question is answered when k * share passes a whole number.
+      const auto before = std::floor(static_cast<double>(s.seen) * s.request.shadow_share);
+      ++s.seen;
+      if (std::floor(static_cast<double>(s.seen) * s.request.shadow_share) == before) continue;
+      shadow = s.model;
+    }
+    Attempt a;
+    a.model = shadow;
+    auto prompt = build_prompt(*shadow->model(), request, std::span(result.evidence).first(given.n_evidence));
+    if (prompt.ok()) a.prompt = std::move(prompt->tokens);
+    const int n_threads = config.threads > 0 ? config.threads : default_threads();
+    const AttemptOutcome outcome = run_attempt(a, {},
+                                               {.n_threads = n_threads,
+                                                .max_tokens = request.max_tokens,
+                                                .deadline = std::chrono::steady_clock::time_point::max(),
+                                                .cancel = nullptr,
+                                                .hopeful = {}});
+    const std::lock_guard lock(mutex_);
+    const auto found = shadows_.find(given.alias);
+    if (found == shadows_.end() || found->second.model != shadow) continue;
+    Shadow& s = found->second;
+    ++s.answered;
+    if (!outcome.failure && a.text == given.text) ++s.agreed;
+    if (s.answered < s.request.shadow_count) continue;
+    const double share = static_cast<double>(s.agreed) / s.answered;
+    Json end = {{"event", "shadow_refused"}, {"alias", given.alias}, {"model", shadow->name()}, {"agreement", share}};
+    if (share >= s.request.shadow_agreement) end = take_over(given.alias, shadow);
+    end["agreement"] = share;
+    if (end["event"] == "shadow_refused") log(end);
+    shadows_.erase(found);
+  }
+}
+
+Json Swaps::state() const {
+  const std::lock_guard lock(mutex_);
+  Json shadows = Json::array();
+  for (const auto& [alias, s] : shadows_) {
+    shadows.push_back({{"alias", alias},
+                       {"model", s.model->name()},
+                       {"seen", s.seen},
+                       {"answered", s.answered},
+                       {"agreed", s.agreed}});
+  }
+  return {{"shadows", shadows}, {"history", history_}};
+}
+
+}  // namespace kedge

@@ -1,0 +1,245 @@
+// kedge ask: a question to the pool, and why the answer is what it is. kedge replay: an answer once more, bit by bit.
+#include <cstdio>
+
+#include "tools/pool_flags.h"
+
+namespace kedge::tools {
+
+namespace {
+
+constexpr int kExitNoAnswer = 3;
+constexpr const char* kDefaultLog = "kedge-audit.db";
+
+struct AskFlags {
+  PoolFlags pool;
+  std::string question;
+  std::string system;
+  std::string model = "auto";
+  std::string ground;
+  std::string schema;
+  std::string pattern;
+  std::string conversation;
+  std::string audit = kDefaultLog;
+  double min_confidence = -1;
+  double deadline = -1;
+  double temperature = 0;
+  int max_tokens = 512;
+  int64_t seed = 0;
+  bool no_audit = false;
+  bool draft = false;
+  bool explain = false;
+  bool compare = false;
+  bool json = false;
+};
+
+Json request_of(const AskFlags& f) {
+  const std::string question = f.question == "-" ? read_text("-") : f.question;
+  Json request = {{"model", f.model}, {"temperature", f.temperature}, {"seed", f.seed}, {"max_tokens", f.max_tokens}};
+  Json messages = Json::array();
+  if (!f.system.empty()) messages.push_back({{"role", "system"}, {"content", f.system}});
+  messages.push_back({{"role", "user"}, {"content", question}});
+  request["messages"] = std::move(messages);
+  if (!f.ground.empty()) request["index"] = f.ground;
+  if (f.min_confidence >= 0) request["min_confidence"] = f.min_confidence;
+  if (f.deadline >= 0) request["deadline_s"] = f.deadline;
+  if (f.draft) request["abstain"] = false;
+  if (!f.schema.empty()) request["schema"] = Json::parse(read_text(f.schema), nullptr, /*allow_exceptions=*/false);
+  if (request.contains("schema") && request["schema"].is_discarded()) throw Failure(f.schema + " is not JSON");
+  if (!f.pattern.empty()) request["pattern"] = f.pattern;
+  if (!f.conversation.empty()) request["conversation"] = f.conversation;
+  if (f.compare) request["compare"] = true;
+  return request;
+}
+
+std::string number_or(const Json& value, const char* otherwise) {
+  return value.is_number() ? format("%.3f", value.get<double>()) : otherwise;
+}
+
+// "value<|ref|>[ID] "quote"" as people write it.
+std::string readable(const std::string& answer) {
+  const size_t cut = answer.find("<|ref|>");
+  std::string value = answer.substr(0, cut);
+  while (!value.empty() && value.back() == ' ') value.pop_back();
+  return value;
+}
+
+void print_citations(const Json& answer) {
+  for (const Json& c : answer["citations"]) {
+    if (c["resolved_by"] == "none") {
+      print(format("  cited [%s], which stands in none of the passages\n", c["written_id"].get<std::string>().c_str()));
+      continue;
+    }
+    const std::string sentence = c.value("sentence", "");
+    print("  [" + c["id"].get<std::string>() + "] " + sentence +
+          (c["id_agrees"].get<bool>() ? "" : "  (the model wrote [" + c["written_id"].get<std::string>() + "])") +
+          "\n");
+  }
+}
+
+void print_path(const Json& answer) {
+  print("\n");
+  for (const Json& step : answer["path"]) {
+    const auto rule = step["rule"].get<std::string>();
+    print(format("  %-14s %-16s ", step["state"].get<std::string>().c_str(), rule.c_str()) +
+          step["detail"].get<std::string>() + "\n");
+  }
+  print("\n");
+  int number = 0;
+  for (const Json& a : answer["attempts"]) {
+    print(format("  attempt %d: %s, %s %s\n", ++number, a["purpose"].get<std::string>().c_str(),
+                 a.value("model", "?").c_str(), a.value("model_digest", "").substr(0, 19).c_str()));
+    const Json& f = a["features"];
+    if (!f.empty()) {
+      print(format("    lowest log-probability %.3f, mean %.3f, smallest margin %.2f, largest entropy %.2f nats\n",
+                   f["min_logprob"].get<double>(), f["mean_logprob"].get<double>(), f["min_margin"].get<double>(),
+                   f["max_entropy"].get<double>()));
+    }
+    print("    p " + number_or(a["p"], "unknown") + ", threshold " +
+          (a["accepts_nothing"].get<bool>() ? "none can be met" : number_or(a["threshold"], "none")) +
+          (a["p_deep"].is_number() ? ", the deep model's chance " + number_or(a["p_deep"], "") : "") +
+          format("; %.1f ms of CPU\n", 1e3 * a["cpu_s"].get<double>()));
+    for (const Json& c : a["checks"]) {
+      print("    " + c["name"].get<std::string>() + ": " + c["verdict"].get<std::string>() + " (" +
+            c["explanation"].get<std::string>() + ")\n");
+    }
+    if (!a["verifier"].get<std::string>().empty()) print("    verifier: " + a["verifier"].get<std::string>() + "\n");
+    print("    then " + a["action"].get<std::string>() + ": " + a["reason"].get<std::string>() + "\n");
+  }
+}
+
+void print_answer(const Json& answer, bool explain) {
+  const std::string outcome = answer["outcome"];
+  if (outcome == "low_confidence" && !answer["withheld"].get<bool>()) print("low confidence: ");
+  if (answer["answer"].is_string() && answer["answer"] != "") {
+    print(readable(answer["answer"].get<std::string>()) + "\n");
+  } else {
+    print(outcome + ": " + answer["reason"].get<std::string>() + "\n");
+  }
+  print_citations(answer);
+  if (explain) print_path(answer);
+  std::string foot = answer["model"].is_string() ? answer["model"].get<std::string>() : "no model";
+  foot += ", p " + number_or(answer["confidence"], "unknown");
+  if (answer["attempts"].size() > 1) foot += format(", %zu attempts", answer["attempts"].size());
+  foot += format("; %.0f ms", 1e3 * answer["wall_s"].get<double>());
+  if (answer.contains("record")) {
+    foot += format("; record %lld in ", static_cast<long long>(answer["record"]["seq"].get<int64_t>())) +
+            answer["record"]["db"].get<std::string>();
+  }
+  print("(" + foot + ")\n");
+}
+
+void print_comparison(const Json& c) {
+  print(format("%-8s %-8s %-14s %7s %10s  %s\n", "", "model", "outcome", "p", "CPU ms", "answer"));
+  for (const char* who : {"fast", "deep", "routed"}) {
+    const Json& a = c[who];
+    print(format("%-8s %-8s %-14s %7s %10.1f  ", who,
+                 a["model"].is_string() ? a["model"].get<std::string>().c_str() : "-",
+                 a["outcome"].get<std::string>().c_str(), number_or(a["confidence"], "-").c_str(),
+                 1e3 * a["cpu_s"].get<double>()) +
+          (a["answer"].is_string() ? readable(a["answer"].get<std::string>()) : "(withheld)") + "\n");
+  }
+  print(format("fast and deep %s; CPU against deep alone: fast %.2f, routed %.2f\n",
+               c["same_answer"].get<bool>() ? "agree" : "differ", c["cpu_ratio"]["fast"].get<double>(),
+               c["cpu_ratio"]["routed"].get<double>()));
+}
+
+void ask(const AskFlags& f) {
+  const Json request = request_of(f);
+  Json overrides = Json::object();
+  if (f.no_audit) {
+    overrides["audit"] = "";
+  } else if (!f.audit.empty()) {
+    overrides["audit"] = f.audit;
+  }
+  api::Router router = f.pool.open(overrides);
+  const Json answer = Json::parse(need(router.ask(request.dump())));
+  if (f.json) {
+    print_json(answer);
+  } else if (f.compare) {
+    print_comparison(answer);
+  } else {
+    print_answer(answer, f.explain);
+  }
+  check_output();
+  if (f.compare) return;
+  if (answer["outcome"] == "failed") throw Failure("", kExitFailure);
+  if (answer["outcome"] != "answered") throw Failure("", kExitNoAnswer);
+}
+
+void add_how(CLI::App* c, AskFlags& f) {
+  c->add_option("-m,--model", f.model, "Ask this model of the pool and no other: fast, deep, or its name")
+      ->type_name("NAME")
+      ->capture_default_str();
+  c->add_option("--min-confidence", f.min_confidence, "Withhold answers less likely to be right than this")
+      ->type_name("P")
+      ->check(in_range(0, 1));
+  c->add_option("--deadline", f.deadline, "Seconds the answer may take")->type_name("S")->check(in_range(0, 86400));
+  c->add_option("--ground", f.ground, "Answer from the passages of this index (kedge index build)")->type_name("INDEX");
+  c->add_option("--schema", f.schema, "JSON schema the answer has to obey")->type_name("FILE");
+  c->add_option("--pattern", f.pattern, "Regular expression the whole answer has to match")->type_name("REGEX");
+  c->add_option("--system", f.system, "System message")->type_name("TEXT");
+  c->add_option("--temp", f.temperature, "Temperature of the first answer; weak answers are asked for again at 0")
+      ->check(in_range(0, 100))
+      ->capture_default_str();
+  c->add_option("--seed", f.seed, "Of chance")->check(in_range(0, 9007199254740992.0))->capture_default_str();
+  c->add_option("-n,--max-tokens", f.max_tokens, "Longest answer")->check(in_range(1, 1 << 24))->capture_default_str();
+  c->add_flag("--draft", f.draft, "Give weak answers instead of withholding them");
+}
+
+}  // namespace
+
+void add_ask(CLI::App& app) {
+  auto f = std::make_shared<AskFlags>();
+  CLI::App* c = app.add_subcommand("ask", "Ask the pool: fast model first, checked, grounded, recorded");
+  c->add_option("question", f->question, "The question; - reads standard input")->required();
+  f->pool.add_to(c);
+  add_how(c, *f);
+  c->add_option("--audit", f->audit, "Database of records")->type_name("FILE")->capture_default_str();
+  c->add_flag("--no-audit", f->no_audit, "Keep no record");
+  c->add_option("--conversation", f->conversation, "An id of yours, for the record")->type_name("ID");
+  c->add_flag("--explain", f->explain, "Print every step and what it was decided on");
+  c->add_flag("--compare", f->compare, "Ask the fast and the deep model as well, and compare");
+  c->add_flag("--json", f->json, "Print everything as JSON");
+  c->footer(
+      "Ends with 0 when there is an answer, 3 when it is withheld or not in the sources, 1 when no model answered.\n"
+      "Examples:\n"
+      "  kedge ask \"What is 417 + 268?\" --explain\n"
+      "  kedge index build -o docs.kidx docs/ && kedge ask \"What is a page?\" --ground docs.kidx\n"
+      "  kedge audit show last && kedge replay last");
+  c->callback([f] { ask(*f); });
+}
+
+void add_replay(CLI::App& app) {
+  struct Flags {
+    PoolFlags pool;
+    std::string id;
+    std::string audit = kDefaultLog;
+    bool json = false;
+  };
+  auto f = std::make_shared<Flags>();
+  CLI::App* c = app.add_subcommand("replay", "Generate a recorded answer again and compare bits");
+  c->add_option("record", f->id, "Its id, its number, or last")->required();
+  f->pool.add_to(c);
+  c->add_option("--audit", f->audit, "Database of records")->type_name("FILE")->capture_default_str();
+  c->add_flag("--json", f->json, "Print everything as JSON");
+  c->footer("Ends with 1 when a bit differs. The models are found by their digests.");
+  c->callback([f] {
+    api::Router router = f->pool.open({{"audit", f->audit}});
+    const Json result = Json::parse(need(router.replay(f->id)));
+    if (f->json) {
+      print_json(result);
+    } else {
+      for (const Json& a : result["attempts"]) {
+        print(format("%s: tokens %s, logits %s (%s)\n", a["model"].get<std::string>().c_str(),
+                     a["tokens_same"].get<bool>() ? "same" : "DIFFER", a["logits_same"].get<bool>() ? "same" : "DIFFER",
+                     a["logits_hash"].get<std::string>().c_str()));
+      }
+      print(format("record %lld: %s\n", static_cast<long long>(result["seq"].get<int64_t>()),
+                   result["same"].get<bool>() ? "same bits" : "NOT the same"));
+    }
+    check_output();
+    if (!result["same"].get<bool>()) throw Failure("", kExitFailure);
+  });
+}
+
+}  // namespace kedge::tools

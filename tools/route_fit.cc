@@ -1,0 +1,175 @@
+#include "tools/route_fit.h"
+
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <set>
+
+#include "tools/progress.h"
+
+namespace kedge::tools {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+// Where nothing but the model's own certainty should decide, the verdicts of checks are no feature: they decide by
+// themselves (rules proven, escalate).
+bool is_feature_of(const std::string& feature, const std::string& task) {
+  return task == "sources" || feature.rfind("checks_", 0) != 0;
+}
+
+Json features_of(const RouteRun& run) {
+  Json features = Json::object();
+  const std::string task = run.answer["task"];
+  for (const auto& [name, value] : run.answer["attempts"][0]["features"].items()) {
+    if (is_feature_of(name, task)) features[name] = value;
+  }
+  return features;
+}
+
+Json observation(const RouteRun& run, const RouteRun* deep, const std::string& suffix) {
+  Json o = {{"id", run.row->id + suffix},
+            {"task", run.answer["task"]},
+            {"features", features_of(run)},
+            {"correct", run.right},
+            {"cpu_s", run.cpu_s}};
+  if (deep != nullptr) o["deep"] = {{"correct", deep->right}, {"cpu_s", deep->cpu_s}};
+  return o;
+}
+
+void add_observations(const std::vector<RouteRun>& runs, const std::vector<RouteRun>* deep, const std::string& suffix,
+                      std::map<std::string, Json>& by_task) {
+  for (size_t i = 0; i < runs.size(); ++i) {
+    if (runs[i].answer["attempts"].empty()) continue;  // nothing retrieved
+    const RouteRun* d = deep == nullptr || deep->empty() ? nullptr : &(*deep)[i];
+    Json& list = by_task[runs[i].answer["task"].get<std::string>()];
+    if (list.is_null()) list = Json::array();
+    list.push_back(observation(runs[i], d, suffix));
+  }
+}
+
+Json model_of(const std::vector<RouteRun>& runs) {
+  for (const RouteRun& r : runs) {
+    for (const Json& a : r.answer["attempts"]) {
+      if (a.contains("model_digest")) {
+        return {{"name", a["model"]},
+                {"digest", a["model_digest"]},
+                {"tokenizer_fp", a["tokenizer_fp"]},
+                {"prompt_version", a["prompt_version"]}};
+      }
+    }
+  }
+  throw Failure("no answer to calibrate on");
+}
+
+}  // namespace
+
+CorpusIndex::CorpusIndex(const std::string& folder, const std::string& model_path,
+                         const std::vector<std::string>& without) {
+  const fs::path corpus = fs::path(folder) / "facts_corpus.jsonl";
+  if (!fs::exists(corpus)) return;
+  std::string pattern = (fs::temp_directory_path() / "kedge-route-XXXXXX").string();
+  if (mkdtemp(pattern.data()) == nullptr) throw Failure(pattern + ": cannot make a temporary folder");
+  folder_ = pattern;
+  const std::set<std::string> left_out(without.begin(), without.end());
+  const std::string documents = folder_ + "/corpus.jsonl";
+  {
+    std::ifstream in(corpus);
+    std::ofstream out(documents);
+    for (std::string line; std::getline(in, line);) {
+      const Json row = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+      if (!row.is_object()) throw Failure(corpus.string() + ": a line is not a JSON object");
+      if (left_out.count(row.value("id", "")) == 0) out << line << '\n';
+    }
+    if (!out.flush()) throw Failure(documents + ": cannot be written");
+  }
+  index_ = folder_ + "/corpus.kidx";
+  need(api::index_build(Json({{"paths", {documents}}, {"out", index_}, {"model", model_path}}).dump()));
+}
+
+CorpusIndex::~CorpusIndex() {
+  std::error_code ec;
+  if (!folder_.empty()) fs::remove_all(folder_, ec);
+}
+
+std::vector<const RouteRow*> pointers(const std::vector<RouteRow>& rows, const std::string& task) {
+  std::vector<const RouteRow*> list;
+  for (const RouteRow& r : rows) {
+    if (task.empty() || r.task == task) list.push_back(&r);
+  }
+  return list;
+}
+
+std::vector<RouteRun> run_way(api::Router& router, const std::vector<const RouteRow*>& rows, const AskWays& how,
+                              const RunPlan& plan) {
+  Progress progress(how.name.c_str());
+  return run_rows(router, rows, how, plan.jobs, [&](size_t done, size_t total) {
+    if (!plan.quiet) progress.update(done, total);
+  });
+}
+
+PairedRuns run_pairs(api::Router& router, const std::vector<RouteRow>& rows, const std::string& index,
+                     const RunPlan& plan) {
+  const auto alone = [](const char* alias) { return Json({{"model", alias}, {"abstain", false}}); };
+  const auto grounded = [&](const char* alias) {
+    return Json({{"model", alias}, {"abstain", false}, {"index", index}});
+  };
+  const bool has_deep = !model_path(router, "deep").empty();
+  PairedRuns runs;
+  runs.fast = run_way(router, pointers(rows), {"fast", alone("fast")}, plan);
+  if (has_deep) runs.deep = run_way(router, pointers(rows), {"deep", alone("deep")}, plan);
+  const auto facts = pointers(rows, "facts");
+  if (index.empty() || facts.empty()) return runs;
+  runs.fast_grounded = run_way(router, facts, {"fast, grounded", grounded("fast")}, plan);
+  if (has_deep) runs.deep_grounded = run_way(router, facts, {"deep, grounded", grounded("deep")}, plan);
+  return runs;
+}
+
+std::vector<FittedCalibrator> fit_calibrators(const PairedRuns& runs, const FitOptions& options,
+                                              std::vector<std::string>& skipped) {
+  std::vector<FittedCalibrator> fitted;
+  const auto fit = [&](const char* alias, const std::vector<RouteRun>& alone, const std::vector<RouteRun>& grounded,
+                       const std::vector<RouteRun>* deep, const std::vector<RouteRun>* deep_grounded) {
+    if (alone.empty()) return;
+    std::map<std::string, Json> by_task;
+    add_observations(alone, deep, "", by_task);
+    add_observations(grounded, deep_grounded, "+grounded", by_task);
+    for (const auto& [task, observations] : by_task) {
+      const Json request = {{"observations", observations}, {"model", model_of(alone)}, {"task", task},
+                            {"alpha", options.alpha},       {"delta", options.delta},   {"seed", options.seed}};
+      const auto made = api::call(kedge_calibrate, request.dump());
+      if (!made.ok()) {
+        skipped.push_back(std::string(alias) + ", " + task + ": " + made.error().message);
+        continue;
+      }
+      const Json json = Json::parse(*made);
+      fitted.push_back({alias, task, json["calibrator"], json["report"]});
+    }
+  };
+  fit("fast", runs.fast, runs.fast_grounded, &runs.deep, &runs.deep_grounded);
+  fit("deep", runs.deep, runs.deep_grounded, nullptr, nullptr);
+  return fitted;
+}
+
+void write_calibrators(const std::vector<FittedCalibrator>& fitted, const std::string& folder) {
+  std::error_code ec;
+  fs::create_directories(folder, ec);
+  for (const FittedCalibrator& f : fitted) {
+    const std::string name = f.calibrator["model"]["name"].get<std::string>() + "-" + f.task + ".json";
+    write_text((fs::path(folder) / name).string(), f.calibrator.dump(1) + "\n");
+  }
+}
+
+std::string model_path(api::Router& router, const std::string& alias) {
+  const Json state = Json::parse(need(router.state()));
+  for (const Json& m : state["models"]) {
+    for (const Json& a : m["aliases"]) {
+      if (a == alias) return m["path"];
+    }
+  }
+  return {};
+}
+
+}  // namespace kedge::tools

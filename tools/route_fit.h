@@ -1,0 +1,68 @@
+// From labelled questions to calibrators: what both models say to them, and what that says about being right.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "tools/route_runs.h"
+
+namespace kedge::tools {
+
+// What fast and deep said to the same questions, by themselves.
+struct PairedRuns {
+  std::vector<RouteRun> fast;
+  std::vector<RouteRun> deep;           // empty when the pool has no deep model
+  std::vector<RouteRun> fast_grounded;  // the facts, answered from the corpus; empty without one
+  std::vector<RouteRun> deep_grounded;
+};
+
+struct RunPlan {
+  int jobs = 1;
+  bool quiet = false;
+};
+
+// An index of the folder's facts_corpus.jsonl, made in a temporary folder, deleted with this.
+class CorpusIndex {
+ public:
+  // `without`: documents left out. Path "" when the folder has no corpus.
+  CorpusIndex(const std::string& folder, const std::string& model_path, const std::vector<std::string>& without);
+  ~CorpusIndex();
+  CorpusIndex(const CorpusIndex&) = delete;
+  CorpusIndex& operator=(const CorpusIndex&) = delete;
+  const std::string& path() const { return index_; }
+
+ private:
+  std::string folder_;
+  std::string index_;
+};
+
+std::vector<const RouteRow*> pointers(const std::vector<RouteRow>& rows, const std::string& task = "");
+
+// Runs with a count on the terminal.
+std::vector<RouteRun> run_way(api::Router& router, const std::vector<const RouteRow*>& rows, const AskWays& how,
+                              const RunPlan& plan);
+PairedRuns run_pairs(api::Router& router, const std::vector<RouteRow>& rows, const std::string& index,
+                     const RunPlan& plan);
+
+struct FitOptions {
+  double alpha = 0.10;
+  double delta = 0.05;
+  uint64_t seed = 0;
+};
+struct FittedCalibrator {
+  std::string alias;  // "fast" or "deep"
+  std::string task;   // of the router
+  Json calibrator;
+  Json report;
+};
+// One per model and task that has enough rows; the others are named in `skipped`.
+std::vector<FittedCalibrator> fit_calibrators(const PairedRuns& runs, const FitOptions& options,
+                                              std::vector<std::string>& skipped);
+// <folder>/<model>-<task>.json each.
+void write_calibrators(const std::vector<FittedCalibrator>& fitted, const std::string& folder);
+
+// The path of an alias' model.
+std::string model_path(api::Router& router, const std::string& alias);
+
+}  // namespace kedge::tools
