@@ -201,9 +201,10 @@ void add_output_flags(CLI::App* c, EvalFlags& flags) {
 
 void add_eval(CLI::App& app) {
   auto flags = std::make_shared<EvalFlags>();
-  CLI::App* eval = app.add_subcommand("eval", "Measure what a memory budget costs in answers");
+  CLI::App* eval = app.add_subcommand("eval", "Measure what memory budgets and routing cost in answers");
   eval->require_subcommand(1);
   eval->footer("Example:\n  kedge eval recall -m scout --data recall.jsonl --limit 40");
+  add_eval_route(*eval);
   CLI::App* c = eval->add_subcommand("recall", "Questions about references in long documents, by policy and budget");
   flags->model.add_to(c);
   add_measure_flags(c, *flags);

@@ -1,0 +1,142 @@
+// kedge eval route: what routing between a fast and a deep model costs and gains, on labelled questions.
+#include <cstdio>
+#include <filesystem>
+
+#include "tools/pool_flags.h"
+#include "tools/route_summary.h"
+
+namespace kedge::tools {
+
+namespace {
+
+struct RouteFlags {
+  PoolFlags pool;
+  std::string data;
+  std::string fit;
+  std::string keep;
+  std::string plot;
+  std::string json_file;
+  int limit = -1;
+  int jobs = 0;
+  int seeds = 5;
+  int bootstrap = 2000;
+  double alpha = 0.10;
+  bool json = false;
+};
+
+// Calibrators of the fitting folder, in a folder of their own while this lives.
+class Fitted {
+ public:
+  Fitted(const RouteFlags& f, const RunPlan& plan) {
+    if (f.fit.empty()) return;
+    const auto rows = read_route_rows(f.fit, f.limit);
+    api::Router router = f.pool.open({{"calibrators", ""}, {"audit", ""}, {"threads", 1}});
+    const CorpusIndex corpus(f.fit, model_path(router, "fast"), {});
+    const PairedRuns runs = run_pairs(router, rows, corpus.path(), plan);
+    for (int seed = 0; seed < f.seeds; ++seed) {
+      std::vector<std::string> skipped;
+      by_seed.push_back(fit_calibrators(runs, {.alpha = f.alpha, .seed = static_cast<uint64_t>(seed)}, skipped));
+      if (seed > 0) continue;
+      for (const std::string& s : skipped) std::fprintf(stderr, "kedge: no calibrator for %s\n", s.c_str());
+    }
+    folder = f.keep;
+    if (folder.empty()) {
+      std::string made = (std::filesystem::temp_directory_path() / "kedge-calibrators-XXXXXX").string();
+      if (mkdtemp(made.data()) == nullptr) throw Failure(made + ": cannot make a temporary folder");
+      folder = temporary_ = made;
+    }
+    write_calibrators(by_seed[0], folder);
+  }
+  ~Fitted() {
+    std::error_code ec;
+    if (!temporary_.empty()) std::filesystem::remove_all(temporary_, ec);
+  }
+  Fitted(const Fitted&) = delete;
+  Fitted& operator=(const Fitted&) = delete;
+
+  std::string folder;  // empty: those of the pool
+  std::vector<std::vector<FittedCalibrator>> by_seed;
+
+ private:
+  std::string temporary_;
+};
+
+RouteMeasurement measure(const RouteFlags& f, const std::vector<RouteRow>& rows, const std::string& calibrators,
+                         const RunPlan& plan) {
+  Json overrides = {{"audit", ""}, {"threads", 1}, {"policy", {{"alpha", f.alpha}}}};
+  if (!calibrators.empty()) overrides["calibrators"] = calibrators;
+  api::Router router = f.pool.open(overrides);
+  const std::string model = model_path(router, "fast");
+  const CorpusIndex corpus(f.data, model, {});
+  RouteMeasurement m;
+  m.pairs = run_pairs(router, rows, corpus.path(), plan);
+  if (m.pairs.deep.empty()) throw Failure("the pool has no model 'deep': there is nothing to route to");
+  m.routed = run_way(router, pointers(rows), {"routed", Json::object()}, plan);
+  const auto facts = pointers(rows, "facts");
+  if (corpus.path().empty() || facts.empty()) return m;
+  m.grounded = run_way(router, facts, {"grounded", {{"index", corpus.path()}}}, plan);
+  std::vector<std::string> asked;
+  for (const RouteRow* r : facts) asked.push_back(r->doc);
+  const CorpusIndex without(f.data, model, asked);
+  m.unanswerable = run_way(router, facts, {"not in the sources", {{"index", without.path()}}}, plan);
+  return m;
+}
+
+void eval_route(const RouteFlags& f) {
+  const auto rows = read_route_rows(f.data, f.limit);
+  const RunPlan plan{.jobs = f.jobs > 0 ? f.jobs : api::default_threads(), .quiet = f.json};
+  const double start = seconds_now();
+  const Fitted fitted(f, plan);
+  const RouteMeasurement m = measure(f, rows, fitted.folder, plan);
+  Json summary = summarise(m, f.bootstrap);
+  if (!fitted.by_seed.empty()) summary["seeds"] = summarise_seeds(m, fitted.by_seed);
+  summary["setup"] = {{"data", f.data},
+                      {"fit", f.fit},
+                      {"pool", f.pool.path()},
+                      {"alpha", f.alpha},
+                      {"seconds", seconds_now() - start}};
+  if (!f.plot.empty()) write_text(f.plot, route_plot("kedge eval route: " + f.data, summary));
+  if (!f.json_file.empty()) write_text(f.json_file, summary.dump(1) + "\n");
+  if (f.json && f.json_file.empty()) return print_json(summary, 1);
+  print(route_table(summary));
+}
+
+}  // namespace
+
+void add_eval_route(CLI::App& eval) {
+  auto f = std::make_shared<RouteFlags>();
+  CLI::App* c = eval.add_subcommand("route", "Questions to a fast and a deep model, and to the router between them");
+  c->add_option("--data", f->data, "Folder of labelled questions: facts.jsonl, arithmetic.jsonl, openbook.jsonl, ...")
+      ->required()
+      ->type_name("DIR");
+  f->pool.add_to(c);
+  c->add_option("--fit", f->fit, "Calibrate on this folder first [the pool's calibrators]")->type_name("DIR");
+  c->add_option("--keep", f->keep, "Keep those calibrators here")->type_name("DIR");
+  c->add_option("--alpha", f->alpha, "Accepted answers may be wrong this often")->check(in_range(0.0001, 0.9999));
+  c->add_option("--seeds", f->seeds, "Calibrations, each on another split of the fitting rows")
+      ->check(in_range(1, 100))
+      ->capture_default_str();
+  c->add_option("--bootstrap", f->bootstrap, "Resamples for the intervals")->check(in_range(0, 100000));
+  c->add_option("--limit", f->limit, "Only so many rows of each task")->check(in_range(1, 1 << 30));
+  c->add_option("-j,--jobs", f->jobs, "Questions at once, one thread each; 0: the cores this process may use")
+      ->check(in_range(0, 1024));
+  c->add_option("--plot", f->plot, "Draw right answers against CPU time")->type_name("FILE.svg");
+  c->add_option("--json", f->json_file, "Print all figures as JSON, or write them to a file beside the table")
+      ->type_name("[FILE]")
+      ->expected(0, 1);
+  c->footer(
+      "fast, deep: each model alone; routed: the router without retrieval, answers it withholds count as wrong; "
+      "ground:\n"
+      "facts answered from facts_corpus.jsonl; AUROC and ECE: of the fast model's probability of being right; APGR: "
+      "area\n"
+      "under the share of the gap recovered against the share escalated, random 0.5; accerr: wrong among answers "
+      "given.\n"
+      "Example:\n"
+      "  kedge eval route --data tests/data/eval/route/test --fit tests/data/eval/route/fit --plot route.svg");
+  c->callback([f, c] {
+    f->json = c->get_option("--json")->count() > 0;
+    eval_route(*f);
+  });
+}
+
+}  // namespace kedge::tools

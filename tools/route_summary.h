@@ -1,0 +1,33 @@
+// What a router is worth: figures per task from what both models and the router said to the same questions.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "tools/route_fit.h"
+
+namespace kedge::tools {
+
+// Everything that was asked about one folder.
+struct RouteMeasurement {
+  PairedRuns pairs;                    // each model alone
+  std::vector<RouteRun> routed;        // all rows, the router as it is
+  std::vector<RouteRun> grounded;      // the facts, from the corpus
+  std::vector<RouteRun> unanswerable;  // the facts, from a corpus without their documents
+  double min_gain = 0.05;
+};
+
+// A row as kedge_route_report takes it.
+Json report_row(const RouteRun& fast, const RouteRun& deep, const RouteRun& routed);
+
+// {"tasks": {name: {n, fast, deep, routed, escalated, abstained, grounded, auroc, ece, apgr, accept_error, cpu_s,
+// ...}}, "all": the same, "unanswerable", "verification", "overhead_ms", "curves"}.
+Json summarise(const RouteMeasurement& m, int bootstrap);
+
+// The same figures for calibrators of other seeds: what fast and deep said is judged anew, nothing is generated.
+Json summarise_seeds(const RouteMeasurement& m, const std::vector<std::vector<FittedCalibrator>>& by_seed);
+
+std::string route_table(const Json& summary);
+std::string route_plot(const std::string& heading, const Json& summary);
+
+}  // namespace kedge::tools
