@@ -78,5 +78,6 @@ void add_bench(CLI::App& app);
 void add_quantize(CLI::App& app);
 void add_generate_model(CLI::App& app);
 void add_doctor(CLI::App& app);
+void add_audit(CLI::App& app);
 
 }  // namespace kedge::tools

@@ -70,6 +70,7 @@ int main(int argc, char** argv) {
     add_quantize(app);
     add_generate_model(app);
     add_doctor(app);
+    add_audit(app);
     return parse_and_run(app, argc, argv);
   } catch (const Failure& e) {
     complain(e.what());
