@@ -55,6 +55,7 @@ Result<std::unique_ptr<IndexWriter>> IndexWriter::create(const std::string& path
   ::close(fd);
   KEDGE_ASSIGN(database, Database::open(writer->temporary_, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX));
   writer->database_ = std::move(database);
+  writer->database_.call_it(path);
   KEDGE_TRY(writer->prepare());
   return writer;
 }

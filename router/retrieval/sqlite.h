@@ -27,6 +27,7 @@ class Database {
   Status run(const char* sql);
   Result<Statement> prepare(const char* sql) const;
   const std::string& path() const { return path_; }
+  void call_it(const std::string& name) { path_ = name; }  // in errors, when its file has a name nobody knows
   sqlite3* handle() const { return handle_.get(); }
   Error error(int code, const char* doing) const;
 

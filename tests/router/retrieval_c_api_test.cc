@@ -1,0 +1,82 @@
+// The C functions of retrieval: requests that are wrong, and one that is right.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "engine/json_in.h"
+#include "include/kedge/kedge_router.hpp"
+
+namespace kedge {
+namespace {
+
+const std::string kModel = std::string(KEDGE_SOURCE_DIR) + "/models/scout-q8_0.gguf";
+const std::string kHarbour = std::string(KEDGE_TEST_DATA) + "/documents/harbour.txt";
+
+std::string index_path() { return ::testing::TempDir() + "/kedge-retrieval-c-" + std::to_string(::getpid()) + ".kidx"; }
+
+void expect_error(const api::Result<std::string>& result, kedge_status code, const std::vector<std::string>& words) {
+  ASSERT_FALSE(result.ok());
+  EXPECT_EQ(result.error().code, code) << result.error().message;
+  for (const std::string& word : words) {
+    EXPECT_NE(result.error().message.find(word), std::string::npos) << word << " not in " << result.error().message;
+  }
+}
+
+TEST(RetrievalCApi, BuildsSearchesDescribes) {
+  const std::string path = index_path();
+  const Json request = {{"paths", {kHarbour}}, {"out", path}, {"model", kModel}};
+  size_t calls = 0;
+  const auto built = api::index_build(request.dump(), [&](size_t, size_t) { return ++calls > 0; });
+  ASSERT_TRUE(built.ok()) << built.error().message;
+  EXPECT_GT(calls, 0u);
+  const Json report = *parse_json(*built, "answer");
+  EXPECT_EQ(report.at("passages"), 1);
+  EXPECT_EQ(report.at("normalised"), true);
+
+  Json query = {{"index", path}, {"query", "Gannet"}, {"k", 3}, {"model", kModel}};
+  const auto found = api::call(kedge_index_search, query.dump());
+  ASSERT_TRUE(found.ok()) << found.error().message;
+  const Json answer = *parse_json(*found, "answer");
+  ASSERT_EQ(answer.at("hits").size(), 1u);
+  EXPECT_EQ(answer.at("hits")[0].at("id"), "harbour-1");
+  EXPECT_TRUE(answer.at("hits")[0].at("metadata").is_null());
+  EXPECT_EQ(answer.at("sha256"), report.at("sha256"));
+
+  query.erase("model");
+  expect_error(api::call(kedge_index_search, query.dump()), KEDGE_INVALID_ARGUMENT, {"model", "bm25"});
+  query["by"] = "bm25";
+  EXPECT_TRUE(api::call(kedge_index_search, query.dump()).ok());
+
+  const auto info = api::call(kedge_index_info, Json{{"index", path}}.dump());
+  ASSERT_TRUE(info.ok()) << info.error().message;
+  EXPECT_EQ(parse_json(*info, "answer")->at("formats"), (Json{{"text", 1}}));
+
+  expect_error(api::index_build(request.dump(), [](size_t, size_t) { return false; }), KEDGE_CANCELLED, {path});
+  EXPECT_TRUE(api::call(kedge_index_info, Json{{"index", path}}.dump()).ok()) << "the old index is still there";
+  std::filesystem::remove(path);
+}
+
+TEST(RetrievalCApi, WrongRequestsNameTheMember) {
+  const auto build = [](const Json& request) { return api::index_build(request.dump()); };
+  const auto search = [](const Json& request) { return api::call(kedge_index_search, request.dump()); };
+  const kedge_status bad = KEDGE_INVALID_ARGUMENT;
+  expect_error(api::index_build("{"), bad, {"JSON"});
+  expect_error(build(Json::array()), bad, {"kedge_index_build", "object"});
+  expect_error(build({{"pahts", 1}}), bad, {"unknown member 'pahts'", "paths"});
+  expect_error(build({{"paths", "x"}, {"out", "y"}, {"model", "z"}}), bad, {"'paths'", "array"});
+  expect_error(build({{"paths", {"x"}}, {"model", "z"}}), bad, {"'out'", "missing"});
+  expect_error(build({{"paths", {"x"}}, {"out", "y"}}), bad, {"'model'", "missing"});
+  expect_error(build({{"paths", {"x"}}, {"out", "y"}, {"model", "z"}, {"passage_words", 0}}), bad,
+               {"'passage_words' is 0", "10000"});
+  expect_error(build({{"paths", {"x"}}, {"out", "y"}, {"model", "z"}, {"skip_bad", 1}}), bad, {"'skip_bad' is 1"});
+  expect_error(search({{"index", "x"}, {"query", "q"}, {"k", 1.5}}), bad, {"'k' is 1.5", "1000"});
+  expect_error(search({{"index", "x"}, {"query", "q"}, {"k", 1e10}}), bad, {"'k'"});
+  expect_error(search({{"index", "x"}, {"query", "q"}, {"by", "luck"}}), bad, {"'by' is \"luck\""});
+  expect_error(search({{"index", "/nonexistent/i.kidx"}, {"query", "q"}, {"by", "bm25"}}), KEDGE_NOT_FOUND,
+               {"/nonexistent/i.kidx"});
+  expect_error(search({{"index", kHarbour}, {"query", "q"}, {"by", "bm25"}}), KEDGE_CORRUPT, {"not a Kedge index"});
+}
+
+}  // namespace
+}  // namespace kedge
