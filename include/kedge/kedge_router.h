@@ -36,7 +36,7 @@ KEDGE_API kedge_status kedge_audit_export(const char* request, size_t request_si
  *   "fractions": [0.5, 0.25, 0.25]: rows that fit the weights, calibrate p, choose thresholds
  *   "features": names to use, the others are left out; without it those of the first row, and all rows have the same
  *   "map": "auto" (isotonic from 1000 calibration rows on), "platt", "isotonic"
- * Only observations, model and task are needed. The answer is {"calibrator": the file, "report": {"confidence", "deep"}}:
+ * Only observations, model and task are needed. The answer is {"calibrator": file, "report": {"confidence", "deep"}}:
  * the same for rows in any order. Errors: KEDGE_INVALID_ARGUMENT naming row and member; too few rows in a split. */
 KEDGE_API kedge_status kedge_calibrate(const char* request, size_t request_size, char** json, size_t* json_size);
 
