@@ -122,6 +122,13 @@ Json head_report(const Fitted& fitted, const Parts& parts, uint64_t seed) {
     report["notes"].push_back("all rows of the fit split have one label: the weights are 0, p is the same for all");
   } else if (c.map.kind == MonotoneMap::Kind::kPlatt && c.map.slope == 0) {
     report["notes"].push_back("on the calibrate split the score does not rise with being right: p is the same for all");
+  } else if (c.map.kind == MonotoneMap::Kind::kPlatt) {
+    const auto right = static_cast<size_t>(std::count(parts[1].labels.begin(), parts[1].labels.end(), uint8_t{1}));
+    const size_t fewer = std::min(right, parts[1].labels.size() - right);
+    if (fewer < kLeastForSlope) {
+      report["notes"].push_back("the calibrate split has " + std::to_string(fewer) + " rows of one label, under " +
+                                std::to_string(kLeastForSlope) + ": only the offset of the map is fitted");
+    }
   }
   return report;
 }

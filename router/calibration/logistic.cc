@@ -127,6 +127,10 @@ Result<LogisticModel> fit_logistic(const LogisticData& data, double lambda) {
     objective.newton(theta, gradient, step);
     if (gradient.cwiseAbs().maxCoeff() < kSmallGradient) break;
     const double slope = gradient.dot(step);
+    if (-slope < 1e-13 * std::max(1.0, value)) {  // what is left to gain is below the precision of the objective
+      theta += step;
+      break;
+    }
     double length = 1;
     double next = objective.value(theta + step);
     while (!(next <= value + 1e-4 * length * slope) && length > 1e-12) {

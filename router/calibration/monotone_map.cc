@@ -66,6 +66,23 @@ MonotoneMap fit_isotonic(std::span<const double> logits, std::span<const uint8_t
   return map;
 }
 
+namespace {
+
+// The offset at which the mean of p is `mean`.
+double fit_offset(std::span<const double> logits, double mean) {
+  double low = -1000;
+  double high = 1000;
+  for (int i = 0; i < 100; ++i) {
+    const double middle = (low + high) / 2;
+    double sum = 0;
+    for (const double logit : logits) sum += sigmoid(logit + middle);
+    (sum < mean * static_cast<double>(logits.size()) ? low : high) = middle;
+  }
+  return high;
+}
+
+}  // namespace
+
 Result<MonotoneMap> fit_platt(std::span<const double> logits, std::span<const uint8_t> labels) {
   double n_right = 0;
   for (const uint8_t label : labels) n_right += label;
@@ -76,9 +93,13 @@ Result<MonotoneMap> fit_platt(std::span<const double> logits, std::span<const ui
     data.targets.push_back(label ? (n_right + 1) / (n_right + 2) : 1 / (n_wrong + 2));
     mean += data.targets.back() / static_cast<double>(labels.size());
   }
+  MonotoneMap map;
+  if (std::min(n_right, n_wrong) < kLeastForSlope) {
+    map.offset = fit_offset(logits, mean);
+    return map;
+  }
   constexpr double kNoPenalty = 1e-9;  // only to keep a constant logit solvable
   KEDGE_ASSIGN(model, fit_logistic(data, kNoPenalty));
-  MonotoneMap map;
   map.slope = model.weights[0] / model.scale[0];
   map.offset = model.bias - map.slope * model.mean[0];
   if (map.slope <= 0) {

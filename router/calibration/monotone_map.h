@@ -41,7 +41,10 @@ std::vector<IsotonicBlock> pool_adjacent_violators(std::span<const double> logit
 MonotoneMap fit_isotonic(std::span<const double> logits, std::span<const uint8_t> labels);
 
 // Platt, "Probabilistic outputs for support vector machines" (1999), with his smoothed targets. A slope that would be
-// negative is 0: the rows say that the logit is no evidence. Errors: those of fit_logistic.
+// negative is 0: the rows say that the logit is no evidence. With fewer than kLeastForSlope rows right or wrong the
+// slope stays 1 and only the offset is fitted: so few say nothing about a slope, and a flat one would lose all order.
+// Errors: those of fit_logistic.
+inline constexpr size_t kLeastForSlope = 5;
 Result<MonotoneMap> fit_platt(std::span<const double> logits, std::span<const uint8_t> labels);
 
 }  // namespace kedge

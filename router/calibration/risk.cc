@@ -8,6 +8,7 @@ namespace kedge {
 namespace {
 
 constexpr size_t kSteps = 50;
+constexpr size_t kErrorsWanted = 2;  // that the first test should allow
 
 // Do so few errors among n rows show a rate of at most alpha?
 bool shows(size_t errors, size_t n, double alpha, double delta) { return binomial_cdf(errors, n, alpha) <= delta; }
@@ -56,11 +57,14 @@ std::vector<double> threshold_sequence(std::span<const double> p_elsewhere, size
                                        double delta) {
   std::vector<double> sorted(p_elsewhere.begin(), p_elsewhere.end());
   std::sort(sorted.begin(), sorted.end(), std::greater<>());
-  size_t first = least_rows(alpha, delta);
-  while (!shows(1, first, alpha, delta)) ++first;
-  // A quarter more: how many of the tested rows are accepted is chance.
-  const double share =
-      std::min(1.0, 1.25 * static_cast<double>(first) / static_cast<double>(std::max<size_t>(n_tested, 1)));
+  const size_t least = least_rows(alpha, delta);
+  size_t wanted = least;
+  while (!shows(kErrorsWanted, wanted, alpha, delta)) ++wanted;
+  // A quarter more, since how many of the tested rows are accepted is chance. Of few rows at most half, unless even a
+  // test without errors needs more; of many rows a tenth, since a first test on a handful fails by chance.
+  const double unit = 1.25 / static_cast<double>(std::max<size_t>(n_tested, 1));
+  const double some = std::min(0.5, unit * static_cast<double>(wanted));
+  const double share = std::min(1.0, std::max({0.1, some, unit * static_cast<double>(least)}));
   std::vector<double> sequence;
   for (size_t step = 0; step < kSteps && !sorted.empty(); ++step) {
     const double at = share + (1 - share) * static_cast<double>(step) / kSteps;

@@ -34,9 +34,8 @@ struct RiskThreshold {
   bool accepts(double p) const { return p >= tau; }
 };
 
-// Candidates for tau, from the largest down: quantiles of p on rows that are NOT those tested on, begun where
-// `n_tested` rows should give enough accepted ones for a test that allows one error, and ended with 0, which accepts
-// all.
+// Candidates for tau, from the largest down: quantiles of p on rows that are NOT those tested on, and last 0, which
+// accepts all. The first one should accept enough of the `n_tested` rows for a test that allows two errors.
 std::vector<double> threshold_sequence(std::span<const double> p_elsewhere, size_t n_tested, double alpha,
                                        double delta);
 
