@@ -370,7 +370,9 @@ class Route {
 
   Result<RouteResult> finish(Outcome outcome, const Decision& decision) {
     result_.reason = decision.reason;
-    result_.chosen = decision.attempt >= 0 ? decision.attempt : last_answered();
+    result_.chosen = decision.attempt >= 0                ? decision.attempt
+                     : outcome == Outcome::kLowConfidence ? likeliest()
+                                                          : last_answered();
     if (result_.chosen >= 0) {
       const Attempt& a = state_.attempts[static_cast<size_t>(result_.chosen)];
       if (outcome == Outcome::kAnswered && declines(a.text)) outcome = Outcome::kNotFound;
@@ -379,6 +381,17 @@ class Route {
     }
     note(outcome_name(outcome), nullptr, decision.reason);
     return close(outcome);
+  }
+
+  // The draft that would be given if one had to be: of the highest p that no check failed, else the last.
+  int likeliest() const {
+    int best = -1;
+    for (size_t i = 0; i < state_.attempts.size(); ++i) {
+      const Attempt& a = state_.attempts[i];
+      if (!a.answered() || a.failed_check() || !a.p) continue;
+      if (best < 0 || *a.p >= *state_.attempts[static_cast<size_t>(best)].p) best = static_cast<int>(i);
+    }
+    return best >= 0 ? best : last_answered();
   }
 
   int last_answered() const {

@@ -71,10 +71,10 @@ RouteMeasurement measure(const RouteFlags& f, const std::vector<RouteRow>& rows,
   RouteMeasurement m;
   m.pairs = run_pairs(router, rows, corpus.path(), plan);
   if (m.pairs.deep.empty()) throw Failure("the pool has no model 'deep': there is nothing to route to");
-  m.routed = run_way(router, pointers(rows), {"routed", Json::object()}, plan);
+  m.routed = run_way(router, pointers(rows), {"routed", {{"abstain", false}}}, plan);
   const auto facts = pointers(rows, "facts");
   if (corpus.path().empty() || facts.empty()) return m;
-  m.grounded = run_way(router, facts, {"grounded", {{"index", corpus.path()}}}, plan);
+  m.grounded = run_way(router, facts, {"grounded", {{"index", corpus.path()}, {"abstain", false}}}, plan);
   std::vector<std::string> asked;
   for (const RouteRow* r : facts) asked.push_back(r->doc);
   const CorpusIndex without(f.data, model, asked);
