@@ -69,6 +69,11 @@ Json kv_json(const Attempt& a) {
   return a.kv.empty() ? Json() : Json::parse(a.kv, nullptr, /*allow_exceptions=*/false);
 }
 
+Json neighbours_json(const RouteResult& r) {
+  if (!r.neighbours) return {};
+  return {{"n", r.neighbours->n}, {"fast_right", r.neighbours->fast_right}, {"deep_right", r.neighbours->deep_right}};
+}
+
 Json usage_json(const RouteResult& r) {
   size_t in = 0;
   size_t out = 0;
@@ -154,6 +159,7 @@ Json response_json(const AskRequest& request, const RouteResult& r) {
   json["evidence"] = evidence_json(r);
   json["path"] = steps_json(r);
   json["attempts"] = attempts_json(r);
+  json["neighbours"] = neighbours_json(r);
   json["usage"] = usage_json(r);
   json["seed"] = request.seed;
   json["cpu_s"] = r.cpu_s;
@@ -195,6 +201,7 @@ Record make_record(const AskRequest& request, const RouteResult& r, const std::s
                           {"chosen", r.chosen},
                           {"path", steps_json(r)},
                           {"attempts", attempts_json(r)},
+                          {"neighbours", neighbours_json(r)},
                           {"evidence", evidence_json(r)},
                           {"citations", citations_json(r)},
                           {"cpu_s", r.cpu_s},

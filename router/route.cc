@@ -88,10 +88,37 @@ class Route {
       index_ = std::move(index);
       state_.has_index = true;
     }
+    if (!tools_.config->neighbours.empty()) KEDGE_TRY(look_at_neighbours());
     refresh();
     note("admit", nullptr,
          "task '" + state_.task + "'" +
              (state_.n_evidence > 0 ? ", " + std::to_string(state_.n_evidence) + " passages" : ""));
+    return {};
+  }
+
+  // What became of the past questions nearest to this one (k nearest neighbours on embeddings).
+  Status look_at_neighbours() {
+    constexpr int kNearest = 32;
+    const auto start = Clock::now();
+    KEDGE_ASSIGN(index, tools_.open_index(tools_.config->neighbours));
+    KEDGE_ASSIGN(hits, index->search(request_.question(), kNearest, SearchBy::kVectors));
+    Neighbours found;
+    for (const Hit& hit : hits) {
+      KEDGE_ASSIGN(past, parse_json(hit.metadata, hit.source.c_str()));
+      if (!past.is_object() || !past.value("fast", Json()).is_boolean() || !past.value("deep", Json()).is_boolean()) {
+        return Error{ErrorCode::kCorrupt,
+                     tools_.config->neighbours + ": " + hit.id + " does not say whether fast and deep were right"};
+      }
+      ++found.n;
+      found.fast_right += past["fast"].get<bool>();
+      found.deep_right += past["deep"].get<bool>();
+    }
+    if (found.n > 0) {
+      found.fast_right /= found.n;
+      found.deep_right /= found.n;
+      state_.neighbours = result_.neighbours = found;
+    }
+    result_.retrieval_s += seconds_since(start);
     return {};
   }
 

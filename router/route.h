@@ -45,7 +45,8 @@ struct RouteResult {
   std::string evidence_index;  // SHA-256 of the index they come from; empty: given, or none
   std::vector<ResolvedCitation> citations;
   std::vector<Step> steps;
-  double cpu_s = 0;  // of all models
+  std::optional<Neighbours> neighbours;  // the question's, where the pool knows past questions
+  double cpu_s = 0;                      // of all models
   double wall_s = 0;
   double retrieval_s = 0;
   double overhead_s = 0;             // wall time that neither models nor retrieval took

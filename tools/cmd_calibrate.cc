@@ -12,6 +12,7 @@ struct CalibrateFlags {
   PoolFlags pool;
   std::string data;
   std::string out;
+  std::string neighbours;
   FitOptions fit;
   int limit = -1;
   int jobs = 0;
@@ -31,6 +32,7 @@ void calibrate(const CalibrateFlags& f) {
   const auto fitted = fit_calibrators(runs, f.fit, skipped);
   for (const std::string& s : skipped) std::fprintf(stderr, "kedge: no calibrator for %s\n", s.c_str());
   write_calibrators(fitted, f.out);
+  if (!f.neighbours.empty()) write_neighbours(runs, model_path(router, "fast"), f.neighbours);
   if (f.json) {
     Json list = Json::array();
     for (const auto& c : fitted) {
@@ -57,6 +59,9 @@ void add_calibrate(CLI::App& app) {
       ->required()
       ->type_name("DIR");
   c->add_option("-o,--output", f->out, "Folder the calibrators are written to")->required()->type_name("DIR");
+  c->add_option("--neighbours", f->neighbours,
+                "Also keep the questions and what became of them, for the pool's neighbours")
+      ->type_name("FILE.kidx");
   f->pool.add_to(c);
   c->add_option("--alpha", f->fit.alpha, "Accepted answers may be wrong this often")->check(in_range(0.0001, 0.9999));
   c->add_option("--delta", f->fit.delta, "... except with this probability")->check(in_range(0.0001, 0.9999));

@@ -40,12 +40,10 @@ class Fitted {
       for (const std::string& s : skipped) std::fprintf(stderr, "kedge: no calibrator for %s\n", s.c_str());
     }
     folder = f.keep;
-    if (folder.empty()) {
-      std::string made = (std::filesystem::temp_directory_path() / "kedge-calibrators-XXXXXX").string();
-      if (mkdtemp(made.data()) == nullptr) throw Failure(made + ": cannot make a temporary folder");
-      folder = temporary_ = made;
-    }
+    if (folder.empty()) folder = temporary_ = temporary_folder();
     write_calibrators(by_seed[0], folder);
+    neighbours = folder + "/neighbours.kidx";
+    write_neighbours(runs, model_path(router, "fast"), neighbours);
   }
   ~Fitted() {
     std::error_code ec;
@@ -54,22 +52,28 @@ class Fitted {
   Fitted(const Fitted&) = delete;
   Fitted& operator=(const Fitted&) = delete;
 
-  std::string folder;  // empty: those of the pool
+  std::string folder;      // empty: those of the pool
+  std::string neighbours;  // an index of the questions fitted on
   std::vector<std::vector<FittedCalibrator>> by_seed;
 
  private:
   std::string temporary_;
 };
 
-RouteMeasurement measure(const RouteFlags& f, const std::vector<RouteRow>& rows, const std::string& calibrators,
+RouteMeasurement measure(const RouteFlags& f, const std::vector<RouteRow>& rows, const Fitted& fitted,
                          const RunPlan& plan) {
   Json overrides = {{"audit", ""}, {"threads", 1}, {"policy", {{"alpha", f.alpha}}}};
-  if (!calibrators.empty()) overrides["calibrators"] = calibrators;
+  if (!fitted.folder.empty()) overrides["calibrators"] = fitted.folder;
   api::Router router = f.pool.open(overrides);
   const std::string model = model_path(router, "fast");
   const CorpusIndex corpus(f.data, model, {});
   RouteMeasurement m;
-  m.pairs = run_pairs(router, rows, corpus.path(), plan);
+  {
+    // Models asked by name are not routed: past questions only give the baseline its scores.
+    if (!fitted.neighbours.empty()) overrides["neighbours"] = fitted.neighbours;
+    api::Router alone = f.pool.open(overrides);
+    m.pairs = run_pairs(alone, rows, corpus.path(), plan);
+  }
   if (m.pairs.deep.empty()) throw Failure("the pool has no model 'deep': there is nothing to route to");
   m.routed = run_way(router, pointers(rows), {"routed", {{"abstain", false}}}, plan);
   const auto facts = pointers(rows, "facts");
@@ -87,7 +91,7 @@ void eval_route(const RouteFlags& f) {
   const RunPlan plan{.jobs = f.jobs > 0 ? f.jobs : api::default_threads(), .quiet = f.json};
   const double start = seconds_now();
   const Fitted fitted(f, plan);
-  const RouteMeasurement m = measure(f, rows, fitted.folder, plan);
+  const RouteMeasurement m = measure(f, rows, fitted, plan);
   Json summary = summarise(m, f.bootstrap);
   if (!fitted.by_seed.empty()) summary["seeds"] = summarise_seeds(m, fitted.by_seed);
   summary["setup"] = {{"data", f.data},

@@ -64,15 +64,47 @@ Json model_of(const std::vector<RouteRun>& runs) {
   throw Failure("no answer to calibrate on");
 }
 
+std::string last_message(const RouteRow& row) {
+  return row.request.contains("question") ? row.request["question"] : row.request["messages"].back()["content"];
+}
+
 }  // namespace
+
+std::string temporary_folder() {
+  std::string pattern = (fs::temp_directory_path() / "kedge-route-XXXXXX").string();
+  if (mkdtemp(pattern.data()) == nullptr) throw Failure(pattern + ": cannot make a temporary folder");
+  return pattern;
+}
+
+void write_neighbours(const PairedRuns& runs, const std::string& model_path, const std::string& file) {
+  const std::string folder = temporary_folder();
+  const std::string rows = folder + "/questions.jsonl";
+  {
+    std::ofstream out(rows);
+    for (size_t i = 0; i < runs.fast.size(); ++i) {
+      const RouteRow& row = *runs.fast[i].row;
+      out << Json({{"id", row.id},
+                   {"text", last_message(row)},
+                   {"fast", runs.fast[i].right},
+                   {"deep", i < runs.deep.size() && runs.deep[i].right}})
+                 .dump()
+          << '\n';
+    }
+    if (!out.flush()) throw Failure(rows + ": cannot be written");
+  }
+  constexpr int kWhole = 10000;  // words: questions are not cut
+  const auto built = api::index_build(
+      Json({{"paths", {rows}}, {"out", file}, {"model", model_path}, {"passage_words", kWhole}}).dump());
+  std::error_code ec;
+  fs::remove_all(folder, ec);
+  need(built);
+}
 
 CorpusIndex::CorpusIndex(const std::string& folder, const std::string& model_path,
                          const std::vector<std::string>& without) {
   const fs::path corpus = fs::path(folder) / "facts_corpus.jsonl";
   if (!fs::exists(corpus)) return;
-  std::string pattern = (fs::temp_directory_path() / "kedge-route-XXXXXX").string();
-  if (mkdtemp(pattern.data()) == nullptr) throw Failure(pattern + ": cannot make a temporary folder");
-  folder_ = pattern;
+  folder_ = temporary_folder();
   const std::set<std::string> left_out(without.begin(), without.end());
   const std::string documents = folder_ + "/corpus.jsonl";
   {

@@ -17,6 +17,8 @@ struct PairedRuns {
   std::vector<RouteRun> deep_grounded;
 };
 
+std::string temporary_folder();  // a new one; the caller removes it
+
 struct RunPlan {
   int jobs = 1;
   bool quiet = false;
@@ -61,6 +63,9 @@ std::vector<FittedCalibrator> fit_calibrators(const PairedRuns& runs, const FitO
                                               std::vector<std::string>& skipped);
 // <folder>/<model>-<task>.json each.
 void write_calibrators(const std::vector<FittedCalibrator>& fitted, const std::string& folder);
+
+// An index of the questions with what became of them: the pool's `neighbours`.
+void write_neighbours(const PairedRuns& runs, const std::string& model_path, const std::string& file);
 
 // The path of an alias' model.
 std::string model_path(api::Router& router, const std::string& alias);

@@ -154,14 +154,14 @@ Json overhead(const RouteMeasurement& m) {
 std::vector<Json> report_rows(const RouteMeasurement& m) {
   std::vector<Json> rows;
   for (size_t i = 0; i < m.pairs.fast.size(); ++i) {
-    rows.push_back(report_row(m.pairs.fast[i], m.pairs.deep[i], m.routed[i]));
+    rows.push_back(report_row(m.pairs.fast[i], m.pairs.deep[i]));
   }
   return rows;
 }
 
 }  // namespace
 
-Json report_row(const RouteRun& fast, const RouteRun& deep, const RouteRun& routed) {
+Json report_row(const RouteRun& fast, const RouteRun& deep) {
   const Json& a = first_attempt(fast);
   Json row = {{"id", fast.row->id},
               {"task", fast.row->task},
@@ -172,9 +172,7 @@ Json report_row(const RouteRun& fast, const RouteRun& deep, const RouteRun& rout
               {"p", a["p"].is_number() ? a["p"] : Json(0.5)},
               {"tau", a["threshold"]},
               {"gain", gain_of(fast)}};
-  if (routed.answer.contains("neighbours") && routed.answer["neighbours"].is_object()) {
-    row["knn"] = routed.answer["neighbours"]["fast_right"];
-  }
+  if (fast.answer["neighbours"].is_object()) row["knn"] = fast.answer["neighbours"]["fast_right"];
   return row;
 }
 

@@ -18,7 +18,7 @@ struct RouteMeasurement {
 };
 
 // A row as kedge_route_report takes it.
-Json report_row(const RouteRun& fast, const RouteRun& deep, const RouteRun& routed);
+Json report_row(const RouteRun& fast, const RouteRun& deep);
 
 // {"tasks": {name: {n, fast, deep, routed, escalated, abstained, grounded, auroc, ece, apgr, accept_error, cpu_s,
 // ...}}, "all": the same, "unanswerable", "verification", "overhead_ms", "curves"}.
