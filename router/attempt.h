@@ -39,6 +39,7 @@ struct Attempt {
 
   std::vector<double> features;  // of all_features(), in their order
   std::vector<CheckResult> checks;
+  bool cited = false;                        // every citation resolves to a quotation or a sentence that says it
   const Calibration* calibration = nullptr;  // of the model, null: none for this task
   std::optional<double> p;                   // P(right); nothing without a calibrator
   std::optional<double> p_deep;              // P(the deep model would be right), where the calibrator knows
@@ -50,6 +51,8 @@ struct Attempt {
   std::string reason;
 
   bool answered() const { return error.empty() && !aborted; }
+  // A check failed that decides. A quotation that is not word for word is no such thing where a sentence of the
+  // passages says what it was quoted for: that sentence is cited instead.
   bool failed_check() const;
   bool passed(std::string_view comparator) const;
 };

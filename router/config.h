@@ -26,9 +26,9 @@ struct RoutePolicy {
   double alpha = 0.10;        // accepted answers may be wrong this often,
   double delta = 0.05;        // except with this probability
   double min_confidence = 0;  // thresholds are at least this
-  double min_gain = 0.05;     // escalating has to promise this much more probability of being right
+  double min_gain = 0.15;     // escalating has to promise this much more probability of being right
   double cost_cap = 4.0;      // CPU time of all attempts, in multiples of what the deep model alone usually takes
-  int abort_after = 2;        // tokens after which a hopeless answer may be given up; 0: never
+  int abort_after = 8;        // tokens after which a hopeless answer may be given up; 0: never
   int samples = 0;            // further answers drawn to see whether they agree; 0: none
   double sample_temperature = 0.7;
   double conservative_above = 0.2;  // a weak answer drawn at a higher temperature is asked for again at 0

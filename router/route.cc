@@ -304,6 +304,10 @@ class Route {
     if (!a.aborted) {
       KEDGE_ASSIGN(checks, check_answer(check_input(a.text, passages_of(a))));
       a.checks = std::move(checks);
+      const auto citations = resolve_answer(request_.question(), a.text, passages_of(a));
+      a.cited = !citations.empty() && std::all_of(citations.begin(), citations.end(), [](const ResolvedCitation& c) {
+        return c.by == ResolvedBy::kQuote || c.by == ResolvedBy::kSentence;
+      });
     }
     a.features = feature_values(trace_of(a, stats));
     if (a.calibration == nullptr || a.aborted) return {};

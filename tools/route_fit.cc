@@ -64,6 +64,29 @@ Json model_of(const std::vector<RouteRun>& runs) {
   throw Failure("no answer to calibrate on");
 }
 
+// Of the deep model's observations those of questions that the fast one does not settle; all when they are too few to
+// learn a threshold from.
+Json unsettled(const Json& calibrator, const Json& fast, const Json& deep, const FitOptions& options) {
+  constexpr size_t kEnough = 400;
+  Json features = Json::array();
+  for (const Json& o : fast) features.push_back(o["features"]);
+  const Json applied = Json::parse(
+      need(api::call(kedge_calibrator_apply,
+                     Json({{"calibrator", calibrator}, {"features", features}, {"alpha", options.alpha}}).dump())));
+  std::set<std::string> open;
+  for (size_t i = 0; i < fast.size(); ++i) {
+    const Json& a = applied["answers"][i];
+    const double gain = a.contains("p_deep") ? a["p_deep"].get<double>() - a["p"].get<double>() : 1.0;
+    if (!a["accepted"].get<bool>() || gain >= options.min_gain) open.insert(fast[i]["id"].get<std::string>());
+  }
+  if (open.size() < kEnough) return deep;
+  Json asked = Json::array();
+  for (const Json& o : deep) {
+    if (open.count(o["id"].get<std::string>()) > 0) asked.push_back(o);
+  }
+  return asked;
+}
+
 std::string last_message(const RouteRow& row) {
   return row.request.contains("question") ? row.request["question"] : row.request["messages"].back()["content"];
 }
@@ -162,26 +185,30 @@ PairedRuns run_pairs(api::Router& router, const std::vector<RouteRow>& rows, con
 std::vector<FittedCalibrator> fit_calibrators(const PairedRuns& runs, const FitOptions& options,
                                               std::vector<std::string>& skipped) {
   std::vector<FittedCalibrator> fitted;
-  const auto fit = [&](const char* alias, const std::vector<RouteRun>& alone, const std::vector<RouteRun>& grounded,
-                       const std::vector<RouteRun>* deep, const std::vector<RouteRun>* deep_grounded) {
-    if (alone.empty()) return;
-    std::map<std::string, Json> by_task;
-    add_observations(alone, deep, "", by_task);
-    add_observations(grounded, deep_grounded, "+grounded", by_task);
-    for (const auto& [task, observations] : by_task) {
-      const Json request = {{"observations", observations}, {"model", model_of(alone)}, {"task", task},
-                            {"alpha", options.alpha},       {"delta", options.delta},   {"seed", options.seed}};
-      const auto made = api::call(kedge_calibrate, request.dump());
-      if (!made.ok()) {
-        skipped.push_back(std::string(alias) + ", " + task + ": " + made.error().message);
-        continue;
-      }
-      const Json json = Json::parse(*made);
-      fitted.push_back({alias, task, json["calibrator"], json["report"]});
+  const auto fit = [&](const char* alias, const std::string& task, const Json& observations, const Json& model) {
+    const Json request = {{"observations", observations}, {"model", model},         {"task", task},
+                          {"alpha", options.alpha},       {"delta", options.delta}, {"seed", options.seed}};
+    const auto made = api::call(kedge_calibrate, request.dump());
+    if (!made.ok()) {
+      skipped.push_back(std::string(alias) + ", " + task + ": " + made.error().message);
+      return false;
     }
+    const Json json = Json::parse(*made);
+    fitted.push_back({alias, task, json["calibrator"], json["report"]});
+    return true;
   };
-  fit("fast", runs.fast, runs.fast_grounded, &runs.deep, &runs.deep_grounded);
-  fit("deep", runs.deep, runs.deep_grounded, nullptr, nullptr);
+  std::map<std::string, Json> fast;
+  add_observations(runs.fast, &runs.deep, "", fast);
+  add_observations(runs.fast_grounded, &runs.deep_grounded, "+grounded", fast);
+  std::map<std::string, Json> deep;
+  add_observations(runs.deep, nullptr, "", deep);
+  add_observations(runs.deep_grounded, nullptr, "+grounded", deep);
+  for (const auto& [task, observations] : fast) {
+    const bool fits = fit("fast", task, observations, model_of(runs.fast));
+    if (deep.count(task) == 0) continue;
+    const Json asked = fits ? unsettled(fitted.back().calibrator, observations, deep[task], options) : deep[task];
+    fit("deep", task, asked, model_of(runs.deep));
+  }
   return fitted;
 }
 

@@ -48,6 +48,7 @@ PairedRuns run_pairs(api::Router& router, const std::vector<RouteRow>& rows, con
                      const RunPlan& plan);
 
 struct FitOptions {
+  double min_gain = 0.15;  // of the policy
   double alpha = 0.10;
   double delta = 0.05;
   uint64_t seed = 0;
@@ -58,7 +59,9 @@ struct FittedCalibrator {
   Json calibrator;
   Json report;
 };
-// One per model and task that has enough rows; the others are named in `skipped`.
+// One per model and task that has enough rows; the others are named in `skipped`. Thresholds hold for the questions a
+// model is asked: those of the deep model are learnt on questions that the fast one does not settle, where there are
+// enough of them.
 std::vector<FittedCalibrator> fit_calibrators(const PairedRuns& runs, const FitOptions& options,
                                               std::vector<std::string>& skipped);
 // <folder>/<model>-<task>.json each.

@@ -14,7 +14,7 @@ struct RouteMeasurement {
   std::vector<RouteRun> routed;        // all rows, the router as it is
   std::vector<RouteRun> grounded;      // the facts, from the corpus
   std::vector<RouteRun> unanswerable;  // the facts, from a corpus without their documents
-  double min_gain = 0.05;
+  double min_gain = 0.15;
 };
 
 // A row as kedge_route_report takes it.
