@@ -1,4 +1,4 @@
-// The command `kedge`. Exit codes: 0 done, 1 failed, 2 wrong use, 130 stopped by Ctrl-C.
+// The command `kedge`. Exit codes: 0 done, 1 failed, 2 wrong use, 130 stopped by Ctrl-C. check has its own.
 #include <cstdio>
 #include <exception>
 
@@ -66,6 +66,7 @@ int main(int argc, char** argv) {
     add_eval(app);
     add_session(app);
     add_index(app);
+    add_check(app);
     add_bench(app);
     add_quantize(app);
     add_generate_model(app);

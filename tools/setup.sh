@@ -11,7 +11,7 @@ packages=(
   g++ binutils cmake ninja-build pkg-config
   libxsimd-dev libxxhash-dev libsentencepiece-dev libpcre2-dev libutf8proc-dev libcli11-dev nlohmann-json3-dev
   libgtest-dev libbenchmark-dev libeigen3-dev
-  libsqlite3-dev libsodium-dev libtomlplusplus-dev libgumbo-dev libvalijson-dev poppler-utils
+  libsqlite3-dev libsodium-dev libtomlplusplus-dev libgumbo-dev poppler-utils
   python3
 )
 arm64=()

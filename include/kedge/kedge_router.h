@@ -129,6 +129,17 @@ KEDGE_API kedge_status kedge_calibrator_apply(const char* request, size_t reques
 
 /* --- Checks of an answer without a model -------------------------------------------------------------------------- */
 
+/* Request: {"answer": text, "question": text, "evidence": [{"id", "text"}, ...], "schema": JSON schema (an object, true or
+ *   false) that the answer has to be JSON of, "pattern": regular expression (PCRE2) the whole answer has to match,
+ *   "samples": [other answers to the question, ...]}; only "answer" is needed. An empty pattern is none.
+ * Answer: {"verdict": "fail" (a check failed) | "pass" (some check applied, none failed) | "unchecked" (none applied),
+ *   "checks": [{"name", "verdict": "pass" | "fail", "explanation"}, ...], "citations": [{"value", "id" (as written),
+ *   "quote", "resolved_by": "quote" | "sentence" | "id" | "none", "resolved_id" (null: none), "id_agrees", "byte_exact",
+ *   "range": [begin, end] in bytes of the passage, or null}, ...]}
+ * Schemas: draft 2020-12 without $dynamicRef, unevaluated*, dependentSchemas, minContains and remote $ref; also tuples of
+ *   draft 7. "format" has no effect. A member named twice in an object of the answer is a failure.
+ * Errors: KEDGE_INVALID_ARGUMENT (a schema or pattern that is none), KEDGE_UNSUPPORTED (an unknown keyword),
+ *   KEDGE_CAPACITY (a pattern or schema that takes more work than a check may): then there is no verdict. */
 KEDGE_API kedge_status kedge_check_answer(const char* request, size_t request_size, char** json, size_t* json_size);
 
 #ifdef __cplusplus

@@ -54,8 +54,8 @@ const std::map<std::string, std::set<std::string>> kLibraries = {
     {"CLI/", {"tools"}},          {"Eigen/", {"router"}},
     {"sqlite3.h", {"router"}},    {"boost/", {"tools"}},
     {"sodium.h", {"router"}},     {"toml++/", {"router"}},
-    {"gumbo.h", {"router"}},      {"valijson/", {"router"}},
-    {"iostream", {"tools"}},      {"regex", {}},
+    {"gumbo.h", {"router"}},      {"iostream", {"tools"}},
+    {"regex", {}},
 };
 
 std::optional<std::string> match(const std::string& line, const std::regex& pattern) {

@@ -1,0 +1,119 @@
+// kedge check: does an answer hold, as far as that can be told without a model?
+#include "kedge/kedge_router.hpp"
+#include "tools/command.h"
+
+namespace kedge::tools {
+
+namespace {
+
+// As grep does: 1 is a verdict, so what could not be checked is 2.
+constexpr int kExitFail = 1;
+constexpr int kExitTrouble = 2;
+constexpr int kExitUnchecked = 3;
+constexpr int kMaxDepth = 64;  // the library's own limit; writing a deeper value would recurse too far
+
+struct CheckFlags {
+  std::string answer;
+  std::string question;
+  std::string evidence;
+  std::string schema;
+  std::string pattern;
+  bool json = false;
+};
+
+Json parse(std::string_view text, const std::string& what) {
+  const auto shallow = [&](int depth, Json::parse_event_t, Json&) {
+    if (depth > kMaxDepth) throw Failure(what + ": JSON nested deeper than " + std::to_string(kMaxDepth));
+    return true;
+  };
+  try {
+    return Json::parse(text, shallow);
+  } catch (const Json::exception& e) {
+    throw Failure(what + " is not JSON: " + e.what());
+  }
+}
+
+Json read_evidence(const std::string& path) {
+  const std::string text = read_text(path);
+  Json passages = Json::array();
+  size_t number = 0;
+  for (size_t begin = 0; begin < text.size();) {
+    const size_t end = std::min(text.find('\n', begin), text.size());
+    const std::string_view line = std::string_view(text).substr(begin, end - begin);
+    begin = end + 1;
+    ++number;
+    if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
+    passages.push_back(parse(line, path + ", line " + std::to_string(number)));
+  }
+  return passages;
+}
+
+std::string answer_text(const std::string& given) {
+  if (given != "-") return given;
+  std::string text = read_text("-");
+  if (text.ends_with('\n')) text.pop_back();
+  return text;
+}
+
+std::string check(const CheckFlags& flags) {
+  if (flags.evidence == "-" || flags.schema == "-") throw Failure("only --answer can be '-' (standard input)");
+  Json request = {{"answer", answer_text(flags.answer)}, {"question", flags.question}, {"pattern", flags.pattern}};
+  if (!flags.evidence.empty()) request["evidence"] = read_evidence(flags.evidence);
+  if (!flags.schema.empty()) request["schema"] = parse(read_text(flags.schema), flags.schema);
+  std::string text;
+  try {
+    text = request.dump();
+  } catch (const Json::exception& e) {
+    throw Failure(std::string("an argument is not UTF-8: ") + e.what());
+  }
+  return need(api::call(kedge_check_answer, text));
+}
+
+void show(const Json& answer) {
+  print(answer.at("verdict").get<std::string>() + "\n");
+  for (const Json& c : answer.at("checks")) {
+    print(format("  %-12s %s  %s\n", c.at("name").get<std::string>().c_str(),
+                 c.at("verdict").get<std::string>().c_str(), c.at("explanation").get<std::string>().c_str()));
+  }
+  for (const Json& c : answer.at("citations")) {
+    const Json& id = c.at("resolved_id");
+    const std::string where = id.is_null() ? "nowhere" : "[" + id.get<std::string>() + "]";
+    print(format("  citation [%s] stands %s (by %s)\n", c.at("id").get<std::string>().c_str(), where.c_str(),
+                 c.at("resolved_by").get<std::string>().c_str()));
+  }
+}
+
+void run(const CheckFlags& flags) {
+  Json answer;
+  try {
+    answer = Json::parse(check(flags));
+  } catch (const Failure& e) {
+    throw Failure(e.what(), kExitTrouble);
+  }
+  flags.json ? print_json(answer) : show(answer);
+  check_output();
+  const std::string verdict = answer.at("verdict");
+  if (verdict == "fail") throw Failure("", kExitFail);
+  if (verdict != "pass") throw Failure("", kExitUnchecked);
+}
+
+}  // namespace
+
+void add_check(CLI::App& app) {
+  auto flags = std::make_shared<CheckFlags>();
+  CLI::App* c = app.add_subcommand("check", "Check an answer without a model");
+  c->add_option("--answer", flags->answer, "The answer ('-': standard input, without the newline at its end)")
+      ->required();
+  c->add_option("--question", flags->question, "The question; arithmetic in it is recomputed");
+  c->add_option("--evidence", flags->evidence, "Passages the answer may cite, one {\"id\", \"text\"} a line")
+      ->type_name("FILE.jsonl");
+  c->add_option("--schema", flags->schema, "JSON schema the answer has to obey")->type_name("FILE");
+  c->add_option("--pattern", flags->pattern, "Regular expression (PCRE2) the whole answer has to match");
+  c->add_flag("--json", flags->json, "Print one JSON object");
+  c->footer(
+      "Exit code: 0 a check applied and none failed, 1 one failed, 3 none applied, 2 could not be checked.\n"
+      "Example:\n  kedge check --question 'What is 6 + 5?' --answer 11");
+  c->callback([flags] { run(*flags); });
+}
+
+}  // namespace kedge::tools
