@@ -1,5 +1,6 @@
 // kedge ask: a question to the pool, and why the answer is what it is. kedge replay: an answer once more, bit by bit.
 #include <cstdio>
+#include <sstream>
 
 #include "tools/pool_flags.h"
 
@@ -16,6 +17,7 @@ struct AskFlags {
   std::string system;
   std::string model = "auto";
   std::string ground;
+  std::string evidence;
   std::string schema;
   std::string pattern;
   std::string conversation;
@@ -32,6 +34,20 @@ struct AskFlags {
   bool json = false;
 };
 
+// JSON lines of {"id", "text"}.
+Json read_passages(const std::string& path) {
+  Json passages = Json::array();
+  std::istringstream in(read_text(path));
+  for (std::string line; std::getline(in, line);) {
+    const Json row = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+    if (!row.is_object()) {
+      throw Failure(path + ":" + std::to_string(passages.size() + 1) + ": not a JSON object with id and text");
+    }
+    passages.push_back(row);
+  }
+  return passages;
+}
+
 Json request_of(const AskFlags& f) {
   const std::string question = f.question == "-" ? read_text("-") : f.question;
   Json request = {{"model", f.model}, {"temperature", f.temperature}, {"seed", f.seed}, {"max_tokens", f.max_tokens}};
@@ -40,6 +56,7 @@ Json request_of(const AskFlags& f) {
   messages.push_back({{"role", "user"}, {"content", question}});
   request["messages"] = std::move(messages);
   if (!f.ground.empty()) request["index"] = f.ground;
+  if (!f.evidence.empty()) request["evidence"] = read_passages(f.evidence);
   if (f.min_confidence >= 0) request["min_confidence"] = f.min_confidence;
   if (f.deadline >= 0) request["deadline_s"] = f.deadline;
   if (f.draft) request["abstain"] = false;
@@ -175,6 +192,8 @@ void add_how(CLI::App* c, AskFlags& f) {
       ->check(in_range(0, 1));
   c->add_option("--deadline", f.deadline, "Seconds the answer may take")->type_name("S")->check(in_range(0, 86400));
   c->add_option("--ground", f.ground, "Answer from the passages of this index (kedge index build)")->type_name("INDEX");
+  c->add_option("--evidence", f.evidence, "Answer from these passages: JSON lines of {\"id\", \"text\"}")
+      ->type_name("FILE");
   c->add_option("--schema", f.schema, "JSON schema the answer has to obey")->type_name("FILE");
   c->add_option("--pattern", f.pattern, "Regular expression the whole answer has to match")->type_name("REGEX");
   c->add_option("--system", f.system, "System message")->type_name("TEXT");

@@ -1,4 +1,5 @@
 #include "router/rule.h"
+#include "router/text_norm.h"
 
 namespace kedge::rules {
 namespace {
@@ -6,7 +7,7 @@ namespace {
 std::optional<Decision> decide(const RouteState& s) {
   const Attempt& a = s.last();
   if (!s.has_verifier || s.policy.verify == "never" || !a.answered() || !a.verifier.empty()) return std::nullopt;
-  const bool undecided = a.n_evidence > 0 && a.checks.empty();
+  const bool undecided = a.n_evidence > 0 && a.checks.empty() && !declines(a.text);
   if (s.policy.verify != "always" && !undecided) return std::nullopt;
   return Decision{Action::kVerify, "verifier",
                   undecided ? "no check applies to the grounded answer" : "always verified"};
