@@ -75,11 +75,11 @@ AttemptOutcome run_attempt(Attempt& attempt, std::span<const Segment> segments, 
   callbacks.cancel = run.cancel;
   callbacks.on_prefill = [&](size_t, size_t) { return in_time(); };
   callbacks.on_token = [&](int32_t token, std::span<const TokenLogprob>) {
+    const auto began = Clock::now();
     trace.add(s.logits(), token);
-    if (!in_time()) return false;
-    if (s.model().tokenizer().is_eog(token) || !run.hopeful || run.hopeful(trace)) return true;
-    attempt.aborted = true;
-    return false;
+    attempt.aborted = !s.model().tokenizer().is_eog(token) && run.hopeful && !run.hopeful(trace);
+    attempt.measure_s += std::chrono::duration<double>(Clock::now() - began).count();
+    return in_time() && !attempt.aborted;
   };
   auto result = generate(s, attempt.prompt, options, callbacks);
   attempt.cpu_s = cpu_seconds(run.n_threads) - cpu;

@@ -36,6 +36,7 @@ struct Attempt {
   std::string settings;  // JSON: of the sampler
   double cpu_s = 0;      // of the generation
   double wall_s = 0;
+  double measure_s = 0;  // of wall_s: what was spent on looking at logits
 
   std::vector<double> features;  // of all_features(), in their order
   std::vector<CheckResult> checks;

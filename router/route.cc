@@ -253,7 +253,9 @@ class Route {
 
   // Generates, checks and scores.
   Status generate(Attempt& a) {
+    const auto start = Clock::now();
     KEDGE_ASSIGN(prompt, build_prompt(*a.model->model(), request_, passages_of(a)));
+    model_s_ += seconds_since(start);
     a.prompt = std::move(prompt.tokens);
     AttemptRun run{.n_threads = n_threads_,
                    .max_tokens = request_.max_tokens,
@@ -268,7 +270,7 @@ class Route {
       return {};
     }
     const AttemptOutcome outcome = run_attempt(a, prompt.segments, run);
-    model_s_ += a.wall_s;
+    model_s_ += a.wall_s - a.measure_s;
     result_.cpu_s += a.cpu_s;
     a.model->breaker().record(!outcome.failure || is_callers_fault(*outcome.failure) ||
                               *outcome.failure == ErrorCode::kCancelled);

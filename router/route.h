@@ -49,7 +49,7 @@ struct RouteResult {
   double cpu_s = 0;                      // of all models
   double wall_s = 0;
   double retrieval_s = 0;
-  double overhead_s = 0;             // wall time that neither models nor retrieval took
+  double overhead_s = 0;             // wall time that neither models (prompt, generation) nor retrieval took
   std::optional<ErrorCode> failure;  // of the attempt that failed last
 };
 
