@@ -63,7 +63,7 @@ Status read_grounding(JsonObject& o, AskRequest& request) {
 
 template <class T>
 Status optional_number(JsonObject& o, const char* key, std::optional<T>& value, T low, T high) {
-  if (!o.has(key)) return o.find(key), Status();
+  if (o.find(key) == nullptr) return {};
   T given = low;
   if constexpr (std::is_same_v<T, int>) {
     KEDGE_TRY(o.integer(key, given, low, high));
@@ -88,8 +88,7 @@ Result<AskRequest> parse_ask_request(std::string_view text) {
   KEDGE_TRY(optional_number(o, "min_confidence", r.min_confidence, 0.0, 1.0));
   KEDGE_TRY(optional_number(o, "deadline_s", r.deadline_s, 0.0, 86400.0));
   KEDGE_TRY(optional_number(o, "max_attempts", r.max_attempts, 1, 64));
-  if (o.has("abstain")) r.abstain = true;
-  if (bool abstain = true; r.abstain) {
+  if (bool abstain = true; o.find("abstain") != nullptr) {
     KEDGE_TRY(o.flag("abstain", abstain));
     r.abstain = abstain;
   }

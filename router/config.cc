@@ -153,6 +153,13 @@ Result<RouterConfig> read_router_config(const std::string& path, std::string_vie
         changes[key] = std::filesystem::absolute(changes[key].get<std::string>()).string();
       }
     }
+    if (changes.contains("models") && changes["models"].is_object()) {
+      for (auto& [name, model] : changes["models"].items()) {
+        if (!model.is_object() || !model.contains("path") || !model["path"].is_string() || model["path"] == "")
+          continue;
+        model["path"] = std::filesystem::absolute(model["path"].get<std::string>()).string();
+      }
+    }
     json.merge_patch(changes);
     text = json.dump();
   }

@@ -76,9 +76,9 @@ Result<std::shared_ptr<LoadedModel>> Pool::with_digest(const std::string& digest
   const std::lock_guard lock(mutex_);
   std::string known;
   for (auto& [name, slot] : slots_) {
-    KEDGE_ASSIGN(model, get_locked(name));
-    if (model->digest() == digest) return model;
-    known += (known.empty() ? "" : ", ") + name + " " + model->digest();
+    const auto model = get_locked(name);
+    if (model.ok() && (*model)->digest() == digest) return *model;
+    known += (known.empty() ? "" : ", ") + name + " " + (model.ok() ? (*model)->digest() : model.error().message);
   }
   return Error{ErrorCode::kNotFound, "no model of the pool has the digest " + digest + " (there are " + known + ")"};
 }

@@ -47,15 +47,25 @@ Json evidence_json(const RouteResult& r) {
   return list;
 }
 
-Json steps_json(const RouteResult& r) {
+Json steps_json(const RouteResult& r, bool with_drafts) {
   Json list = Json::array();
-  for (const Step& s : r.steps) list.push_back({{"state", s.state}, {"rule", s.rule}, {"detail", s.detail}});
+  for (const Step& s : r.steps) {
+    const bool shown = with_drafts && !s.draft.empty();
+    list.push_back({{"state", s.state}, {"rule", s.rule}, {"detail", shown ? s.detail + ": " + s.draft : s.detail}});
+  }
   return list;
 }
 
-Json attempts_json(const RouteResult& r) {
+Json attempts_json(const RouteResult& r, bool with_drafts) {
   Json list = Json::array();
-  for (const Attempt& a : r.attempts) list.push_back(attempt_json(a));
+  for (const Attempt& a : r.attempts) {
+    Json json = attempt_json(a);
+    if (!with_drafts) {
+      json["tokens"] = Json();
+      for (Json& c : json["checks"]) c["explanation"] = "withheld with the answer";
+    }
+    list.push_back(std::move(json));
+  }
   return list;
 }
 
@@ -155,10 +165,10 @@ Json response_json(const AskRequest& request, const RouteResult& r) {
   json["alias"] = a == nullptr ? Json() : Json(a->alias);
   json["confidence"] = a == nullptr ? Json() : number(a->p);
   json["threshold"] = a == nullptr ? Json() : number(a->threshold);
-  json["citations"] = citations_json(r);
+  json["citations"] = r.withheld ? Json::array() : citations_json(r);
   json["evidence"] = evidence_json(r);
-  json["path"] = steps_json(r);
-  json["attempts"] = attempts_json(r);
+  json["path"] = steps_json(r, !r.withheld);
+  json["attempts"] = attempts_json(r, !r.withheld);
   json["neighbours"] = neighbours_json(r);
   json["usage"] = usage_json(r);
   json["seed"] = request.seed;
@@ -199,8 +209,8 @@ Record make_record(const AskRequest& request, const RouteResult& r, const std::s
                           {"task", r.task},
                           {"reason", r.reason},
                           {"chosen", r.chosen},
-                          {"path", steps_json(r)},
-                          {"attempts", attempts_json(r)},
+                          {"path", steps_json(r, true)},
+                          {"attempts", attempts_json(r, true)},
                           {"neighbours", neighbours_json(r)},
                           {"evidence", evidence_json(r)},
                           {"citations", citations_json(r)},

@@ -10,7 +10,7 @@
 
 namespace kedge {
 
-// The answer for the caller. A withheld draft is not in it.
+// The answer for the caller. A withheld draft is not in it, neither as text nor as tokens, checks or citations.
 Json response_json(const AskRequest& request, const RouteResult& result);
 
 struct Record {

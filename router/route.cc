@@ -61,8 +61,8 @@ class Route {
   }
 
  private:
-  void note(std::string state, const RuleDef* rule, std::string detail) {
-    Step step{std::move(state), rule == nullptr ? "" : rule->name, std::move(detail)};
+  void note(std::string state, const RuleDef* rule, std::string detail, std::string draft = {}) {
+    Step step{std::move(state), rule == nullptr ? "" : rule->name, std::move(detail), std::move(draft)};
     if (tools_.on_event) tools_.on_event({{"state", step.state}, {"rule", step.rule}, {"detail", step.detail}});
     result_.steps.push_back(std::move(step));
   }
@@ -159,8 +159,10 @@ class Route {
     }
   }
 
+  int max_attempts() const { return request_.max_attempts.value_or(policy_.max_attempts); }
+
   std::string exceeded(const Decision& next) const {
-    const int allowed = request_.max_attempts.value_or(policy_.max_attempts);
+    const int allowed = max_attempts();
     if (static_cast<int>(state_.attempts.size()) >= allowed)
       return "all " + std::to_string(allowed) + " attempts are used";
     if (state_.remaining_s <= 0) return "the deadline has passed";
@@ -224,14 +226,14 @@ class Route {
     set_threshold(a);
     if (decision.action == Action::kSample) return sample(std::move(a));
     KEDGE_TRY(generate(a));
-    note(a.purpose, nullptr, describe(a));
+    note(a.purpose, nullptr, describe(a), a.error.empty() ? a.text + (a.aborted ? " ..." : "") : "");
     state_.attempts.push_back(std::move(a));
     return {};
   }
 
   static std::string describe(const Attempt& a) {
     if (!a.error.empty()) return a.alias + ": " + a.error;
-    return a.alias + " (" + a.model->name() + "): " + a.text + (a.aborted ? " ..." : "");
+    return a.alias + " (" + a.model->name() + "), " + std::to_string(a.tokens.size()) + " tokens";
   }
 
   Status failed_to_load(Attempt a, const Error& error) {
@@ -239,7 +241,6 @@ class Route {
     a.error = error.message;
     note(a.purpose, nullptr, a.alias + ": " + error.message);
     state_.attempts.push_back(std::move(a));
-    state_.has_deep = state_.has_deep && state_.last().alias != "deep";
     return {};
   }
 
@@ -262,8 +263,9 @@ class Route {
                    .deadline = deadline_,
                    .cancel = tools_.cancel,
                    .hopeful = {}};
-    const bool could_go_on =
-        policy_.abort_after > 0 && state_.may_escalate() && a.alias != "deep" && a.threshold && a.temperature == 0;
+    const bool is_last = static_cast<int>(state_.attempts.size()) + 1 >= max_attempts();
+    const bool could_go_on = policy_.abort_after > 0 && !is_last && state_.may_escalate() && a.alias != "deep" &&
+                             a.threshold && a.temperature == 0;
     if (could_go_on) run.hopeful = [&](const TraceCollector& trace) { return is_hopeful(a, trace); };
     if (!a.model->breaker().admit()) {
       a.error = "the breaker of model '" + a.model->name() + "' is open: it failed too often lately";

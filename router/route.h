@@ -32,6 +32,7 @@ struct Step {         // of the state machine, for --explain and the record
   std::string state;  // "admit", "preroute", "generate", ...
   std::string rule;   // that decided; empty: none was asked
   std::string detail;
+  std::string draft = {};  // the text of an attempt: not shown while nobody knows whether it is withheld
 };
 
 struct RouteResult {

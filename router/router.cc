@@ -32,8 +32,12 @@ Result<std::shared_ptr<const RetrievalIndex>> Router::index(const std::string& p
   std::optional<Error> refusal;
   for (const char* alias : {"fast", "deep"}) {
     if (!pool_.has(alias)) continue;
-    KEDGE_ASSIGN(model, pool_.get(alias));
-    KEDGE_ASSIGN(embedder, make_model_embedder(model->model()));
+    const auto model = pool_.get(alias);
+    if (!model.ok()) {  // the other one may be the index' model
+      if (!refusal) refusal = model.error();
+      continue;
+    }
+    KEDGE_ASSIGN(embedder, make_model_embedder((*model)->model()));
     auto opened = RetrievalIndex::open(path, embedder);
     if (opened.ok()) return indexes_[path] = *opened;
     if (opened.error().code != ErrorCode::kInvalidArgument) return std::move(opened).error();

@@ -72,8 +72,9 @@ double RouteState::gain() const {
 }
 
 bool RouteState::may_escalate() const {
+  // What failed once would be asked the same again: nothing that matters has changed.
   return has_deep && policy.escalate && std::none_of(attempts.begin(), attempts.end(), [&](const Attempt& a) {
-           return a.alias == "deep" && a.n_evidence == n_evidence && a.answered();
+           return a.alias == "deep" && (a.n_evidence == n_evidence || !a.error.empty());
          });
 }
 

@@ -89,8 +89,10 @@ Result<Json> Swaps::begin(const SwapRequest& request, const RouterConfig& config
   KEDGE_ASSIGN(old, pool_->get(request.alias));
   ModelSpec spec = old->spec();
   spec.path = request.path;
-  const std::string name = std::filesystem::path(request.path).stem().string();
-  KEDGE_ASSIGN(fresh, pool_->load_beside(name == old->name() ? name + "-new" : name, spec));
+  const std::string stem = std::filesystem::path(request.path).stem().string();
+  std::string name = stem;  // that no other alias means already
+  for (int i = 2; pool_->has(name); ++i) name = stem + "-" + std::to_string(i);
+  KEDGE_ASSIGN(fresh, pool_->load_beside(name, spec));
   if (!request.retokenise) {
     KEDGE_ASSIGN(now, old->contract());
     KEDGE_ASSIGN(then, fresh->contract());

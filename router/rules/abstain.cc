@@ -6,7 +6,9 @@ namespace {
 std::optional<Decision> decide(const RouteState& s) {
   const Attempt& a = s.last();
   std::string why = "nothing is left to try";
-  if (a.failed_check()) {
+  if (!a.error.empty()) {
+    why = a.error + "; " + why;
+  } else if (a.failed_check()) {
     why = "a check failed and " + why;
   } else if (a.p && a.threshold) {
     why = "p = " + show_probability(*a.p) + " is below the threshold " + show_probability(*a.threshold) + " and " + why;
