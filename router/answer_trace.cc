@@ -26,15 +26,37 @@ double entropy(std::span<const float> logits, std::span<const float> p, float be
   return std::max(0.0, log_total - sum);
 }
 
-// The largest logits, in descending order.
-std::array<float, kTopMass> top_logits(std::span<const float> logits) {
-  std::array<float, kTopMass> top;
-  top.fill(-INFINITY);
-  for (const float l : logits) {
-    if (!(l > top.back())) continue;
-    size_t at = top.size() - 1;
-    for (; at > 0 && top[at - 1] < l; --at) top[at] = top[at - 1];
-    top[at] = l;
+struct TopLogits {
+  std::array<float, kTopMass> values;  // descending
+  size_t best = 0;                     // the place of the first
+};
+
+// Of 256 logits, in 16 lanes: a loop that compilers vectorise.
+float block_max(std::span<const float> block) {
+  std::array<float, 16> lanes;
+  lanes.fill(-INFINITY);
+  size_t i = 0;
+  for (; i + 16 <= block.size(); i += 16) {
+    for (size_t j = 0; j < 16; ++j) lanes[j] = block[i + j] > lanes[j] ? block[i + j] : lanes[j];
+  }
+  for (; i < block.size(); ++i) lanes[0] = std::max(lanes[0], block[i]);
+  return *std::max_element(lanes.begin(), lanes.end());
+}
+
+TopLogits top_logits(std::span<const float> logits) {
+  constexpr size_t kBlock = 256;
+  TopLogits top;
+  top.values.fill(-INFINITY);
+  for (size_t begin = 0; begin < logits.size(); begin += kBlock) {
+    const auto block = logits.subspan(begin, std::min(kBlock, logits.size() - begin));
+    if (!(block_max(block) > top.values.back())) continue;
+    for (size_t i = 0; i < block.size(); ++i) {
+      if (!(block[i] > top.values.back())) continue;
+      size_t at = kTopMass - 1;
+      for (; at > 0 && top.values[at - 1] < block[i]; --at) top.values[at] = top.values[at - 1];
+      top.values[at] = block[i];
+      if (at == 0) top.best = begin + i;
+    }
   }
   return top;
 }
@@ -51,10 +73,10 @@ void TraceCollector::add(std::span<const float> logits, int32_t token) {
   row_hashes_.push_back(hash.low64);
   row_hashes_.push_back(hash.high64);
 
-  const auto top = top_logits(logits);
+  const auto [top, best_token] = top_logits(logits);
   probabilities_.assign(logits.begin(), logits.end());
   kernels_.softmax(probabilities_.data(), static_cast<int>(probabilities_.size()));
-  const double best = *std::max_element(probabilities_.begin(), probabilities_.end());  // 1 / Z
+  const double best = probabilities_[best_token];  // 1 / Z
   const double log_total = -stable_log(std::max(best, 1e-30));
   TokenStats t{.token = token};
   t.logprob = std::min(0.0, static_cast<double>(logits[static_cast<size_t>(token)]) - top[0] - log_total);

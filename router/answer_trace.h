@@ -18,7 +18,7 @@ struct TokenStats {
   double entropy = 0;   // of the whole distribution, in nats
   double top_mass = 0;  // probability of the kTopMass most likely tokens together
 };
-inline constexpr int kTopMass = 10;
+inline constexpr size_t kTopMass = 10;
 
 // One answer as features see it. Views are borrowed.
 struct AnswerTrace {
