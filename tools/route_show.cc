@@ -1,4 +1,7 @@
 // The figures of `kedge eval route` as a table and as charts.
+#include <algorithm>
+#include <cmath>
+
 #include "tools/route_summary.h"
 #include "tools/svg_plot.h"
 
@@ -19,7 +22,7 @@ std::string line(const std::string& name, const Json& f) {
          cell(1e3 * c["routed"].get<double>(), "%6.1f") + "\n";
 }
 
-// Accuracy against the share of questions that are escalated.
+// Right answers against CPU time.
 PlotChart curve_chart(const std::string& title, const Json& figures) {
   PlotChart chart{.title = title, .x_label = "CPU milliseconds a question", .y_label = "right, %", .series = {}};
   const Json& routing = figures["report"]["routing"];
@@ -41,6 +44,16 @@ PlotChart curve_chart(const std::string& title, const Json& figures) {
   random.points = {{1e3 * figures["cpu_s"]["fast"].get<double>(), 100 * figures["fast"].get<double>()},
                    {1e3 * figures["cpu_s"]["deep"].get<double>(), 100 * figures["deep"].get<double>()}};
   chart.series.push_back(std::move(random));
+  double low = 100;
+  double high = 0;
+  for (const PlotSeries& series : chart.series) {
+    for (const auto& [x, y] : series.points) {
+      low = std::min(low, y);
+      high = std::max(high, y);
+    }
+  }
+  chart.y_low = std::floor(low) - 1;
+  chart.y_high = std::min(100.0, std::ceil(high) + 1);
   return chart;
 }
 

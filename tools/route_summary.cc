@@ -15,9 +15,16 @@ double gain_of(const RouteRun& fast) {
   return (a["p_deep"].is_number() ? a["p_deep"].get<double>() : 1.0) - a["p"].get<double>();
 }
 
-bool failed_check(const Json& attempt) {
+bool has_verdict(const Json& attempt, const char* check, const char* verdict) {
   return std::any_of(attempt["checks"].begin(), attempt["checks"].end(),
-                     [](const Json& c) { return c["verdict"] == "fail"; });
+                     [&](const Json& c) { return c["name"] == check && c["verdict"] == verdict; });
+}
+
+// As the router sees it: a quotation that is only paraphrased decides nothing when its value stands where it is cited.
+bool failed_check(const Json& attempt) {
+  return std::any_of(attempt["checks"].begin(), attempt["checks"].end(), [&](const Json& c) {
+    return c["verdict"] == "fail" && !(c["name"] == "quote" && has_verdict(attempt, "cited_value", "pass"));
+  });
 }
 
 template <class F>
@@ -120,9 +127,7 @@ Json verification(const RouteMeasurement& m) {
         ++wrong;
         caught += failed;
       }
-      const bool unsupported = std::any_of(a["checks"].begin(), a["checks"].end(), [](const Json& c) {
-        return c["name"] == "quote" && c["verdict"] == "fail";
-      });
+      const bool unsupported = has_verdict(a, "quote", "fail");
       quotes += a["checks"].empty() ? 0 : 1;
       quotes_failed += unsupported;
       if (r.right && !unsupported) {

@@ -57,12 +57,14 @@ struct Axis {
   }
 };
 
-Axis linear_axis(double high, int most_ticks) {
+Axis linear_axis(double high, int most_ticks, double low = 0) {
   Axis a;
-  if (!(high > 0)) high = 1;
-  const double step = nice_step(high, most_ticks);
-  const int n = static_cast<int>(std::ceil(high / step - 1e-9));
-  for (int i = 0; i <= n; ++i) a.ticks.push_back(i * step);
+  if (!(high > low)) high = low + 1;
+  const double step = nice_step(high - low, most_ticks);
+  const int first = static_cast<int>(std::floor(low / step + 1e-9));
+  const int last = static_cast<int>(std::ceil(high / step - 1e-9));
+  for (int i = first; i <= last; ++i) a.ticks.push_back(i * step);
+  a.low = a.ticks.front();
   a.high = a.ticks.back();
   return a;
 }
@@ -101,7 +103,7 @@ class ChartDrawing {
       x_.low = x_.ticks.front();
       x_.high = x_.ticks.size() > 1 ? x_.ticks.back() : 2 * x_.low;
     }
-    y_ = linear_axis(chart.y_high > 0 ? chart.y_high : y_high * 1.05, 6);
+    y_ = linear_axis(chart.y_high > 0 ? chart.y_high : y_high * 1.05, 6, chart.y_low);
   }
 
   std::string draw() const {

@@ -22,12 +22,13 @@ struct PlotChart {
   std::vector<PlotSeries> series;
   std::vector<double> x_ticks = {};  // ascending: the axis goes from the first to the last; empty: chosen
   double y_high = 0;                 // the end of the axis; 0: chosen
+  double y_low = 0;                  // its beginning, when that is not 0
 };
 
 // For the text of an SVG document, which any program may make.
 std::string svg_escaped(const std::string& text);
 
-// The charts below each other, 900 pixels wide; y axes begin at 0. Charts without points are left out.
+// The charts below each other, 900 pixels wide. Charts without points are left out.
 std::string svg_document(const std::string& heading, const std::vector<PlotChart>& charts);
 
 }  // namespace kedge::tools
