@@ -1,0 +1,180 @@
+// Every kind of answer leaves a record, and every record gives its bits again.
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <set>
+
+#include "tests/router/router_harness.h"
+
+namespace kedge::router_test {
+namespace {
+
+class Recorded : public RouterFixture {
+ protected:
+  Json audited(Json changes = Json::object()) const {
+    changes["audit"] = folder_ + "/audit.db";
+    return changes;
+  }
+  void calibrate_all() {
+    say(kScout, {.p = 0.4, .tau = 0.9, .p_deep = 0.9});
+    say(kScout, {.p = 0.98, .tau = 0.9, .task = "sources"});
+    say(kSage, {.p = 0.97, .tau = 0.9});
+  }
+  static std::vector<Json> mixed_requests() {
+    const Json evidence = {{{"id", "K-10014"}, {"text", kPassage}, {"source", "corpus.jsonl:1"}}};
+    std::vector<Json> list;
+    for (int seed = 0; seed < 4; ++seed) {
+      list.push_back({{"question", "Hello"}, {"temperature", 1.1}, {"seed", seed}, {"max_tokens", 12}});
+      list.push_back(
+          {{"question", kFact}, {"temperature", 0.7}, {"seed", seed}, {"model", "deep"}, {"max_tokens", 12}});
+    }
+    for (const char* q : {kFact, "Name the river of Birkenchester.", "Hello"}) {
+      list.push_back({{"question", q}});                                         // given up, escalated
+      list.push_back({{"question", q}, {"model", "fast"}, {"max_tokens", 16}});  // explicit, withheld
+      list.push_back({{"question", q}, {"evidence", evidence}});                 // grounded
+    }
+    list.push_back({{"question", "What is 12 * 12?"}, {"conversation", "c-1"}});
+    list.push_back({{"question", "What is 417 + 268?"}, {"allow_special", true}});
+    list.push_back({{"messages",
+                     {{{"role", "system"}, {"content", "Be brief."}},
+                      {{"role", "user"}, {"content", "Hello"}},
+                      {{"role", "assistant"}, {"content", "Hello!"}},
+                      {{"role", "user"}, {"content", kFact}}}}});
+    return list;
+  }
+};
+
+TEST_F(Recorded, EveryRecordReplaysOnOneAndTwoThreads) {
+  calibrate_all();
+  size_t n = 0;
+  std::set<std::string> kinds;
+  {
+    const auto router = open(audited());
+    for (const Json& request : mixed_requests()) {
+      const Json a = ask(*router, request);
+      ASSERT_EQ(a["record"]["seq"], ++n);
+      for (const Json& t : a["attempts"])
+        kinds.insert(t["purpose"].get<std::string>() + " " + t["finish_reason"].get<std::string>());
+    }
+  }
+  ASSERT_GE(n, 20u);
+  for (const char* kind : {"generate aborted", "generate stop", "escalate stop", "conservative stop"}) {
+    EXPECT_EQ(kinds.count(kind), 1u) << kind;
+  }
+  const auto verified = verify_audit_log(folder_ + "/audit.db", {});
+  ASSERT_TRUE(verified.ok());
+  EXPECT_TRUE(verified->ok());
+  EXPECT_EQ(verified->records, static_cast<int64_t>(n));
+  for (const int threads : {1, 2}) {
+    const auto router = open(audited({{"threads", threads}}));
+    for (size_t i = 1; i <= n; ++i) {
+      const auto again = router->replay(std::to_string(i));
+      ASSERT_TRUE(again.ok()) << again.error().message;
+      EXPECT_TRUE((*again)["same"].get<bool>()) << threads << " threads: " << again->dump(1);
+      EXPECT_GE((*again)["replayed"].get<size_t>(), 1u);
+    }
+  }
+}
+
+TEST_F(Recorded, ARecordSaysEverything) {
+  calibrate_all();
+  const auto router = open(audited());
+  const Json evidence = {{{"id", "K-10014"}, {"text", kPassage}, {"source", "corpus.jsonl:1"}}};
+  const Json a = ask(*router, {{"question", kFact}, {"evidence", evidence}, {"seed", 5}, {"conversation", "c-9"}});
+  const auto log = AuditLog::open(folder_ + "/audit.db", {.read_only = true});
+  ASSERT_TRUE(log.ok()) << log.error().message;
+  const auto shown = (*log)->show("last");
+  ASSERT_TRUE(shown.ok());
+  const Json& r = (*shown)["record"];
+  EXPECT_EQ(r["model"], "scout");
+  EXPECT_EQ(r["outcome"], "answered");
+  EXPECT_EQ(r["gen_ai.request.seed"], 5);
+  EXPECT_EQ(r["gen_ai.conversation.id"], "c-9");
+  EXPECT_EQ(r["gen_ai.retrieval.documents"][0]["id"], "K-10014");
+  const Json& k = r["kedge"];
+  for (const char* member : {"build", "isa", "numerics", "policy", "task", "reason", "path", "cpu_s"}) {
+    ASSERT_TRUE(k.contains(member)) << member;
+    EXPECT_FALSE(k[member].is_null()) << member;
+  }
+  EXPECT_EQ(k["policy"], router->config().sha256);
+  EXPECT_EQ(k["evidence"][0]["id"], "K-10014");
+  EXPECT_EQ(k["evidence"][0]["sha256"].get<std::string>().rfind("sha256:", 0), 0u);
+  ASSERT_EQ(k["attempts"].size(), 1u);
+  const Json& t = k["attempts"][0];
+  EXPECT_EQ(t["model_digest"], digest_of(kScout));
+  EXPECT_EQ(t["tokenizer_fp"], (*router->pool().get("fast"))->tokenizer_fingerprint());
+  EXPECT_NEAR(t["p"].get<double>(), 0.98, 1e-9);
+  EXPECT_EQ(t["calibrator_id"], calibration_that({.p = 0.98, .tau = 0.9, .task = "sources"}, digest_of(kScout)).id);
+  EXPECT_EQ(t["threshold"], 0.9);
+  EXPECT_EQ(t["action"], "commit");
+  EXPECT_EQ(t["seed"], 5);
+  EXPECT_GT(t["features"].size(), 10u);
+  EXPECT_GT(t["cpu_s"].get<double>(), 0);
+  EXPECT_FALSE(t["checks"].empty());
+  EXPECT_TRUE(t["kv"].is_object());
+  EXPECT_EQ(t["logits_hash"].get<std::string>().size(), std::string("xxh3-128:").size() + 32);
+  EXPECT_EQ(t["prompt_hash"].get<std::string>().rfind("sha256:", 0), 0u);
+}
+
+TEST_F(Recorded, WithheldDraftIsKeptForTheAuditor) {
+  say(kScout, {.p = 0.4, .tau = 0.9});
+  const auto router = open(audited());
+  const Json a = ask(*router, {{"question", kFact}, {"model", "fast"}});
+  ASSERT_TRUE(a["withheld"].get<bool>());
+  const auto log = AuditLog::open(folder_ + "/audit.db", {.read_only = true});
+  const Json shown = *(*log)->show("last");
+  bool draft = false;
+  for (const Json& e : shown["artifacts"]) {
+    EXPECT_NE(e["kind"], kResponseKind);
+    if (e["kind"] == "draft") draft = (*log)->artifact(e["sha256"].get<std::string>())->bytes == "flax";
+  }
+  EXPECT_TRUE(draft);
+  EXPECT_FALSE(shown["record"]["kedge"]["attempts"][0]["tokens"].empty());
+}
+
+TEST_F(Recorded, AnotherModelFileOrChangedRequestIsNoticed) {
+  calibrate_all();
+  { ask(*open(audited()), {{"question", kFact}, {"model", "fast"}}); }
+  std::string bytes = read_all(kScout);
+  bytes[bytes.size() - 1000] = static_cast<char>(bytes[bytes.size() - 1000] ^ 1);
+  write_all(folder_ + "/other.gguf", bytes);
+  const auto other = open(audited({{"models", {{"scout", {{"path", folder_ + "/other.gguf"}}}}}}));
+  expect_refused(other->replay("last"), ErrorCode::kNotFound, {digest_of(kScout), "sage"});
+  const auto missing_deep = open(audited({{"models", {{"a", {{"path", folder_ + "/none.gguf"}}}}}}));
+  EXPECT_TRUE(missing_deep->replay("last").ok()) << "a broken model of another name does not matter";
+  expect_refused(other->replay("77"), ErrorCode::kNotFound, {"77"});
+  expect_refused(open()->replay("last"), ErrorCode::kInvalidArgument, {"no audit log"});
+}
+
+// On a disk that takes no more, the answer is not given. In a child, because limits are of a process.
+TEST_F(Recorded, AnswerThatCannotBeRecordedIsWithheld) {
+  say(kScout, {.p = 0.98, .tau = 0.9});
+  { ask(*open(audited()), {{"question", kFact}}); }
+  const pid_t child = fork();
+  if (child == 0) {
+    signal(SIGXFSZ, SIG_IGN);
+    const auto router = open(audited());
+    const rlimit limit{4096, 4096};
+    setrlimit(RLIMIT_FSIZE, &limit);
+    const auto a = try_ask(*router, {{"question", kFact}});
+    if (a.ok()) _exit(10);
+    const bool said = a.error().message.find("the answer is withheld, because it cannot be recorded") == 0;
+    const bool leaked = a.error().message.find("flax") != std::string::npos;
+    _exit(said && !leaked ? 0 : 11);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  ASSERT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+  const auto verified = verify_audit_log(folder_ + "/audit.db", {});
+  ASSERT_TRUE(verified.ok());
+  EXPECT_EQ(verified->records, 1);
+  const auto router = open(audited());
+  const Json unrecorded = ask(*router, {{"question", kFact}, {"record", false}});
+  EXPECT_FALSE(unrecorded.contains("record"));
+}
+
+}  // namespace
+}  // namespace kedge::router_test
