@@ -193,6 +193,7 @@ class Route {
     for (const Hit& hit : hits) best = std::max(best, hit.bm25_score);
     for (const Hit& hit : hits) {
       if (hit.bm25_score < policy_.passage_share * best) continue;
+      if (hit.bm25_score <= 0 && policy_.passage_share > 0) continue;  // near in meaning, but shares no word
       result_.evidence.push_back({.id = hit.id, .text = hit.text, .source = hit.source});
     }
     state_.n_evidence = result_.evidence.size();

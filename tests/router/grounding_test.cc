@@ -72,7 +72,6 @@ TEST_F(Grounding, FailedModelIsNotAskedToGround) {
 }
 
 TEST_F(Grounding, IndexThatKnowsNothingSaysSo) {
-  const std::string documents = folder_ + "/empty.txt";
   const std::string index = make_index("a", kScout);
   const auto router = open();
   const Json a = ask(*router, {{"question", "\xe2\x80\xbd"}, {"index", index}});

@@ -60,7 +60,8 @@ TEST_F(Recorded, EveryRecordReplaysOnOneAndTwoThreads) {
     }
   }
   ASSERT_GE(n, 20u);
-  for (const char* kind : {"generate aborted", "generate stop", "escalate stop", "conservative stop"}) {
+  for (const char* kind :
+       {"generate aborted", "generate stop_token", "escalate stop_token", "conservative stop_token"}) {
     EXPECT_EQ(kinds.count(kind), 1u) << kind;
   }
   const auto verified = verify_audit_log(folder_ + "/audit.db", {});

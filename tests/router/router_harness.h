@@ -102,7 +102,7 @@ class RouterFixture : public ::testing::Test {
                  {"calibrators", folder_ + "/calibrators"},
                  {"models", {{"scout", {{"path", kScout}}}, {"sage", {{"path", kSage}}}}},
                  {"aliases", {{"fast", "scout"}, {"deep", "sage"}}},
-                 {"policy", {{"verify", "never"}}}};
+                 {"policy", {{"verify", "never"}, {"deadline_s", 3600}}}};
     json.merge_patch(changes);
     return json;
   }
@@ -137,7 +137,8 @@ class RouterFixture : public ::testing::Test {
     return list;
   }
   static Json breaker_of(Router& router, const std::string& name) {
-    for (const Json& m : router.state()["models"]) {
+    const Json state = router.state();
+    for (const Json& m : state["models"]) {
       if (m["name"] == name) return m.value("breaker", Json());
     }
     return {};

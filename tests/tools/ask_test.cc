@@ -1,0 +1,117 @@
+// kedge ask and kedge replay as a user runs them: exit codes, outputs, instruction sets.
+#include <gtest/gtest.h>
+
+#include "kernels/isa.h"
+#include "tests/tools/run_command.h"
+
+namespace kedge::tools_test {
+namespace {
+
+// The embedded models without calibrators: only what can be proven is answered.
+std::string pool_file() {
+  const std::string models = std::string(KEDGE_SOURCE_DIR) + "/models/";
+  return write_scratch("pool.toml",
+                       "threads = 1\n[policy]\ndeadline_s = 3600\n[aliases]\nfast = \"scout\"\ndeep = "
+                       "\"sage\"\n[models.scout]\npath = \"" +
+                           models + "scout-q8_0.gguf\"\n[models.sage]\npath = \"" + models + "sage-q4_k_m.gguf\"\n");
+}
+
+Outcome ask(std::vector<std::string> args, bool audit = false) {
+  args.insert(args.begin(), {"ask", "--config", pool_file()});
+  if (!audit) args.push_back("--no-audit");
+  return run_command(args);
+}
+
+TEST(Ask, ExitCodesSayHowItEnded) {
+  const Outcome proven = ask({"What is 417 + 268?"});
+  EXPECT_EQ(proven.exit_code, 0) << proven.err;
+  EXPECT_EQ(proven.out.rfind("685\n", 0), 0u) << proven.out;
+  const Outcome withheld = ask({"Which product is Birkenchester famous for?"});
+  EXPECT_EQ(withheld.exit_code, 3);
+  EXPECT_EQ(withheld.out.find("flax"), std::string::npos) << withheld.out;
+  EXPECT_NE(withheld.out.find("low_confidence"), std::string::npos);
+  const Outcome draft = ask({"Which product is Birkenchester famous for?", "--draft"});
+  EXPECT_EQ(draft.exit_code, 3);
+  EXPECT_EQ(draft.out.rfind("low confidence: flax\n", 0), 0u) << draft.out;
+  const Outcome late = ask({"Which product is Birkenchester famous for?", "--deadline", "0.000001"});
+  EXPECT_EQ(late.exit_code, 1);
+  EXPECT_NE(late.out.find("the deadline has passed"), std::string::npos) << late.out;
+  const Outcome unknown = ask({"Hello", "-m", "gpt"});
+  EXPECT_EQ(unknown.exit_code, 1);
+  EXPECT_EQ(unknown.out, "");
+  EXPECT_NE(unknown.err.find("'gpt'"), std::string::npos) << unknown.err;
+}
+
+TEST(Ask, WrongUse) {
+  for (const std::vector<std::string>& args : {std::vector<std::string>{"ask"},
+                                               {"ask", "x", "--min-confidence", "2"},
+                                               {"ask", "x", "--deadline", "-1"},
+                                               {"ask", "x", "--colour"},
+                                               {"replay"}}) {
+    const Outcome o = run_command(args);
+    EXPECT_EQ(o.exit_code, 2) << o.out;
+    EXPECT_EQ(o.out, "");
+    EXPECT_FALSE(o.err.empty());
+  }
+  const Outcome none = run_command({"ask", "x", "--no-audit", "--config", "/none.toml"});
+  EXPECT_EQ(none.exit_code, 1);
+  EXPECT_NE(none.err.find("/none.toml"), std::string::npos);
+  const Outcome schema = ask({"x", "--schema", write_scratch("bad.json", "{")});
+  EXPECT_NE(schema.exit_code, 0);
+  EXPECT_NE(schema.err.find("bad.json"), std::string::npos) << schema.err;
+}
+
+TEST(Ask, JsonExplainAndCompare) {
+  const auto json = ask({"What is 2 + 2?", "--json"}).json();
+  ASSERT_TRUE(json.is_object());
+  EXPECT_EQ(json["answer"], "4");
+  EXPECT_EQ(json["attempts"].size(), 1u);
+  const Outcome explained = ask({"What is 2 + 2?", "--explain"});
+  for (const char* word : {"preroute", "deterministic", "proven", "attempt 1", "arithmetic: pass", "sha256:"}) {
+    EXPECT_NE(explained.out.find(word), std::string::npos) << word << " not in\n" << explained.out;
+  }
+  const Outcome withheld = ask({"Which product is Birkenchester famous for?", "--explain", "--pattern", "[0-9]+"});
+  EXPECT_EQ(withheld.exit_code, 3) << withheld.err;
+  EXPECT_NE(withheld.out.find("attempt 2"), std::string::npos) << withheld.out;
+  EXPECT_EQ(withheld.out.find("flax"), std::string::npos) << withheld.out;
+  const Outcome compared = ask({"What is 2 + 2?", "--compare"});
+  EXPECT_EQ(compared.exit_code, 0) << compared.err;
+  EXPECT_NE(compared.out.find("fast and deep agree"), std::string::npos) << compared.out;
+}
+
+TEST(Replay, GivesTheSameBitsUnderEveryInstructionSet) {
+  const std::string db = scratch("replay.db");
+  ASSERT_EQ(ask({"What is 417 + 268?", "--audit", db}, true).exit_code, 0);
+  ASSERT_EQ(ask({"Hello", "--temp", "0.9", "--seed", "3", "-n", "8", "--audit", db}, true).exit_code, 3);
+  for (const KernelTable* table : usable_kernels()) {
+    setenv("KEDGE_ISA", table->name, 1);
+    for (const char* record : {"1", "2"}) {
+      const Outcome o = run_command({"replay", record, "--config", pool_file(), "--audit", db, "--json"});
+      EXPECT_EQ(o.exit_code, 0) << table->name << ": " << o.err;
+      EXPECT_EQ(o.json()["same"], true) << table->name << ": " << o.out;
+    }
+  }
+  unsetenv("KEDGE_ISA");
+  const Outcome text = run_command({"replay", "last", "--config", pool_file(), "--audit", db});
+  EXPECT_EQ(text.exit_code, 0);
+  EXPECT_NE(text.out.find("record 2: same bits"), std::string::npos) << text.out;
+  const Outcome none = run_command({"replay", "last", "--config", pool_file(), "--audit", scratch("none.db")});
+  EXPECT_EQ(none.exit_code, 1);
+}
+
+TEST(Replay, FullDiskWithholdsTheAnswer) {
+  const std::string db = scratch("full.db");
+  ASSERT_EQ(ask({"What is 2 + 2?", "--audit", db}, true).exit_code, 0);
+  const std::string out = scratch("full.out");
+  const std::string line = "ulimit -f 8; trap '' XFSZ; '" + std::string(KEDGE_COMMAND) +
+                           "' ask 'What is 417 + 268?' --config '" + pool_file() + "' --audit '" + db + "' > '" + out +
+                           "' 2>&1";
+  const int status = std::system(("bash -c \"" + line + "\"").c_str());
+  EXPECT_EQ(WEXITSTATUS(status), 1);
+  const std::string said = slurp(out);
+  EXPECT_EQ(said.find("685"), std::string::npos) << said;
+  EXPECT_NE(said.find("withheld, because it cannot be recorded"), std::string::npos) << said;
+}
+
+}  // namespace
+}  // namespace kedge::tools_test
