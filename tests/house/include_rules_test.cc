@@ -47,22 +47,14 @@ bool is_tools_exception(const std::string& file, const std::string& header) {
 
 // Libraries that only some rooms may name (a prefix of what stands between the angle brackets).
 const std::map<std::string, std::set<std::string>> kLibraries = {
-    {"xsimd/", {"kernels"}},
-    {"immintrin.h", {"kernels"}},
-    {"x86intrin.h", {"kernels"}},
-    {"arm_neon.h", {"kernels"}},
-    {"omp.h", {"kernels/base"}},
-    {"sentencepiece", {"tokenizer"}},
-    {"pcre2", {"tokenizer", "router"}},
-    {"utf8proc", {"tokenizer", "router"}},
-    {"CLI/", {"tools"}},
-    {"Eigen/", {"router"}},
-    {"sqlite3.h", {"router"}},
-    {"boost/", {"tools"}},
-    {"sodium.h", {"router"}},
-    {"toml++/", {"router"}},
-    {"gumbo.h", {"router"}},
-    {"iostream", {"tools"}},
+    {"xsimd/", {"kernels"}},      {"immintrin.h", {"kernels"}},
+    {"x86intrin.h", {"kernels"}}, {"arm_neon.h", {"kernels"}},
+    {"omp.h", {"kernels/base"}},  {"sentencepiece", {"tokenizer"}},
+    {"pcre2", {"tokenizer", "router"}}, {"utf8proc", {"tokenizer", "router"}},
+    {"CLI/", {"tools"}},          {"Eigen/", {"router"}},
+    {"sqlite3.h", {"router"}},    {"boost/", {"tools"}},
+    {"sodium.h", {"router"}},     {"toml++/", {"router"}},
+    {"gumbo.h", {"router"}},      {"iostream", {"tools"}},
     {"regex", {}},
 };
 

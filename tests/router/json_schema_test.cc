@@ -210,7 +210,7 @@ TEST(RegexComparator, HostilePatterns) {
   ASSERT_FALSE(bad.ok());
   EXPECT_EQ(bad.error().code, ErrorCode::kInvalidArgument);
   EXPECT_NE(bad.error().message.find("byte 3"), std::string::npos) << bad.error().message;
-  for (const char* pattern : {"(a+)+", "(a|a)*", "(?:(a*)*)*c", "(*LIMIT_MATCH=4000000000)(a+)+"}) {
+  for (const char* pattern : {"(a+)+", "(a|a)*", "(?:(a*)*)*[xy]", "(*LIMIT_MATCH=4000000000)(a+)+"}) {
     const auto r = with_pattern(std::string(60, 'a') + "b", pattern);
     ASSERT_FALSE(r.ok()) << pattern;
     EXPECT_EQ(r.error().code, ErrorCode::kCapacity) << r.error().message;
