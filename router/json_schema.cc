@@ -1,5 +1,6 @@
 #include "router/json_schema.h"
 
+#include <algorithm>
 #include <set>
 
 #include "router/json_schema_keywords.h"
@@ -10,8 +11,9 @@ namespace kedge {
 
 namespace {
 
-constexpr int kMaxDepth = 512;        // schemas within schemas while a value is looked at
-constexpr size_t kBytesPerStep = 32;  // of texts that are compared
+constexpr int kMaxDepth = 512;            // schemas within schemas while a value is looked at
+constexpr uint64_t kStepsPerSchema = 16;  // a schema or keyword takes as long as so many steps of a match
+constexpr size_t kBytesPerStep = 32;      // of texts that are compared
 
 using Validator = SchemaValidator;
 
@@ -358,7 +360,7 @@ Result<std::optional<SchemaViolation>> SchemaValidator::run(const Json& value) {
 }
 
 bool SchemaValidator::visit(const Json& schema, const Json& value) {
-  if (!charge(1)) return false;
+  if (!charge(kStepsPerSchema)) return false;
   if (schema.is_boolean()) return schema.get<bool>() || fail("is " + short_text(value) + "; the schema is false");
   if (++depth_ > kMaxDepth) {
     error_ = Error{ErrorCode::kCapacity, "the schema: deeper than " + std::to_string(kMaxDepth) + " at " + at_};
@@ -368,7 +370,7 @@ bool SchemaValidator::visit(const Json& schema, const Json& value) {
   for (const auto& [name, argument] : schema.items()) {
     const SchemaKeyword* keyword = find_schema_keyword(name);
     if (keyword->obeys == nullptr) continue;
-    obeys = charge(1) && keyword->obeys(*this, schema, argument, value) && !stopped();
+    obeys = charge(kStepsPerSchema) && keyword->obeys(*this, schema, argument, value) && !stopped();
     if (!obeys) break;
   }
   --depth_;
