@@ -172,6 +172,7 @@ void Swaps::observe(const AskRequest& request, const RouteResult& result, const 
     if (share >= s.request.shadow_agreement) end = take_over(given.alias, shadow);
     end["agreement"] = share;
     if (end["event"] == "shadow_refused") log(end);
+    history_.back()["agreement"] = share;
     shadows_.erase(found);
   }
 }
