@@ -148,6 +148,7 @@ TEST_F(Rules, VerifierReadsGroundedAnswersNoCheckDecided) {
 }
 
 TEST_F(Rules, ConfidentUnlessTheDeepModelPromisesMore) {
+  policy_.min_gain = 0.05;
   Attempt& a = add(0.9, 0.9);
   EXPECT_TRUE(decides("confident", Action::kCommit)) << "reaching it is enough";
   a.p = 0.899;
