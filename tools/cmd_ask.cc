@@ -1,5 +1,7 @@
 // kedge ask: a question to the pool, and why the answer is what it is. kedge replay: an answer once more, bit by bit.
+#include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <sstream>
 
 #include "tools/pool_flags.h"
@@ -183,6 +185,44 @@ void ask(const AskFlags& f) {
   if (answer["outcome"] != "answered") throw Failure("", kExitNoAnswer);
 }
 
+// Numbers of all records, oldest first.
+std::vector<std::string> all_records(const std::string& audit) {
+  const Json list = Json::parse(need(api::call(kedge_audit_list, Json({{"db", audit}, {"limit", 10000}}).dump())));
+  std::vector<std::string> ids;
+  for (const Json& r : list["records"]) ids.push_back(std::to_string(r["seq"].get<int64_t>()));
+  std::reverse(ids.begin(), ids.end());
+  return ids;
+}
+
+void print_replay(const Json& result) {
+  for (const Json& a : result["attempts"]) {
+    print(format("%s: tokens %s, logits %s (%s)\n", a["model"].get<std::string>().c_str(),
+                 a["tokens_same"].get<bool>() ? "same" : "DIFFER", a["logits_same"].get<bool>() ? "same" : "DIFFER",
+                 a["logits_hash"].get<std::string>().c_str()));
+  }
+  print(format("record %lld: %s\n", static_cast<long long>(result["seq"].get<int64_t>()),
+               result["same"].get<bool>() ? "same bits" : "NOT the same"));
+}
+
+void replay(const PoolFlags& pool, const std::string& id, const std::string& audit, bool json) {
+  if (!std::filesystem::exists(audit)) throw Failure(audit + ": no such file");  // reading makes no log
+  const bool all = id == "all";
+  const std::vector<std::string> ids = all ? all_records(audit) : std::vector<std::string>{id};
+  api::Router router = pool.open({{"audit", audit}});
+  Json results = Json::array();
+  size_t same = 0;
+  for (const std::string& one : ids) {
+    Json result = Json::parse(need(router.replay(one)));
+    same += result["same"].get<bool>() ? 1 : 0;
+    if (!json && (!all || !result["same"].get<bool>())) print_replay(result);
+    results.push_back(std::move(result));
+  }
+  if (json) print_json(all ? results : results[0]);
+  if (!json && all) print(format("%zu of %zu records: same bits\n", same, ids.size()));
+  check_output();
+  if (same != ids.size()) throw Failure("", kExitFailure);
+}
+
 void add_how(CLI::App* c, AskFlags& f) {
   c->add_option("-m,--model", f.model, "Ask this model of the pool and no other: fast, deep, or its name")
       ->type_name("NAME")
@@ -213,7 +253,7 @@ void add_ask(CLI::App& app) {
   c->add_option("question", f->question, "The question; - reads standard input")->required();
   f->pool.add_to(c);
   add_how(c, *f);
-  c->add_option("--audit", f->audit, "Database of records")->type_name("FILE")->capture_default_str();
+  c->add_option("--audit,--db", f->audit, "Database of records")->type_name("FILE")->capture_default_str();
   c->add_flag("--no-audit", f->no_audit, "Keep no record");
   c->add_option("--conversation", f->conversation, "An id of yours, for the record")->type_name("ID");
   c->add_flag("--explain", f->explain, "Print every step and what it was decided on");
@@ -237,28 +277,12 @@ void add_replay(CLI::App& app) {
   };
   auto f = std::make_shared<Flags>();
   CLI::App* c = app.add_subcommand("replay", "Generate a recorded answer again and compare bits");
-  c->add_option("record", f->id, "Its id, its number, or last")->required();
+  c->add_option("record", f->id, "Its id, its number, last, or all")->required();
   f->pool.add_to(c);
-  c->add_option("--audit", f->audit, "Database of records")->type_name("FILE")->capture_default_str();
+  c->add_option("--audit,--db", f->audit, "Database of records")->type_name("FILE")->capture_default_str();
   c->add_flag("--json", f->json, "Print everything as JSON");
   c->footer("Ends with 1 when a bit differs. The models are found by their digests.");
-  c->callback([f] {
-    api::Router router = f->pool.open({{"audit", f->audit}});
-    const Json result = Json::parse(need(router.replay(f->id)));
-    if (f->json) {
-      print_json(result);
-    } else {
-      for (const Json& a : result["attempts"]) {
-        print(format("%s: tokens %s, logits %s (%s)\n", a["model"].get<std::string>().c_str(),
-                     a["tokens_same"].get<bool>() ? "same" : "DIFFER", a["logits_same"].get<bool>() ? "same" : "DIFFER",
-                     a["logits_hash"].get<std::string>().c_str()));
-      }
-      print(format("record %lld: %s\n", static_cast<long long>(result["seq"].get<int64_t>()),
-                   result["same"].get<bool>() ? "same bits" : "NOT the same"));
-    }
-    check_output();
-    if (!result["same"].get<bool>()) throw Failure("", kExitFailure);
-  });
+  c->callback([f] { replay(f->pool, f->id, f->audit, f->json); });
 }
 
 }  // namespace kedge::tools
