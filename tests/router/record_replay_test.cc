@@ -55,7 +55,7 @@ TEST_F(Recorded, EveryRecordReplaysOnOneAndTwoThreads) {
     }
   }
   ASSERT_GE(n, 20u);
-  for (const char* kind : {"generate aborted", "generate stop_token", "escalate stop_token", "conservative length"}) {
+  for (const char* kind : {"generate aborted", "generate stop_token", "escalate stop_token", "conservative aborted"}) {
     EXPECT_EQ(kinds.count(kind), 1u) << kind;
   }
   const auto verified = verify_audit_log(folder_ + "/audit.db", {});

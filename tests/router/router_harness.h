@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "router/calibration/calibrator.h"
+#include "router/comparator.h"
 #include "router/loaded_model.h"
 #include "router/router.h"
 

@@ -151,7 +151,7 @@ TEST_F(RouterAsk, ArithmeticIsProvenOrEscalated) {
   EXPECT_EQ(a["task"], "arithmetic");
   EXPECT_TRUE(a["confidence"].is_null());
   EXPECT_EQ(a["attempts"][0]["checks"][0]["verdict"], "pass");
-  if (find_comparator("pattern") == nullptr) GTEST_SKIP() << "this build has no comparator for patterns";
+  if (find_comparator("regex") == nullptr) GTEST_SKIP() << "this build has no comparator for patterns";
   // A pattern no answer can match fails both models' answers, right as they are.
   const Json b = ask(*router, {{"question", "What is 417 + 268?"}, {"pattern", "[a-z]+"}});
   EXPECT_EQ(b["outcome"], "low_confidence");
@@ -182,7 +182,7 @@ TEST_F(RouterAsk, MinConfidenceOnlyRaisesTheThreshold) {
 }
 
 TEST_F(RouterAsk, WrongSchemaOrPatternAsksNobody) {
-  if (find_comparator("pattern") == nullptr) GTEST_SKIP() << "this build has no comparator for patterns and schemas";
+  if (find_comparator("regex") == nullptr) GTEST_SKIP() << "this build has no comparator for patterns and schemas";
   const auto router = open();
   expect_refused(try_ask(*router, {{"question", kFact}, {"pattern", "(["}}), ErrorCode::kInvalidArgument, {"(["});
   expect_refused(try_ask(*router, {{"question", kFact}, {"schema", {{"type", 5}}}}), ErrorCode::kInvalidArgument,
