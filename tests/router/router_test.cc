@@ -113,7 +113,7 @@ TEST_F(RouterAsk, HopelessAnswerIsGivenUpOnlyWhereAnotherModelCanBeAsked) {
 
   const auto router = open();
   const Json a = ask(*router, question);
-  EXPECT_EQ(a["attempts"][0]["tokens"].size(), 2u) << "abort_after";
+  EXPECT_EQ(a["attempts"][0]["tokens"].size(), 8u) << "abort_after";
   EXPECT_EQ(a["outcome"], "answered");
   EXPECT_EQ(a["alias"], "deep");
 }
