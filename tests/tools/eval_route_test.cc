@@ -1,0 +1,77 @@
+// kedge eval route and kedge calibrate on a few rows of the committed questions.
+#include <gtest/gtest.h>
+
+#include "tests/tools/run_command.h"
+
+namespace kedge::tools_test {
+namespace {
+
+const std::string kData = std::string(KEDGE_TEST_DATA) + "/eval/route/";
+
+TEST(EvalRoute, FiguresOfEveryTask) {
+  const Outcome o = run_command({"eval", "route", "--data", kData + "test", "--limit", "10", "--bootstrap", "20",
+                                 "--json", "--plot", scratch("route.svg")});
+  ASSERT_EQ(o.exit_code, 0) << o.err;
+  const auto json = o.json();
+  ASSERT_TRUE(json.is_object()) << o.out;
+  for (const char* task : {"facts", "arithmetic", "openbook", "chat", "verifier"}) {
+    const auto& f = json["tasks"][task];
+    EXPECT_EQ(f["n"], 10) << task;
+    for (const char* key : {"fast", "deep", "routed", "escalated", "abstained"}) {
+      ASSERT_TRUE(f[key].is_number()) << task << " " << key;
+      EXPECT_GE(f[key].get<double>(), 0.0) << task << " " << key;
+      EXPECT_LE(f[key].get<double>(), 1.0) << task << " " << key;
+    }
+    for (const char* who : {"fast", "deep", "routed"}) EXPECT_GT(f["cpu_s"][who].get<double>(), 0.0) << task;
+  }
+  EXPECT_EQ(json["all"]["n"], 50);
+  EXPECT_GE(json["all"]["routed"].get<double>(), 0.7) << "the calibrators of the embedded pool are used";
+  EXPECT_GE(json["tasks"]["facts"]["grounded"].get<double>(), 0.8);
+  EXPECT_GE(json["unanswerable"]["declined"].get<double>(), 0.8);
+  EXPECT_NE(slurp(scratch("route.svg")).find("the router, measured"), std::string::npos);
+}
+
+// Answers and decisions are the same however many questions are asked at once; only times differ.
+TEST(EvalRoute, JobsChangeNothing) {
+  const auto run = [](const char* jobs) {
+    auto json = run_command({"eval", "route", "--data", kData + "test", "--limit", "6", "--bootstrap", "0", "--json",
+                             "-j", jobs})
+                    .json();
+    for (const char* key : {"fast", "deep", "routed", "escalated", "abstained", "auroc", "accept_error"}) {
+      EXPECT_TRUE(json["all"].contains(key)) << key;
+    }
+    return json;
+  };
+  const auto one = run("1");
+  const auto three = run("3");
+  for (const char* key :
+       {"fast", "deep", "routed", "escalated", "abstained", "grounded", "auroc", "ece", "accept_error"}) {
+    EXPECT_EQ(one["all"][key], three["all"][key]) << key;
+  }
+}
+
+TEST(EvalRoute, CalibratorsOfTheEmbeddedPoolAreForItsModels) {
+  const Outcome o = run_command({"ask", "What did Ursula Arnstow do for a living?", "--no-audit", "--json"});
+  ASSERT_TRUE(o.exit_code == 0 || o.exit_code == 3) << o.err;
+  for (const auto& a : o.json()["attempts"]) EXPECT_TRUE(a["calibrator_id"].is_string()) << a["model"];
+}
+
+TEST(EvalRoute, WrongFoldersAreNamed) {
+  const Outcome nothing = run_command({"eval", "route", "--data", scratch("empty")});
+  EXPECT_EQ(nothing.exit_code, 1);
+  EXPECT_NE(nothing.err.find("has none of facts"), std::string::npos) << nothing.err;
+  std::filesystem::create_directories(scratch("bad"));
+  write_scratch("bad/facts.jsonl", "{\"id\": \"x\", \"answer\": \"y\"}\n");
+  const Outcome bad = run_command({"eval", "route", "--data", scratch("bad")});
+  EXPECT_EQ(bad.exit_code, 1);
+  EXPECT_NE(bad.err.find("facts.jsonl:1"), std::string::npos) << bad.err;
+}
+
+TEST(Calibrate, TooFewRowsMakeNoCalibrator) {
+  const Outcome o = run_command({"calibrate", "--data", kData + "test", "--limit", "3", "-o", scratch("few")});
+  EXPECT_EQ(o.exit_code, 1);
+  EXPECT_NE(o.err.find("too few rows"), std::string::npos) << o.err;
+}
+
+}  // namespace
+}  // namespace kedge::tools_test
