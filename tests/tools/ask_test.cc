@@ -103,9 +103,10 @@ TEST(Replay, FullDiskWithholdsTheAnswer) {
   const std::string db = scratch("full.db");
   ASSERT_EQ(ask({"What is 2 + 2?", "--audit", db}, true).exit_code, 0);
   const std::string out = scratch("full.out");
-  const std::string line = "ulimit -f 8; trap '' XFSZ; '" + std::string(KEDGE_COMMAND) +
-                           "' ask 'What is 417 + 268?' --config '" + pool_file() + "' --audit '" + db + "' > '" + out +
-                           "' 2>&1";
+  // The log opens, but the record, made large by its conversation, is over the limit of a file.
+  const std::string line = "ulimit -f 80; trap '' XFSZ; '" + std::string(KEDGE_COMMAND) +
+                           "' ask 'What is 417 + 268?' --conversation $(printf c%.0s {1..100000}) --config '" +
+                           pool_file() + "' --audit '" + db + "' > '" + out + "' 2>&1";
   const int status = std::system(("bash -c \"" + line + "\"").c_str());
   EXPECT_EQ(WEXITSTATUS(status), 1);
   const std::string said = slurp(out);
