@@ -21,7 +21,8 @@ for option in "$@"; do
     --aarch64)
       packages+=(g++-aarch64-linux-gnu qemu-user)
       arm64+=(libsentencepiece-dev libsentencepiece0 libprotobuf-lite32 libpcre2-dev libpcre2-8-0
-              libutf8proc-dev libutf8proc2 libgtest-dev)
+              libutf8proc-dev libutf8proc2 libgtest-dev
+              libsqlite3-dev libsqlite3-0 libsodium-dev libsodium23 libgumbo-dev libgumbo1)
       ;;
     *) echo "setup.sh: unknown option '$option' (known: --dev, --aarch64)" >&2; exit 2 ;;
   esac
