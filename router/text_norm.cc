@@ -43,6 +43,9 @@ std::string mapped(std::string_view text, int options) {
 
 // End of the grapheme cluster at s[i]. Composition never crosses its border, so clusters can be normalised one by one.
 size_t cluster_end(std::string_view s, size_t i) {
+  const auto ascii = [&](size_t at) { return static_cast<unsigned char>(s[at]) < 0x80; };
+  // Most text: of two ASCII characters only a carriage return and a line feed stay together.
+  if (ascii(i) && (i + 1 == s.size() || (ascii(i + 1) && s[i] != '\r'))) return i + 1;
   size_t length = utf8_char_length(s, i);
   if (length == 0) return i + 1;
   auto before = static_cast<utf8proc_int32_t>(utf8_code_point(s, i, length));
