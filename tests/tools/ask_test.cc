@@ -105,7 +105,7 @@ TEST(Replay, FullDiskWithholdsTheAnswer) {
   const std::string out = scratch("full.out");
   // The log opens, but the record, made large by its conversation, is over the limit of a file.
   const std::string line = "ulimit -f 80; trap '' XFSZ; '" + std::string(KEDGE_COMMAND) +
-                           "' ask 'What is 417 + 268?' --conversation $(printf c%.0s {1..100000}) --config '" +
+                           "' ask 'What is 417 + 268?' --conversation " + std::string(100000, 'c') + " --config '" +
                            pool_file() + "' --audit '" + db + "' > '" + out + "' 2>&1";
   const int status = std::system(("bash -c \"" + line + "\"").c_str());
   EXPECT_EQ(WEXITSTATUS(status), 1);
