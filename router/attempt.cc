@@ -30,13 +30,19 @@ std::string answer_text(const Tokenizer& tokenizer, std::span<const int32_t> tok
 
 bool Attempt::failed_check() const {
   return std::any_of(checks.begin(), checks.end(), [&](const CheckResult& c) {
-    return c.verdict == Verdict::kFail && !(c.name == "quote" && cited && passed("cited_value"));
+    return c.verdict == Verdict::kFail && !(c.name == "quote" && cited() && passed("cited_value"));
   });
 }
 
 bool Attempt::passed(std::string_view comparator) const {
   return std::any_of(checks.begin(), checks.end(),
                      [&](const CheckResult& c) { return c.name == comparator && c.verdict == Verdict::kPass; });
+}
+
+bool Attempt::cited() const {
+  return !citations.empty() && std::all_of(citations.begin(), citations.end(), [](const ResolvedCitation& c) {
+    return c.by == ResolvedBy::kQuote || c.by == ResolvedBy::kSentence;
+  });
 }
 
 double cpu_seconds(int n_threads) {
@@ -77,7 +83,7 @@ AttemptOutcome run_attempt(Attempt& attempt, std::span<const Segment> segments, 
   callbacks.on_token = [&](int32_t token, std::span<const TokenLogprob>) {
     const auto began = Clock::now();
     trace.add(s.logits(), token);
-    attempt.aborted = !s.model().tokenizer().is_eog(token) && run.hopeful && !run.hopeful(trace);
+    attempt.aborted = !s.model().tokenizer().is_eog(token) && run.hopeful && !run.hopeful(trace.tokens());
     attempt.measure_s += std::chrono::duration<double>(Clock::now() - began).count();
     return in_time() && !attempt.aborted;
   };
@@ -100,7 +106,8 @@ AttemptOutcome run_attempt(Attempt& attempt, std::span<const Segment> segments, 
   return outcome;
 }
 
-Result<double> probability_of_yes(LoadedModel& model, std::span<const int32_t> prompt, int n_threads) {
+Result<double> probability_of_yes(LoadedModel& model, std::span<const int32_t> prompt, int n_threads,
+                                  Clock::time_point deadline) {
   const Tokenizer& tokenizer = model.model()->tokenizer();
   KEDGE_ASSIGN(yes, tokenizer.encode("yes", {.add_special = false}));
   KEDGE_ASSIGN(no, tokenizer.encode("no", {.add_special = false}));
@@ -108,7 +115,12 @@ Result<double> probability_of_yes(LoadedModel& model, std::span<const int32_t> p
     return Error{ErrorCode::kUnsupported, "model '" + model.name() + "': yes and no begin with the same token"};
   }
   KEDGE_ASSIGN(session, model.session(n_threads));
-  KEDGE_TRY(session->eval(prompt));
+  const Status evaluated =
+      session->eval(prompt, {.progress = [&](size_t, size_t) { return Clock::now() <= deadline; }, .cancel = nullptr});
+  if (!evaluated.ok()) {
+    if (evaluated.error().code != ErrorCode::kCancelled) return evaluated.error();
+    return Error{ErrorCode::kCancelled, "the deadline passed while the verifier read"};
+  }
   const auto logits = session->logits();
   const double difference =
       static_cast<double>(logits[static_cast<size_t>(no[0])]) - logits[static_cast<size_t>(yes[0])];

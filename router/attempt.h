@@ -12,6 +12,7 @@
 #include "engine/generate.h"
 #include "router/answer_trace.h"
 #include "router/ask_request.h"
+#include "router/citation.h"
 #include "router/loaded_model.h"
 
 namespace kedge {
@@ -40,7 +41,7 @@ struct Attempt {
 
   std::vector<double> features;  // of all_features(), in their order
   std::vector<CheckResult> checks;
-  bool cited = false;                        // every citation resolves to a quotation or a sentence that says it
+  std::vector<ResolvedCitation> citations;
   const Calibration* calibration = nullptr;  // of the model, null: none for this task
   std::optional<double> p;                   // P(right); nothing without a calibrator
   std::optional<double> p_deep;              // P(the deep model would be right), where the calibrator knows
@@ -56,6 +57,7 @@ struct Attempt {
   // passages says what it was quoted for: that sentence is cited instead.
   bool failed_check() const;
   bool passed(std::string_view comparator) const;
+  bool cited() const;  // every citation resolves to a quotation or a sentence that says it
 };
 
 // How a generation is run; all borrowed.
@@ -65,7 +67,7 @@ struct AttemptRun {
   std::chrono::steady_clock::time_point deadline;
   const std::atomic<bool>* cancel = nullptr;
   // After every token: whether to go on. May be empty.
-  std::function<bool(const TraceCollector& trace)> hopeful;
+  std::function<bool(std::span<const TokenStats> stats)> hopeful;
 };
 
 // Fills in everything up to `wall_s`. A failed generation is no error here: `error` says why, and `failure` of the
@@ -80,7 +82,8 @@ AttemptOutcome run_attempt(Attempt& attempt, std::span<const Segment> segments, 
 double cpu_seconds(int n_threads);
 
 // P(yes) against no for the first token of an answer, from the logits after the prompt. Errors: those of Session::eval,
-// kUnsupported when the vocabulary has no tokens for the two words.
-Result<double> probability_of_yes(LoadedModel& model, std::span<const int32_t> prompt, int n_threads);
+// kCancelled (the deadline), kUnsupported when the vocabulary has no tokens for the two words.
+Result<double> probability_of_yes(LoadedModel& model, std::span<const int32_t> prompt, int n_threads,
+                                  std::chrono::steady_clock::time_point deadline);
 
 }  // namespace kedge

@@ -57,10 +57,12 @@ Result<std::string> file_digest(const std::string& path) {
 }
 
 Result<std::shared_ptr<LoadedModel>> LoadedModel::load(const std::string& name, const ModelSpec& spec,
-                                                       const std::string& calibrators) {
+                                                       const std::string& calibrators,
+                                                       std::shared_ptr<ModelHealth> health) {
   auto loaded = std::shared_ptr<LoadedModel>(new LoadedModel());
   loaded->name_ = name;
   loaded->spec_ = spec;
+  loaded->health_ = std::move(health);
   auto digest = std::async(std::launch::async, [path = spec.path] { return file_digest(path); });
   auto model = Model::load(spec.path);
   auto sum = digest.get();

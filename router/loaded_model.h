@@ -25,11 +25,18 @@ struct EmbeddingContract {
   bool operator==(const EmbeddingContract&) const = default;
 };
 
+// What is remembered of a model when it is unloaded, and while it cannot be loaded.
+struct ModelHealth {
+  Breaker breaker;
+  CostMeter cost;
+};
+
 class LoadedModel {
  public:
   // Errors: those of Model::load and read_calibration.
-  static Result<std::shared_ptr<LoadedModel>> load(const std::string& name, const ModelSpec& spec,
-                                                   const std::string& calibrators);
+  static Result<std::shared_ptr<LoadedModel>> load(
+      const std::string& name, const ModelSpec& spec, const std::string& calibrators,
+      std::shared_ptr<ModelHealth> health = std::make_shared<ModelHealth>());
 
   const std::string& name() const { return name_; }
   const ModelSpec& spec() const { return spec_; }
@@ -58,8 +65,8 @@ class LoadedModel {
   };
   Result<Lease> session(int n_threads);
 
-  Breaker& breaker() { return breaker_; }
-  CostMeter& cost() { return cost_; }
+  ModelHealth& health() const { return *health_; }
+  const std::shared_ptr<ModelHealth>& shared_health() const { return health_; }
 
  private:
   LoadedModel() = default;
@@ -73,8 +80,7 @@ class LoadedModel {
   std::map<std::string, Calibration> calibrations_;  // by task
   std::mutex mutex_;
   std::vector<std::unique_ptr<Session>> idle_;
-  Breaker breaker_;
-  CostMeter cost_;
+  std::shared_ptr<ModelHealth> health_;
 };
 
 // "sha256:" and 64 hex digits of a file's bytes. Errors: kIo.

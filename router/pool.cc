@@ -26,6 +26,13 @@ std::shared_ptr<LoadedModel> Pool::loaded(const std::string& alias) const {
   return found == slots_.end() ? nullptr : found->second.model;
 }
 
+std::shared_ptr<ModelHealth> Pool::health(const std::string& alias) const {
+  const std::string name = resolve(alias);
+  const std::lock_guard lock(mutex_);
+  const auto found = slots_.find(name);
+  return found == slots_.end() ? nullptr : found->second.health;
+}
+
 Result<std::shared_ptr<LoadedModel>> Pool::get(const std::string& alias) {
   const std::lock_guard lock(mutex_);
   const auto found = aliases_.find(alias);
@@ -44,8 +51,13 @@ Result<std::shared_ptr<LoadedModel>> Pool::get_locked(const std::string& name) {
   std::error_code ec;
   const uint64_t bytes = std::filesystem::file_size(slot.spec.path, ec);  // a missing file is the load's error
   if (!ec) KEDGE_TRY(make_room(bytes, name));
-  KEDGE_ASSIGN(model, LoadedModel::load(name, slot.spec, calibrators_));
-  slot.model = model;
+  Breaker& breaker = slot.health->breaker;
+  if (!breaker.admit()) {
+    return Error{ErrorCode::kIo, "the breaker of model '" + name + "' is open: it could not be loaded lately"};
+  }
+  auto model = LoadedModel::load(name, slot.spec, calibrators_, slot.health);
+  breaker.record(model.ok());
+  if (model.ok()) slot.model = *model;
   return model;
 }
 
@@ -97,6 +109,7 @@ std::string Pool::repoint(const std::string& alias, std::shared_ptr<LoadedModel>
   Slot& slot = slots_[model->name()];
   slot.spec = model->spec();
   slot.model = model;
+  slot.health = model->shared_health();
   slot.last_use = ++clock_;
   aliases_[alias] = model->name();
   const bool still_named =
@@ -119,13 +132,13 @@ Json Pool::state() const {
                   {"pinned", slot.spec.pinned},
                   {"loaded", slot.model != nullptr}};
     if (slot.model != nullptr) {
-      const CostMeter::Estimate cost = slot.model->cost().p95();
       entry["bytes"] = slot.model->bytes();
       entry["digest"] = slot.model->digest();
       entry["in_use"] = slot.model.use_count() - 1;
-      entry["p95"] = {{"wall_s", cost.wall_s}, {"cpu_s", cost.cpu_s}};
-      entry["breaker"] = slot.model->breaker().state();
     }
+    const CostMeter::Estimate cost = slot.health->cost.p95();
+    entry["p95"] = {{"wall_s", cost.wall_s}, {"cpu_s", cost.cpu_s}};
+    entry["breaker"] = slot.health->breaker.state();
     list.push_back(std::move(entry));
   }
   return list;

@@ -20,14 +20,17 @@ class Pool {
  public:
   explicit Pool(const RouterConfig& config);
 
-  // The model behind an alias, or of that name; loads it. Errors: kNotFound (no such alias), those of the load,
-  // kCapacity (it does not fit, even after unloading everything that is idle and not pinned).
+  // The model behind an alias, or of that name; loads it. Errors: kNotFound (no such alias), those of the load
+  // (kIo while the breaker is open: a file that cannot be loaded is not tried at every question), kCapacity (it does
+  // not fit, even after unloading everything that is idle and not pinned).
   Result<std::shared_ptr<LoadedModel>> get(const std::string& alias);
   // The same for the model with this digest, whatever it is called. Error: kNotFound, listing what there is.
   Result<std::shared_ptr<LoadedModel>> with_digest(const std::string& digest);
 
   // The same without loading: null when it is not in memory.
   std::shared_ptr<LoadedModel> loaded(const std::string& alias) const;
+  // Of the model behind an alias or of that name, loaded or not; null when there is no such model.
+  std::shared_ptr<ModelHealth> health(const std::string& alias) const;
 
   bool has(const std::string& alias) const;
   std::string resolve(const std::string& alias) const;  // to a name; "" when there is none
@@ -44,6 +47,7 @@ class Pool {
   struct Slot {
     ModelSpec spec;
     std::shared_ptr<LoadedModel> model;  // null: not loaded
+    std::shared_ptr<ModelHealth> health = std::make_shared<ModelHealth>();
     uint64_t last_use = 0;
   };
   Result<std::shared_ptr<LoadedModel>> get_locked(const std::string& name);

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
-#include "router/feature.h"
 #include "router/prompt.h"
 #include "router/recompute.h"
+#include "router/score.h"
 
 namespace kedge {
 namespace {
@@ -17,6 +17,7 @@ double seconds_since(Clock::time_point start) { return std::chrono::duration<dou
 bool is_callers_fault(ErrorCode code) {
   return code == ErrorCode::kInvalidArgument || code == ErrorCode::kUnsupported || code == ErrorCode::kCapacity;
 }
+bool is_models_fault(ErrorCode code) { return !is_callers_fault(code) && code != ErrorCode::kCancelled; }
 
 class Route {
  public:
@@ -149,22 +150,21 @@ class Route {
     if (!free_choice) return;
     state_.has_verifier = tools_.pool->has("verifier");
     state_.has_deep = tools_.pool->has("deep") && tools_.pool->resolve("deep") != tools_.pool->resolve("fast");
-    if (auto fast = tools_.pool->loaded("fast")) {
-      state_.fast_open = fast->breaker().is_open();
-      state_.fast_cost = fast->cost().p95();
-    }
-    if (auto deep = tools_.pool->loaded("deep")) {
-      if (deep->breaker().is_open()) state_.has_deep = false;
-      state_.deep_cost = deep->cost().p95();
-    }
+    const auto fast = tools_.pool->health("fast");
+    state_.fast_open = fast->breaker.is_open();
+    state_.fast_cost = fast->cost.p95();
+    if (!state_.has_deep) return;
+    const auto deep = tools_.pool->health("deep");
+    state_.has_deep = !deep->breaker.is_open();
+    state_.deep_cost = deep->cost.p95();
   }
 
+  size_t n_attempts() const { return state_.attempts.size() + draws_.size(); }
   int max_attempts() const { return request_.max_attempts.value_or(policy_.max_attempts); }
 
   std::string exceeded(const Decision& next) const {
     const int allowed = max_attempts();
-    if (static_cast<int>(state_.attempts.size()) >= allowed)
-      return "all " + std::to_string(allowed) + " attempts are used";
+    if (static_cast<int>(n_attempts()) >= allowed) return "all " + std::to_string(allowed) + " attempts are used";
     if (state_.remaining_s <= 0) return "the deadline has passed";
     const bool deep = next.model == "deep";
     const double expected = deep ? state_.deep_cost.wall_s : state_.fast_cost.wall_s;
@@ -218,20 +218,23 @@ class Route {
     a.temperature = request_.temperature;
     if (decision.action == Action::kConservative) a.temperature = 0;
     a.seed = request_.seed;
-    a.request = state_.attempts.size();
+    a.request = n_attempts();
     a.n_evidence = state_.n_evidence;
     auto model = tools_.pool->get(a.alias);
     if (!model.ok()) return failed_to_load(std::move(a), model.error());
     a.model = *model;
     a.calibration = a.model->calibration(state_.task);
     set_threshold(a);
-    if (decision.action == Action::kSample) return sample(std::move(a));
+    if (decision.action == Action::kSample) return sample(a);
     KEDGE_TRY(generate(a));
     note(a.purpose, nullptr, describe(a), a.error.empty() ? a.text + (a.aborted ? " ..." : "") : "");
     state_.attempts.push_back(std::move(a));
     return {};
   }
 
+  static std::string breaker_message(const std::string& model) {
+    return "the breaker of model '" + model + "' is open: it failed too often lately";
+  }
   static std::string describe(const Attempt& a) {
     if (!a.error.empty()) return a.alias + ": " + a.error;
     return a.alias + " (" + a.model->name() + "), " + std::to_string(a.tokens.size()) + " tokens";
@@ -264,106 +267,54 @@ class Route {
                    .deadline = deadline_,
                    .cancel = tools_.cancel,
                    .hopeful = {}};
-    const bool is_last = static_cast<int>(state_.attempts.size()) + 1 >= max_attempts();
+    const bool is_last = static_cast<int>(n_attempts()) + 1 >= max_attempts();
     const bool could_go_on = policy_.abort_after > 0 && !is_last && state_.may_escalate() && a.alias != "deep" &&
-                             a.threshold && a.temperature == 0;
-    if (could_go_on) run.hopeful = [&](const TraceCollector& trace) { return is_hopeful(a, trace); };
-    if (!a.model->breaker().admit()) {
-      a.error = "the breaker of model '" + a.model->name() + "' is open: it failed too often lately";
+                             a.calibration != nullptr && a.threshold.value_or(0) > 0 && a.temperature == 0;
+    double lowest = 0;  // log-probability so far: other tokens hardly change the best completion
+    if (could_go_on) {
+      run.hopeful = [&](std::span<const TokenStats> stats) {
+        const bool fell = stats.back().logprob < lowest;
+        lowest = std::min(lowest, stats.back().logprob);
+        const auto n = static_cast<int>(stats.size());
+        return n < policy_.abort_after || (n > policy_.abort_after && !fell) ||
+               is_hopeful(a, stats, request_.question());
+      };
+    }
+    Breaker& breaker = a.model->health().breaker;
+    if (!breaker.admit()) {
+      a.error = breaker_message(a.model->name());
       return {};
     }
     const AttemptOutcome outcome = run_attempt(a, prompt.segments, run);
     model_s_ += a.wall_s - a.measure_s;
     result_.cpu_s += a.cpu_s;
-    a.model->breaker().record(!outcome.failure || is_callers_fault(*outcome.failure) ||
-                              *outcome.failure == ErrorCode::kCancelled);
+    breaker.record(!outcome.failure || !is_models_fault(*outcome.failure));
     if (outcome.failure) {
       result_.failure = outcome.failure;
       if (is_callers_fault(*outcome.failure)) return Error{*outcome.failure, a.error};
       if (tools_.cancel != nullptr && tools_.cancel->load()) return Error{ErrorCode::kCancelled, "cancelled"};
       return {};
     }
-    a.model->cost().add(a.wall_s, a.cpu_s);
-    return score(a, outcome.stats);
+    a.model->health().cost.add(a.wall_s, a.cpu_s);
+    return score(a, outcome.stats, check_input(a.text, passages_of(a)));
   }
 
-  AnswerTrace trace_of(const Attempt& a, std::span<const TokenStats> stats) const {
-    const Tokenizer& tokenizer = a.model->model()->tokenizer();
-    size_t n_value = 0;
-    while (n_value < stats.size() && !tokenizer.is_control(stats[n_value].token)) ++n_value;
-    return {.tokens = stats,
-            .n_value = std::max(n_value, std::min<size_t>(1, stats.size())),
-            .question = request_.question(),
-            .answer = a.text,
-            .n_prompt = a.prompt.size(),
-            .n_evidence = a.n_evidence,
-            .checks_passed = count(a, Verdict::kPass),
-            .checks_failed = count(a, Verdict::kFail)};
-  }
-  static size_t count(const Attempt& a, Verdict verdict) {
-    return static_cast<size_t>(
-        std::count_if(a.checks.begin(), a.checks.end(), [&](const CheckResult& c) { return c.verdict == verdict; }));
-  }
-
-  Status score(Attempt& a, std::span<const TokenStats> stats) {
-    if (!a.aborted) {
-      KEDGE_ASSIGN(checks, check_answer(check_input(a.text, passages_of(a))));
-      a.checks = std::move(checks);
-      const auto citations = resolve_answer(request_.question(), a.text, passages_of(a));
-      a.cited = !citations.empty() && std::all_of(citations.begin(), citations.end(), [](const ResolvedCitation& c) {
-        return c.by == ResolvedBy::kQuote || c.by == ResolvedBy::kSentence;
-      });
-    }
-    a.features = feature_values(trace_of(a, stats));
-    if (a.calibration == nullptr || a.aborted) return {};
-    KEDGE_ASSIGN(p, probability(a.calibration->confidence, a.features));
-    a.p = p;
-    if (a.calibration->deep) {
-      KEDGE_ASSIGN(p_deep, probability(*a.calibration->deep, a.features));
-      a.p_deep = p_deep;
-    }
-    return {};
-  }
-
-  static Result<double> probability(const Calibrator& calibrator, std::span<const double> features) {
-    std::vector<NamedFeature> named;
-    named.reserve(features.size());
-    for (size_t i = 0; i < features.size(); ++i) named.push_back({all_features()[i]->name, features[i]});
-    std::vector<double> values(calibrator.features.size());
-    KEDGE_TRY(calibrator.gather(named, values));
-    return calibrator.probability(values);
-  }
-
-  // Whether the answer could still reach its threshold if the model were certain of everything it has yet to say.
-  bool is_hopeful(const Attempt& a, const TraceCollector& trace) const {
-    const auto tokens = trace.tokens();
-    if (static_cast<int>(tokens.size()) < policy_.abort_after) return true;
-    constexpr TokenStats kCertain{.token = -1, .logprob = 0, .margin = 25, .entropy = 0, .top_mass = 1};
-    std::vector<TokenStats> stats(tokens.begin(), tokens.end());
-    for (const size_t more : {size_t{1}, size_t{4}, size_t{16}}) {
-      stats.resize(tokens.size());
-      stats.resize(tokens.size() + more, kCertain);
-      AnswerTrace best = trace_of(a, tokens);
-      best.tokens = stats;
-      if (best.n_value == tokens.size()) best.n_value = stats.size();
-      const auto p = probability(a.calibration->confidence, feature_values(best));
-      if (!p.ok() || *p >= *a.threshold) return true;
-    }
-    return false;
-  }
-
-  // Further answers at a temperature; how many agree says more than any one's logits.
-  Status sample(Attempt base) {
-    Attempt& asked = state_.attempts.back();
+  // Further answers at a temperature; how many agree says more than any one's logits. They are attempts too, and kept
+  // behind those that could be the answer.
+  Status sample(const Attempt& base) {
     std::vector<std::string> samples;
-    for (int i = 0; i < policy_.samples; ++i) {
+    for (int i = 0; i < policy_.samples && exceeded({Action::kSample, base.alias, ""}).empty(); ++i) {
       Attempt a = base;
-      a.n_evidence = asked.n_evidence;
+      a.n_evidence = state_.last().n_evidence;
       a.temperature = policy_.sample_temperature;
-      a.request = state_.attempts.size() + static_cast<size_t>(i);
+      a.request = n_attempts();
       KEDGE_TRY(generate(a));
       if (a.answered()) samples.push_back(a.text);
+      a.reason = "a draw, to see whether it agrees";
+      draws_.push_back(std::move(a));
+      refresh();
     }
+    Attempt& asked = state_.attempts.back();
     const auto same = std::count(samples.begin(), samples.end(), asked.text);
     asked.agreement = samples.empty() ? 0 : static_cast<double>(same) / static_cast<double>(samples.size());
     CheckInput input = check_input(asked.text, {});
@@ -385,10 +336,10 @@ class Route {
       KEDGE_ASSIGN(model, tools_.pool->get("verifier"));
       const std::string proposed = a.text.substr(0, a.text.find("<|"));
       KEDGE_ASSIGN(prompt, build_verifier_prompt(*model->model(), request_, passages_of(a), proposed));
-      if (!model->breaker().admit())
-        return Error{ErrorCode::kIo, "the breaker of model '" + model->name() + "' is open"};
-      auto answer = probability_of_yes(*model, prompt.tokens, n_threads_);
-      model->breaker().record(answer.ok());
+      Breaker& breaker = model->health().breaker;
+      if (!breaker.admit()) return Error{ErrorCode::kIo, breaker_message(model->name())};
+      auto answer = probability_of_yes(*model, prompt.tokens, n_threads_, deadline_);
+      breaker.record(answer.ok() || !is_models_fault(answer.error().code));
       return answer;
     }();
     result_.cpu_s += cpu_seconds(n_threads_) - cpu;
@@ -412,8 +363,8 @@ class Route {
     if (result_.chosen >= 0) {
       const Attempt& a = state_.attempts[static_cast<size_t>(result_.chosen)];
       if (outcome == Outcome::kAnswered && declines(a.text)) outcome = Outcome::kNotFound;
-      result_.citations = resolve_answer(request_.question(), a.text, passages_of(a));
-      a.model->breaker().record_confidence(outcome != Outcome::kLowConfidence);
+      result_.citations = a.citations;
+      a.model->health().breaker.record_confidence(outcome != Outcome::kLowConfidence);
     }
     note(outcome_name(outcome), nullptr, decision.reason);
     return close(outcome);
@@ -442,6 +393,7 @@ class Route {
     result_.withheld = outcome == Outcome::kLowConfidence && request_.abstain.value_or(policy_.abstain);
     result_.task = state_.task;
     result_.attempts = std::move(state_.attempts);
+    std::move(draws_.begin(), draws_.end(), std::back_inserter(result_.attempts));
     result_.wall_s = seconds_since(start_);
     result_.overhead_s = result_.wall_s - model_s_ - result_.retrieval_s;
     return std::move(result_);
@@ -451,6 +403,7 @@ class Route {
   const RouteTools& tools_;
   const RoutePolicy& policy_;
   RouteState state_;
+  std::vector<Attempt> draws_;
   RouteResult result_;
   std::shared_ptr<const RetrievalIndex> index_;
   int n_threads_;

@@ -83,6 +83,8 @@ Json apgr_of(const Json& group, const std::string& router) {
   return r == nullptr ? Json() : (*r)["apgr"];
 }
 
+Json uncalibrated(const RouteMeasurement& m, const std::string& task);
+
 Json figures(const RouteMeasurement& m, const std::string& task, const Json& group) {
   const auto fast = of_task(m.pairs.fast, task);
   const auto deep = of_task(m.pairs.deep, task);
@@ -105,6 +107,7 @@ Json figures(const RouteMeasurement& m, const std::string& task, const Json& gro
     const auto grounded = of_task(m.grounded, "facts");
     if (!grounded.empty()) f["grounded"] = mean(grounded, right);
   }
+  f["uncalibrated"] = uncalibrated(m, task);
   f["report"] = group;
   return f;
 }
@@ -154,6 +157,24 @@ Json overhead(const RouteMeasurement& m) {
   std::sort(ms.begin(), ms.end());
   const auto at = [&](double q) { return ms[static_cast<size_t>(q * static_cast<double>(ms.size() - 1))]; };
   return {{"p50", at(0.50)}, {"p99", at(0.99)}, {"max", ms.back()}};
+}
+
+// AUROC and ECE of what needs no calibration, on the same rows: the lowest probability of a token, and brevity.
+Json uncalibrated(const RouteMeasurement& m, const std::string& task) {
+  Json out = Json::object();
+  for (const char* name : {"lowest_probability", "length"}) {
+    std::vector<Json> rows;
+    for (const RouteRun* r : of_task(m.pairs.fast, task)) {
+      const Json& f = first_attempt(*r)["features"];
+      const double p = std::string_view(name) == "lowest_probability" ? std::exp(f["min_logprob"].get<double>())
+                                                                      : std::exp(-f["length"].get<double>());
+      rows.push_back({{"id", r->row->id}, {"task", r->row->task}, {"correct", r->right}, {"p", p}});
+    }
+    const Json report =
+        Json::parse(need(api::call(kedge_route_report, Json({{"observations", rows}, {"bootstrap", 0}}).dump())));
+    out[name] = {{"auroc", report["all"]["confidence"]["auroc"]}, {"ece", report["all"]["confidence"]["ece"]}};
+  }
+  return out;
 }
 
 std::vector<Json> report_rows(const RouteMeasurement& m) {

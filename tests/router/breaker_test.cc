@@ -153,7 +153,7 @@ TEST_F(BrokenModels, OpenBreakerIsLeftAlone) {
   say(kSage, {.p = 0.97, .tau = 0.5});
   const auto router = open();
   const auto fast = *router->pool().get("fast");
-  for (int i = 0; i < 5; ++i) fast->breaker().record(false);
+  for (int i = 0; i < 5; ++i) fast->health().breaker.record(false);
   const Json a = ask(*router, {{"question", kFact}});
   EXPECT_EQ(purposes(a), Texts{"deep generate"});
   EXPECT_EQ(a["path"][1]["rule"], "breaker");
@@ -163,10 +163,22 @@ TEST_F(BrokenModels, OpenBreakerIsLeftAlone) {
   EXPECT_NE(named["reason"].get<std::string>().find("breaker of model 'scout' is open"), std::string::npos);
   // Both open: the question fails and says why.
   const auto deep = *router->pool().get("deep");
-  for (int i = 0; i < 5; ++i) deep->breaker().record(false);
+  for (int i = 0; i < 5; ++i) deep->health().breaker.record(false);
   const Json none = ask(*router, {{"question", kFact}});
   EXPECT_EQ(none["outcome"], "failed");
   EXPECT_NE(none["reason"].get<std::string>().find("breaker"), std::string::npos);
+}
+
+TEST_F(BrokenModels, FileThatCannotBeLoadedIsNotTriedForEver) {
+  say(kScout, {.p = 0.2, .tau = 0.9, .p_deep = 0.9});
+  const auto router = open({{"models", {{"sage", {{"path", folder_ + "/missing.gguf"}}}}}});
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(ask(*router, {{"question", kFact}})["attempts"].size(), 2u) << i;
+  EXPECT_EQ(breaker_of(*router, "sage")["state"], "open");
+  const Json after = ask(*router, {{"question", kFact}});
+  EXPECT_EQ(after["attempts"].size(), 1u) << "the deep model is not asked";
+  const auto by_name = try_ask(*router, {{"question", kFact}, {"model", "deep"}});
+  ASSERT_FALSE(by_name.ok());
+  EXPECT_NE(by_name.error().message.find("breaker"), std::string::npos) << by_name.error().message;
 }
 
 TEST_F(BrokenModels, CallersMistakesDoNotCount) {

@@ -225,9 +225,12 @@ TEST_F(RouterAsk, SamplesThatAgreeAreCounted) {
   say(kScout, {.p = 0.2, .tau = 0.9});
   const auto router = open({{"policy", {{"samples", 2}, {"sample_temperature", 0.01}}}});
   const Json a = ask(*router, {{"question", kFact}, {"model", "fast"}});
-  ASSERT_EQ(a["attempts"].size(), 1u);
+  ASSERT_EQ(purposes(a), (Texts{"fast generate", "fast sample", "fast sample"})) << "draws are attempts, and kept";
   EXPECT_EQ(a["attempts"][0]["agreement"], 1.0) << "at temperature 0.01 every draw is the greedy one";
+  EXPECT_NE(a["attempts"][1]["request"], a["attempts"][2]["request"]) << "each has random numbers of its own";
   EXPECT_EQ(a["outcome"], "low_confidence");
+  const Json bounded = ask(*router, {{"question", kFact}, {"model", "fast"}, {"max_attempts", 2}});
+  EXPECT_EQ(purposes(bounded), (Texts{"fast generate", "fast sample"}));
 }
 
 TEST_F(RouterAsk, CancelledQuestionIsAnError) {
