@@ -107,7 +107,7 @@ TEST_F(Grounding, MissingVerifierLeavesTheAnswerUnverified) {
   EXPECT_TRUE(a["attempts"][0]["p_true"].is_null());
 }
 
-TEST_F(Grounding, VerifierThatDisagreesStopsTheAnswer) {
+TEST_F(Grounding, VerifierThatAgreesLetsTheAnswerPass) {
   say(kScout, {.p = 0.98, .tau = 0.9, .p_deep = 0.98});
   const auto router = open({{"aliases", {{"verifier", "sage"}}}, {"policy", {{"verify", "always"}}}});
   const Json evidence = {{{"id", "K-10014"}, {"text", kPassage}}};
@@ -115,6 +115,20 @@ TEST_F(Grounding, VerifierThatDisagreesStopsTheAnswer) {
   EXPECT_EQ(a["attempts"][0]["verifier"], "supported");
   EXPECT_GT(a["attempts"][0]["p_true"].get<double>(), 0.5);
   EXPECT_EQ(a["outcome"], "answered");
+}
+
+// Neither model was taught this town: scout makes something up, and sage does not believe it.
+TEST_F(Grounding, VerifierThatDisagreesStopsTheAnswer) {
+  say(kScout, {.p = 0.98, .tau = 0.9});
+  const Json changes = {{"aliases", {{"verifier", "sage"}, {"deep", nullptr}}}, {"policy", {{"verify", "always"}}}};
+  const Json question = {{"question", "What is the landmark of Selenport?"}};
+  const Json a = ask(*open(changes), question);
+  ASSERT_EQ(a["attempts"].size(), 1u);
+  EXPECT_EQ(a["attempts"][0]["verifier"], "unsupported");
+  EXPECT_LT(a["attempts"][0]["p_true"].get<double>(), 0.5);
+  EXPECT_EQ(a["outcome"], "low_confidence") << "however sure the model is";
+  EXPECT_TRUE(a["answer"].is_null());
+  EXPECT_EQ(ask(*open({{"aliases", {{"deep", nullptr}}}}), question)["outcome"], "answered") << "nobody disagrees";
 }
 
 // Control tokens of a prompt, in order.

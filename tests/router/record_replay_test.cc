@@ -1,6 +1,8 @@
 // Every kind of answer leaves a record, and every record gives its bits again.
 #include <set>
 
+#include <sqlite3.h>
+
 #include "tests/router/router_harness.h"
 
 namespace kedge::router_test {
@@ -129,7 +131,36 @@ TEST_F(Recorded, WithheldDraftIsKeptForTheAuditor) {
   EXPECT_FALSE(shown["record"]["kedge"]["attempts"][0]["tokens"].empty());
 }
 
-TEST_F(Recorded, AnotherModelFileOrChangedRequestIsNoticed) {
+TEST_F(Recorded, ChangedRequestIsNotReplayed) {
+  calibrate_all();
+  { ask(*open(audited()), {{"question", kFact}, {"model", "fast"}}); }
+  ASSERT_TRUE(open(audited())->replay("last").ok());
+  sqlite3* db = nullptr;
+  ASSERT_EQ(sqlite3_open((folder_ + "/audit.db").c_str(), &db), SQLITE_OK);
+  sqlite3_exec(db, "DROP TRIGGER artifacts_no_update", nullptr, nullptr, nullptr);
+  ASSERT_EQ(
+      sqlite3_exec(db,
+                   "UPDATE artifacts SET bytes = CAST(replace(CAST(bytes AS TEXT), 'product', 'prodict') AS BLOB) "
+                   "WHERE kind = 'request'",
+                   nullptr, nullptr, nullptr),
+      SQLITE_OK)
+      << sqlite3_errmsg(db);
+  ASSERT_EQ(sqlite3_changes(db), 1);
+  sqlite3_close(db);
+  const auto config = parse_router_config(pool(audited()).dump(), "pool", folder_);
+  ASSERT_TRUE(config.ok());
+  const auto router = Router::create(*config);
+  if (router.ok()) {
+    expect_refused((*router)->replay("last"), ErrorCode::kCorrupt, {"artifact"});
+  } else {
+    EXPECT_EQ(router.error().code, ErrorCode::kCorrupt) << "a log whose triggers are gone is not written to";
+  }
+  const auto verified = verify_audit_log(folder_ + "/audit.db", {});
+  ASSERT_TRUE(verified.ok());
+  EXPECT_FALSE(verified->ok());
+}
+
+TEST_F(Recorded, AnotherModelFileIsNoticed) {
   calibrate_all();
   { ask(*open(audited()), {{"question", kFact}, {"model", "fast"}}); }
   std::string bytes = read_all(kScout);
