@@ -13,7 +13,7 @@
 #include "engine/json_in.h"
 #include "kernels/base/result.h"
 #include "router/audit/schema.h"
-#include "router/audit/sqlite.h"
+#include "router/sqlite.h"
 
 namespace kedge {
 
@@ -98,14 +98,14 @@ class AuditLog {
   const audit::Identity& identity() const { return identity_; }
 
  private:
-  AuditLog(std::string path, audit::Identity identity, std::unique_ptr<audit::Writer> writer, audit::Database reader);
+  AuditLog(std::string path, audit::Identity identity, std::unique_ptr<audit::Writer> writer, sqlite::Database reader);
 
   const std::string path_;
   const audit::Identity identity_;
   std::unique_ptr<audit::Writer> writer_;  // null: read-only
   // A connection of its own: who reads does not wait for who writes. It closes first: the last one empties the
   // write-ahead log, and only a writer can.
-  audit::Database reader_;
+  sqlite::Database reader_;
   mutable std::mutex reader_mutex_;
 
   std::mutex queue_mutex_;

@@ -114,7 +114,7 @@ Result<Json> format_counts(const std::string& path) {
   while (true) {
     KEDGE_ASSIGN(more, rows.step());
     if (!more) return formats;
-    formats[std::string(rows.text(0))] = rows.integer(1);
+    formats[rows.bytes(0)] = rows.integer(1);
   }
 }
 
