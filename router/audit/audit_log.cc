@@ -156,8 +156,8 @@ Result<Json> AuditLog::show(std::string_view id_or_seq) const {
 }
 
 Result<std::vector<Json>> AuditLog::list(const AuditFilter& filter) const {
-  if (filter.limit < 1 || filter.limit > 10000) {
-    return invalid("limit is " + std::to_string(filter.limit) + ", not 1 to 10000");
+  if (filter.limit < 1 || filter.limit > kMaxListed) {
+    return invalid("limit is " + std::to_string(filter.limit) + ", not 1 to " + std::to_string(kMaxListed));
   }
   if (!filter.since.empty() && !is_time_prefix(filter.since)) {
     return invalid("since is '" + filter.since + "', not a time like 2026-01-31 or 2026-01-31T23:59:59 (UTC)");

@@ -45,9 +45,11 @@ struct AuditReceipt {
   bool anchored = true;  // false: recorded, but its line could not be added to the anchor file; the next append does it
 };
 
+inline constexpr int64_t kMaxListed = 10000;
+
 // Newest first. Empty strings filter nothing.
 struct AuditFilter {
-  int64_t limit = 20;        // 1 to 10000
+  int64_t limit = 20;        // 1 to kMaxListed
   std::string model = {};    // equals the record's member "model"
   std::string outcome = {};  // equals the record's member "outcome"
   std::string since = {};    // created at or after: "2026-01-31", "2026-01-31T23:59", ... (UTC)
