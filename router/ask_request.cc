@@ -77,8 +77,7 @@ Status optional_number(JsonObject& o, const char* key, std::optional<T>& value, 
 }  // namespace
 
 Result<AskRequest> parse_ask_request(std::string_view text) {
-  KEDGE_ASSIGN(json, parse_json(text, "request"));
-  KEDGE_ASSIGN(o, JsonObject::of(json, "request"));
+  KEDGE_ASSIGN(o, JsonObject::parse(text, "request"));
   AskRequest r;
   KEDGE_TRY(read_messages(o, r));
   KEDGE_TRY(read_evidence(o, r));

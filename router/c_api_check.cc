@@ -1,17 +1,13 @@
 // The C interface: checks of an answer. kedge_router.h describes the request.
-#include <algorithm>
-
 #include "engine/c_api.h"
 #include "include/kedge/kedge_router.h"
-#include "router/calibration/json_members.h"
 #include "router/citation.h"
+#include "router/json_object.h"
 
 using namespace kedge;
 using namespace kedge::c_api;
 
 namespace {
-
-constexpr const char* kWhere = "request";
 
 // What CheckInput only looks at.
 struct CheckRequest {
@@ -32,46 +28,33 @@ struct CheckRequest {
   }
 };
 
-Result<std::string> optional_text(const Json& request, const char* key) {
-  if (!request.contains(key)) return std::string();
-  return text_member(request, kWhere, key);
-}
-
-Result<std::vector<Evidence>> read_evidence(const Json& list) {
-  if (!list.is_array()) return wrong_member(kWhere, "evidence", "is not an array");
-  std::vector<Evidence> out;
-  for (const Json& passage : list) {
-    const std::string where = "evidence[" + std::to_string(out.size()) + "]";
-    KEDGE_TRY(only_members(passage, where, {"id", "text"}));
-    KEDGE_ASSIGN(id, text_member(passage, where, "id"));
-    KEDGE_ASSIGN(text, text_member(passage, where, "text"));
-    out.push_back({.id = std::move(id), .text = std::move(text), .source = {}});
+Status read_evidence(JsonObject& request, std::vector<Evidence>& evidence) {
+  const Json* list = request.find("evidence");
+  if (list == nullptr) return {};
+  if (!list->is_array()) return request.wrong("evidence", "is not a list of passages");
+  for (const Json& item : *list) {
+    KEDGE_ASSIGN(passage, JsonObject::of(item, "request.evidence[" + std::to_string(evidence.size()) + "]"));
+    Evidence e;
+    KEDGE_TRY(passage.text("id", e.id));
+    KEDGE_TRY(passage.text("text", e.text));
+    KEDGE_TRY(passage.finish({"id", "text"}));
+    evidence.push_back(std::move(e));
   }
-  return out;
+  return {};
 }
 
 Result<CheckRequest> read_request(std::string_view text) {
-  KEDGE_ASSIGN(json, parse_json(text, kWhere));
-  KEDGE_TRY(only_members(json, kWhere, {"question", "answer", "evidence", "schema", "pattern", "samples"}));
+  KEDGE_ASSIGN(o, JsonObject::parse(text, "request"));
   CheckRequest r;
-  KEDGE_ASSIGN(answer, text_member(json, kWhere, "answer"));
-  KEDGE_ASSIGN(question, optional_text(json, "question"));
-  KEDGE_ASSIGN(pattern, optional_text(json, "pattern"));
-  r.answer = std::move(answer);
-  r.question = std::move(question);
-  r.pattern = std::move(pattern);
-  if (const auto list = json.find("evidence"); list != json.end()) {
-    KEDGE_ASSIGN(evidence, read_evidence(*list));
-    r.evidence = std::move(evidence);
-  }
-  if (const auto schema = json.find("schema"); schema != json.end()) r.schema = *schema;
-  if (const auto samples = json.find("samples"); samples != json.end()) {
-    if (!samples->is_array()) return wrong_member(kWhere, "samples", "is not an array of texts");
-    for (const Json& sample : *samples) {
-      if (!sample.is_string()) return wrong_member(kWhere, "samples", "has an element that is no text");
-      r.samples.push_back(sample.get<std::string>());
-    }
-  }
+  KEDGE_TRY(o.text("answer", r.answer));
+  KEDGE_TRY(o.text("question", r.question));
+  KEDGE_TRY(read_evidence(o, r.evidence));
+  if (const Json* schema = o.find("schema")) r.schema = *schema;
+  KEDGE_TRY(o.text("pattern", r.pattern));
+  KEDGE_TRY(o.texts("samples", r.samples));
+  KEDGE_TRY(o.finish({"answer"}));
+  // Absent, there would be a verdict without what was asked to be checked.
+  if (o.has("schema") && !r.schema) return o.wrong("schema", "is null, not an object, true or false");
   return r;
 }
 
@@ -111,7 +94,7 @@ extern "C" {
 kedge_status kedge_check_answer(const char* request, size_t request_size, char** json, size_t* json_size) {
   return guard([&]() -> Status {
     KEDGE_TRY(clear_outputs(json, json_size));
-    KEDGE_ASSIGN(text, in_text(request, request_size, kWhere));
+    KEDGE_ASSIGN(text, in_text(request, request_size, "request"));
     KEDGE_ASSIGN(read, read_request(text));
     KEDGE_ASSIGN(answer, check(read));
     // An explanation may cut a text between two bytes of a character.

@@ -8,8 +8,8 @@
 #include <sstream>
 
 #include "engine/json_in.h"
+#include "router/digest.h"
 #include "router/json_object.h"
-#include "tokenizer/sha256.h"
 
 namespace kedge {
 namespace {
@@ -131,9 +131,7 @@ Result<RouterConfig> parse_router_config(std::string_view text, const std::strin
   }
   if (const Json* policy = o.find("policy")) KEDGE_TRY(read_policy(*policy, name, config.policy));
   KEDGE_TRY(o.finish());
-  Sha256 sha;
-  sha.update(json.dump());
-  config.sha256 = sha.hex();
+  config.sha256 = sha256_hex(json.dump());
   return config;
 }
 

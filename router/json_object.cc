@@ -20,6 +20,14 @@ Result<JsonObject> JsonObject::of(const Json& json, std::string name) {
   return JsonObject(json, std::move(name));
 }
 
+Result<JsonObject> JsonObject::parse(std::string_view text, std::string name) {
+  KEDGE_ASSIGN(json, parse_json(text, name.c_str()));
+  auto own = std::make_shared<const Json>(std::move(json));
+  KEDGE_ASSIGN(object, of(*own, std::move(name)));
+  object.own_ = std::move(own);
+  return object;
+}
+
 Error JsonObject::wrong(const char* key, const std::string& what) const {
   return {ErrorCode::kInvalidArgument, name_ + "." + key + " " + what};
 }
@@ -55,10 +63,11 @@ Status JsonObject::number(const char* key, double& value, double low, double hig
 Status JsonObject::integer(const char* key, int64_t& value, int64_t low, int64_t high) {
   const Json* found = find(key);
   if (found == nullptr) return {};
-  if (!found->is_number_integer()) return wrong(key, "is not a whole number: " + found->dump());
+  const std::string range = std::to_string(low) + " to " + std::to_string(high);
+  if (!found->is_number_integer()) return wrong(key, "is not a whole number from " + range + ": " + found->dump());
   const bool too_big = found->is_number_unsigned() && found->get<uint64_t>() > static_cast<uint64_t>(INT64_MAX);
   if (too_big || found->get<int64_t>() < low || found->get<int64_t>() > high) {
-    return wrong(key, "= " + found->dump() + " is outside " + std::to_string(low) + " to " + std::to_string(high));
+    return wrong(key, "= " + found->dump() + " is outside " + range);
   }
   value = found->get<int64_t>();
   return {};
@@ -92,12 +101,16 @@ Status JsonObject::texts(const char* key, std::vector<std::string>& values) {
   return {};
 }
 
-Status JsonObject::finish() const {
+Status JsonObject::finish(std::initializer_list<const char*> needed) const {
   for (const auto& [key, value] : json_->items()) {
     if (std::find(known_.begin(), known_.end(), key) != known_.end()) continue;
     std::string list;
     for (const std::string_view k : known_) list += (list.empty() ? "" : ", ") + std::string(k);
     return Error{ErrorCode::kInvalidArgument, name_ + ": unknown member '" + key + "'; known are " + list};
+  }
+  for (const char* key : needed) {
+    const auto found = json_->find(key);
+    if (found == json_->end() || found->is_null()) return wrong(key, "is missing");
   }
   return {};
 }

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,9 +16,11 @@ namespace kedge {
 
 class JsonObject {
  public:
-  // `name` is how errors call the object ("request", "pool.toml: policy"). Both are borrowed.
+  // `name` is how errors call the object ("request", "pool.toml: policy"). The JSON is borrowed.
   // Error: not an object (kInvalidArgument).
   static Result<JsonObject> of(const Json& json, std::string name);
+  // Of a text, and keeps what it says. Errors: those of parse_json, not an object.
+  static Result<JsonObject> parse(std::string_view text, std::string name);
 
   // Each leaves the value alone when there is no such member, or it is null. Errors: kInvalidArgument, naming the
   // member, its value and what is allowed.
@@ -29,12 +33,15 @@ class JsonObject {
   const Json* find(const char* key);  // null when absent or null; whatever it is otherwise
   bool has(const char* key) const;
 
-  Status finish() const;  // an error naming the first member nobody asked for
+  // At the end: an error naming the first member nobody asked for, or else the first of the `needed` that is absent or
+  // null. (In this order: who misspells a member is told so.)
+  Status finish(std::initializer_list<const char*> needed = {}) const;
   Error wrong(const char* key, const std::string& what) const;
 
  private:
   JsonObject(const Json& json, std::string name) : json_(&json), name_(std::move(name)) {}
 
+  std::shared_ptr<const Json> own_;  // of parse()
   const Json* json_;
   std::string name_;
   std::vector<std::string_view> known_;

@@ -7,18 +7,18 @@
 #include <future>
 
 #include "engine/c_api.h"
+#include "router/digest.h"
 #include "router/retrieval/model_embedder.h"
-#include "tokenizer/sha256.h"
 
 namespace kedge {
 namespace {
 
 std::string tokenizer_contract(const Model& model) {
-  Sha256 sha;
-  sha.update_field(model.tokenizer().fingerprint());
+  Digest digest;
+  digest.field(model.tokenizer().fingerprint());
   const auto source = model.store().metadata().get_string("tokenizer.chat_template");
-  sha.update_field(source.ok() ? std::string_view(*source) : std::string_view());
-  return "sha256:" + sha.hex();
+  digest.field(source.ok() ? std::string_view(*source) : std::string_view());
+  return "sha256:" + digest.hex();
 }
 
 Result<std::map<std::string, Calibration>> read_calibrations(const std::string& folder, const std::string& digest) {
@@ -47,13 +47,13 @@ Result<std::map<std::string, Calibration>> read_calibrations(const std::string& 
 
 Result<std::string> file_digest(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
-  Sha256 sha;
+  Digest digest;
   std::vector<char> buffer(size_t{1} << 20);
   while (in.read(buffer.data(), static_cast<std::streamsize>(buffer.size())) || in.gcount() > 0) {
-    sha.update({buffer.data(), static_cast<size_t>(in.gcount())});
+    digest.bytes({buffer.data(), static_cast<size_t>(in.gcount())});
   }
   if (!in.eof()) return Error{ErrorCode::kIo, path + ": cannot be read"};
-  return "sha256:" + sha.hex();
+  return "sha256:" + digest.hex();
 }
 
 Result<std::shared_ptr<LoadedModel>> LoadedModel::load(const std::string& name, const ModelSpec& spec,

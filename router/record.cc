@@ -4,9 +4,9 @@
 
 #include "include/kedge/kedge.h"
 #include "kernels/isa.h"
+#include "router/digest.h"
 #include "router/feature.h"
 #include "router/prompt.h"
-#include "tokenizer/sha256.h"
 
 namespace kedge {
 namespace {
@@ -101,11 +101,7 @@ std::string active_isa() {
 
 }  // namespace
 
-std::string text_hash(std::string_view text) {
-  Sha256 sha;
-  sha.update(text);
-  return "sha256:" + sha.hex();
-}
+std::string text_hash(std::string_view text) { return "sha256:" + sha256_hex(text); }
 
 std::string tokens_hash(std::span<const int32_t> tokens) {
   std::string bytes;

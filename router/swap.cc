@@ -64,8 +64,7 @@ Status check_contract(const EmbeddingContract& now, const EmbeddingContract& the
 }  // namespace
 
 Result<SwapRequest> parse_swap_request(std::string_view text) {
-  KEDGE_ASSIGN(json, parse_json(text, "swap"));
-  KEDGE_ASSIGN(o, JsonObject::of(json, "swap"));
+  KEDGE_ASSIGN(o, JsonObject::parse(text, "swap"));
   SwapRequest r;
   KEDGE_TRY(o.text("alias", r.alias));
   KEDGE_TRY(o.text("path", r.path));

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "router/audit/digest.h"
+#include "router/digest.h"
 
 namespace kedge::audit {
 

@@ -2,6 +2,7 @@
 
 #include "router/audit/digest.h"
 #include "router/audit/file.h"
+#include "router/digest.h"
 
 namespace kedge {
 
@@ -11,7 +12,7 @@ using namespace audit;
 
 constexpr const char* kHeads = "SELECT first, seq, hash, created, key_id, signature FROM heads WHERE seq = ?";
 
-Result<Json> head_of(Statement& heads, int64_t seq) {
+Result<Json> head_of(sqlite::Statement& heads, int64_t seq) {
   KEDGE_TRY(heads.bind(seq));
   KEDGE_ASSIGN(found, heads.step());
   if (!found) return Json();
@@ -25,13 +26,13 @@ Result<Json> head_of(Statement& heads, int64_t seq) {
               {"signature", hex(head.signature)}};
 }
 
-Result<Json> subject_of(Statement& artifacts, const Json& record, const std::string& text) {
+Result<Json> subject_of(sqlite::Statement& artifacts, const Json& record, const std::string& text) {
   const Json::json_pointer at("/kedge/artifacts");
   if (record.contains(at)) {
     for (const Json& reference : record[at]) {
       if (reference.value("kind", "") != kResponseKind) continue;
       KEDGE_ASSIGN(address, unhex(reference.value("sha256", "")));
-      KEDGE_TRY(artifacts.bind(Blob{address}));
+      KEDGE_TRY(artifacts.bind(sqlite::Blob{address}));
       KEDGE_ASSIGN(found, artifacts.step());
       if (!found) return Error{ErrorCode::kCorrupt, "the artifact " + hex(address) + " is missing"};
       // Whoever holds the response can compute this digest; the address is salted.
@@ -41,7 +42,7 @@ Result<Json> subject_of(Statement& artifacts, const Json& record, const std::str
   return Json{{"name", "record"}, {"digest", {{"sha256", hex(sha256(text))}}}};
 }
 
-Status add_artifacts(const Database& db, std::string& out) {
+Status add_artifacts(const sqlite::Database& db, std::string& out) {
   KEDGE_ASSIGN(rows, db.prepare("SELECT sha256, salt, kind, bytes FROM artifacts ORDER BY sha256"));
   for (;;) {
     KEDGE_ASSIGN(row, rows.step());
@@ -55,7 +56,7 @@ Status add_artifacts(const Database& db, std::string& out) {
   }
 }
 
-Status add_records(const Database& db, AuditFormat format, std::string& out) {
+Status add_records(const sqlite::Database& db, AuditFormat format, std::string& out) {
   KEDGE_ASSIGN(rows, db.prepare("SELECT seq, json, prev, hash FROM records ORDER BY seq"));
   KEDGE_ASSIGN(heads, db.prepare(kHeads));
   KEDGE_ASSIGN(artifacts, db.prepare("SELECT bytes FROM artifacts WHERE sha256 = ?"));
@@ -92,8 +93,8 @@ Result<std::string> export_audit_log(const std::string& path, AuditFormat format
   KEDGE_TRY(init_crypto());
   KEDGE_ASSIGN(there, File::open(path, 0));
   (void)there;
-  KEDGE_ASSIGN(db, Database::open(path, OpenMode::kReadOnly, timeout_ms));
-  KEDGE_ASSIGN(snapshot, Transaction::begin(db, "BEGIN"));
+  KEDGE_ASSIGN(db, sqlite::Database::open(path, sqlite::OpenMode::kReadOnly, timeout_ms));
+  KEDGE_ASSIGN(snapshot, sqlite::Transaction::begin(db, "BEGIN"));
   KEDGE_ASSIGN(present, is_audit_log(db));
   if (!present) return Error{ErrorCode::kCorrupt, path + " is empty: no audit log"};
   KEDGE_ASSIGN(identity, read_identity(db));

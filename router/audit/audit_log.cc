@@ -5,10 +5,14 @@
 #include "router/audit/canonical_json.h"
 #include "router/audit/digest.h"
 #include "router/audit/writer.h"
+#include "router/digest.h"
 
 namespace kedge {
 
 namespace {
+
+using sqlite::Blob;
+using sqlite::Text;
 
 constexpr size_t kMaxBatch = 256;  // records of one commit: bounds how long a reader of the anchor waits
 constexpr size_t kMaxArtifact = size_t{256} << 20;
@@ -70,7 +74,7 @@ bool is_time_prefix(std::string_view text) {
 }  // namespace
 
 AuditLog::AuditLog(std::string path, audit::Identity identity, std::unique_ptr<audit::Writer> writer,
-                   audit::Database reader)
+                   sqlite::Database reader)
     : path_(std::move(path)), identity_(std::move(identity)), writer_(std::move(writer)), reader_(std::move(reader)) {}
 
 AuditLog::~AuditLog() = default;
@@ -87,7 +91,7 @@ Result<std::unique_ptr<AuditLog>> AuditLog::open(const std::string& path, const 
   }
   KEDGE_ASSIGN(there, audit::File::open(path, 0));  // SQLite does not say that a file is missing
   (void)there;
-  KEDGE_ASSIGN(reader, audit::Database::open(path, audit::OpenMode::kReadOnly, options.timeout_ms));
+  KEDGE_ASSIGN(reader, sqlite::Database::open(path, sqlite::OpenMode::kReadOnly, options.timeout_ms));
   KEDGE_ASSIGN(present, audit::is_audit_log(reader));
   if (!present) return Error{ErrorCode::kCorrupt, path + " is empty: no audit log"};
   KEDGE_ASSIGN(identity, audit::read_identity(reader));
@@ -128,7 +132,7 @@ Result<Json> AuditLog::show(std::string_view id_or_seq) const {
   const bool number = !id_or_seq.empty() && all_digits(id_or_seq);
   const char* where = last ? "ORDER BY seq DESC LIMIT 1" : number ? "WHERE seq = CAST(? AS INTEGER)" : "WHERE id = ?";
   KEDGE_ASSIGN(row, reader_.prepare(std::string("SELECT seq, id, created, json, prev, hash FROM records ") + where));
-  if (!last) KEDGE_TRY(row.bind(audit::Text{id_or_seq}));
+  if (!last) KEDGE_TRY(row.bind(Text{id_or_seq}));
   KEDGE_ASSIGN(found, row.step());
   if (!found) {
     return Error{ErrorCode::kNotFound,
@@ -136,7 +140,7 @@ Result<Json> AuditLog::show(std::string_view id_or_seq) const {
   }
   const std::string seq = std::to_string(row.integer(0));
   const std::string text = row.bytes(3);
-  if (audit::sha256(row.bytes(4), text) != row.bytes(5)) {
+  if (sha256(row.bytes(4), text) != row.bytes(5)) {
     return Error{ErrorCode::kCorrupt, path_ + ": record " + seq + " does not have its hash: it was changed"};
   }
   KEDGE_ASSIGN(record, parse_json(text, "the record"));
@@ -145,15 +149,15 @@ Result<Json> AuditLog::show(std::string_view id_or_seq) const {
   return Json{{"seq", row.integer(0)},
               {"id", row.bytes(1)},
               {"created", row.bytes(2)},
-              {"prev", audit::hex(row.bytes(4))},
-              {"hash", audit::hex(row.bytes(5))},
+              {"prev", hex(row.bytes(4))},
+              {"hash", hex(row.bytes(5))},
               {"record", std::move(record)},
               {"artifacts", std::move(artifacts)}};
 }
 
 Result<std::vector<Json>> AuditLog::list(const AuditFilter& filter) const {
-  if (filter.limit < 1 || filter.limit > 10000) {
-    return invalid("limit is " + std::to_string(filter.limit) + ", not 1 to 10000");
+  if (filter.limit < 1 || filter.limit > kMaxListed) {
+    return invalid("limit is " + std::to_string(filter.limit) + ", not 1 to " + std::to_string(kMaxListed));
   }
   if (!filter.since.empty() && !is_time_prefix(filter.since)) {
     return invalid("since is '" + filter.since + "', not a time like 2026-01-31 or 2026-01-31T23:59:59 (UTC)");
@@ -165,7 +169,7 @@ Result<std::vector<Json>> AuditLog::list(const AuditFilter& filter) const {
                                "coalesce(json_array_length(json, '$.kedge.artifacts'), 0) FROM records "
                                "WHERE created >= ?1 AND (?2 = '' OR json_extract(json, '$.model') = ?2) "
                                "AND (?3 = '' OR json_extract(json, '$.outcome') = ?3) ORDER BY seq DESC LIMIT ?4"));
-  KEDGE_TRY(rows.bind(audit::Text{filter.since}, audit::Text{filter.model}, audit::Text{filter.outcome}, filter.limit));
+  KEDGE_TRY(rows.bind(Text{filter.since}, Text{filter.model}, Text{filter.outcome}, filter.limit));
   std::vector<Json> out;
   for (;;) {
     KEDGE_ASSIGN(row, rows.step());
@@ -173,7 +177,7 @@ Result<std::vector<Json>> AuditLog::list(const AuditFilter& filter) const {
     out.push_back({{"seq", rows.integer(0)},
                    {"id", rows.bytes(1)},
                    {"created", rows.bytes(2)},
-                   {"hash", audit::hex(rows.bytes(3))},
+                   {"hash", hex(rows.bytes(3))},
                    {"model", rows.bytes(4)},
                    {"outcome", rows.bytes(5)},
                    {"artifacts", rows.integer(6)}});
@@ -181,18 +185,18 @@ Result<std::vector<Json>> AuditLog::list(const AuditFilter& filter) const {
 }
 
 Result<AuditArtifact> AuditLog::artifact(std::string_view address) const {
-  KEDGE_ASSIGN(key, audit::unhex(address));
-  if (key.size() != audit::kHashSize) {
+  KEDGE_ASSIGN(key, unhex(address));
+  if (key.size() != Digest::kSize) {
     return invalid("an artifact's address has 64 hexadecimal digits, '" + std::string(address) + "' has " +
                    std::to_string(address.size()));
   }
   const std::scoped_lock lock(reader_mutex_);
   KEDGE_ASSIGN(row, reader_.prepare("SELECT salt, kind, bytes FROM artifacts WHERE sha256 = ?"));
-  KEDGE_TRY(row.bind(audit::Blob{key}));
+  KEDGE_TRY(row.bind(Blob{key}));
   KEDGE_ASSIGN(found, row.step());
   if (!found) return Error{ErrorCode::kNotFound, path_ + ": no artifact " + std::string(address)};
   AuditArtifact artifact{row.bytes(1), row.bytes(2)};
-  if (audit::sha256(row.bytes(0), artifact.bytes) != key) {
+  if (sha256(row.bytes(0), artifact.bytes) != key) {
     return Error{ErrorCode::kCorrupt, path_ + ": the artifact " + std::string(address) + " was changed"};
   }
   return artifact;

@@ -13,7 +13,7 @@
 #include "engine/json_in.h"
 #include "kernels/base/result.h"
 #include "router/audit/schema.h"
-#include "router/audit/sqlite.h"
+#include "router/sqlite.h"
 
 namespace kedge {
 
@@ -45,9 +45,11 @@ struct AuditReceipt {
   bool anchored = true;  // false: recorded, but its line could not be added to the anchor file; the next append does it
 };
 
+inline constexpr int64_t kMaxListed = 10000;
+
 // Newest first. Empty strings filter nothing.
 struct AuditFilter {
-  int64_t limit = 20;        // 1 to 10000
+  int64_t limit = 20;        // 1 to kMaxListed
   std::string model = {};    // equals the record's member "model"
   std::string outcome = {};  // equals the record's member "outcome"
   std::string since = {};    // created at or after: "2026-01-31", "2026-01-31T23:59", ... (UTC)
@@ -98,14 +100,14 @@ class AuditLog {
   const audit::Identity& identity() const { return identity_; }
 
  private:
-  AuditLog(std::string path, audit::Identity identity, std::unique_ptr<audit::Writer> writer, audit::Database reader);
+  AuditLog(std::string path, audit::Identity identity, std::unique_ptr<audit::Writer> writer, sqlite::Database reader);
 
   const std::string path_;
   const audit::Identity identity_;
   std::unique_ptr<audit::Writer> writer_;  // null: read-only
   // A connection of its own: who reads does not wait for who writes. It closes first: the last one empties the
   // write-ahead log, and only a writer can.
-  audit::Database reader_;
+  sqlite::Database reader_;
   mutable std::mutex reader_mutex_;
 
   std::mutex queue_mutex_;

@@ -24,7 +24,7 @@ Status make_file(const std::string& path) {
 }
 
 // SQLite asks no busy handler when it changes the journal, so the waiting is ours.
-Status use_wal(const Database& db, int timeout_ms) {
+Status use_wal(const sqlite::Database& db, int timeout_ms) {
   const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms);
   for (;;) {
     const auto mode = db.text("PRAGMA journal_mode = WAL");
@@ -51,8 +51,8 @@ Status check_no_heads(const std::string& path) {
                                         " has heads of a log that was here: the database is lost"};
 }
 
-Status initialise(const Database& db) {
-  KEDGE_ASSIGN(transaction, Transaction::begin(db, "BEGIN IMMEDIATE"));
+Status initialise(const sqlite::Database& db) {
+  KEDGE_ASSIGN(transaction, sqlite::Transaction::begin(db, "BEGIN IMMEDIATE"));
   KEDGE_ASSIGN(present, is_audit_log(db));
   if (present) return {};  // another process was faster
   KEDGE_TRY(check_no_heads(db.path()));
@@ -72,11 +72,11 @@ Status initialise(const Database& db) {
 
 }  // namespace
 
-Result<Database> open_or_create(const std::string& path, const AuditOptions& options) {
+Result<sqlite::Database> open_or_create(const std::string& path, const AuditOptions& options) {
   if (options.create) KEDGE_TRY(make_file(path));
   KEDGE_ASSIGN(there, File::open(path, O_RDWR));  // says which file is missing or refused
   (void)there;
-  KEDGE_ASSIGN(db, Database::open(path, OpenMode::kReadWrite, options.timeout_ms));
+  KEDGE_ASSIGN(db, sqlite::Database::open(path, sqlite::OpenMode::kReadWrite, options.timeout_ms));
   KEDGE_ASSIGN(present, is_audit_log(db));
   if (!present && !options.create) return Error{ErrorCode::kCorrupt, path + " is empty: no audit log"};
   KEDGE_TRY(use_wal(db, options.timeout_ms));

@@ -6,6 +6,8 @@
 #include <cstdio>
 #include <ctime>
 
+#include "router/digest.h"
+
 namespace kedge::audit {
 
 namespace {
@@ -20,21 +22,10 @@ Status init_crypto() {
   return {};
 }
 
-std::string sha256(std::string_view a, std::string_view b) {
-  static_assert(kHashSize == crypto_hash_sha256_BYTES);
-  crypto_hash_sha256_state state;
-  std::string out(kHashSize, '\0');
-  crypto_hash_sha256_init(&state);
-  crypto_hash_sha256_update(&state, octets(a), a.size());
-  crypto_hash_sha256_update(&state, octets(b), b.size());
-  crypto_hash_sha256_final(&state, mutable_octets(out));
-  return out;
-}
-
 std::string keyed_digest(std::string_view key, std::string_view a, std::string_view b) {
   const std::string frame = std::to_string(a.size()) + ":";  // so that no byte can move from a to b
   crypto_generichash_state state;
-  std::string out(kHashSize, '\0');
+  std::string out(Digest::kSize, '\0');
   crypto_generichash_init(&state, octets(key), key.size(), out.size());
   crypto_generichash_update(&state, octets(frame), frame.size());
   crypto_generichash_update(&state, octets(a), a.size());
@@ -46,35 +37,6 @@ std::string keyed_digest(std::string_view key, std::string_view a, std::string_v
 std::string random_bytes(size_t n) {
   std::string out(n, '\0');
   randombytes_buf(out.data(), n);
-  return out;
-}
-
-std::string hex(std::string_view bytes) {
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::string out;
-  out.reserve(bytes.size() * 2);
-  for (const char c : bytes) {
-    out += kDigits[static_cast<uint8_t>(c) >> 4];
-    out += kDigits[c & 15];
-  }
-  return out;
-}
-
-Result<std::string> unhex(std::string_view text) {
-  std::string out;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    const bool digit = c >= '0' && c <= '9';
-    if ((!digit && (c < 'a' || c > 'f')) || text.size() % 2 != 0) {
-      return Error{ErrorCode::kInvalidArgument, "'" + std::string(text) + "' is not a number of bytes in hexadecimal"};
-    }
-    const int value = digit ? c - '0' : c - 'a' + 10;
-    if (i % 2 == 0) {
-      out += static_cast<char>(value << 4);
-    } else {
-      out.back() = static_cast<char>(out.back() | value);
-    }
-  }
   return out;
 }
 

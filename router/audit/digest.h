@@ -1,4 +1,4 @@
-// The bytes a log is made of: digests, random numbers, text forms, the time.
+// The bytes a log is made of beside its hashes (router/digest.h): salts, random numbers, text forms, the time.
 #pragma once
 
 #include <cstddef>
@@ -10,17 +10,12 @@
 
 namespace kedge::audit {
 
-inline constexpr size_t kHashSize = 32;
-
 Status init_crypto();  // before anything else here; may be called again. Errors: kInternal.
 
-std::string sha256(std::string_view a, std::string_view b = {});  // of a and b, one after the other; 32 bytes
 std::string keyed_digest(std::string_view key, std::string_view a, std::string_view b);  // BLAKE2b-256, a and b framed
 std::string random_bytes(size_t n);
 
-std::string hex(std::string_view bytes);           // lower case
-Result<std::string> unhex(std::string_view text);  // kInvalidArgument; lower case only: one text for one value
-std::string base64(std::string_view bytes);        // with padding
+std::string base64(std::string_view bytes);  // with padding
 
 int64_t unix_ms();
 std::string iso_time(int64_t ms);  // "2026-01-31T23:59:59.123Z"

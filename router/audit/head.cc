@@ -4,7 +4,7 @@
 #include <charconv>
 #include <vector>
 
-#include "router/audit/digest.h"
+#include "router/digest.h"
 
 namespace kedge::audit {
 

@@ -4,11 +4,14 @@
 #include <map>
 
 #include "router/audit/canonical_json.h"
-#include "router/audit/digest.h"
+#include "router/digest.h"
 
 namespace kedge::audit {
 
 namespace {
+
+using sqlite::Blob;
+using sqlite::Text;
 
 struct SchemaObject {
   const char* type;
@@ -73,7 +76,9 @@ std::string object_text(std::string_view type, std::string_view table, std::stri
   return std::string(type) + " of " + std::string(table) + ": " + std::string(sql);
 }
 
-Error corrupt(const Database& db, const std::string& what) { return {ErrorCode::kCorrupt, db.path() + ": " + what}; }
+Error corrupt(const sqlite::Database& db, const std::string& what) {
+  return {ErrorCode::kCorrupt, db.path() + ": " + what};
+}
 
 }  // namespace
 
@@ -89,7 +94,7 @@ std::string Identity::genesis() const {
   return sha256("kedge-audit-genesis-v1\n", genesis_json().dump());
 }
 
-Result<bool> is_audit_log(const Database& db) {
+Result<bool> is_audit_log(const sqlite::Database& db) {
   KEDGE_ASSIGN(application, db.integer("PRAGMA application_id"));
   KEDGE_ASSIGN(version, db.integer("PRAGMA user_version"));
   KEDGE_ASSIGN(objects, db.integer("SELECT count(*) FROM sqlite_schema"));
@@ -106,7 +111,7 @@ Result<bool> is_audit_log(const Database& db) {
   return true;
 }
 
-Status create_schema(const Database& db, const Identity& identity) {
+Status create_schema(const sqlite::Database& db, const Identity& identity) {
   for (const SchemaObject& object : kSchema) KEDGE_TRY(db.run(object.sql));
   KEDGE_ASSIGN(insert, db.prepare("INSERT INTO meta(key, value) VALUES(?, ?)"));
   const std::pair<const char*, const std::string*> values[] = {{"created", &identity.created},
@@ -121,7 +126,7 @@ Status create_schema(const Database& db, const Identity& identity) {
   return db.run("PRAGMA user_version = " + std::to_string(kSchemaVersion));
 }
 
-std::vector<std::string> schema_problems(const Database& db) {
+std::vector<std::string> schema_problems(const sqlite::Database& db) {
   std::map<std::string, std::string> expected;
   const auto expect = [&](const SchemaObject& o) { expected[o.name] = object_text(o.type, o.table, o.sql); };
   for (const SchemaObject& object : kSchema) expect(object);
@@ -152,7 +157,7 @@ std::vector<std::string> schema_problems(const Database& db) {
   return problems;
 }
 
-Result<Identity> read_identity(const Database& db) {
+Result<Identity> read_identity(const sqlite::Database& db) {
   Identity identity;
   std::map<std::string, std::pair<std::string*, size_t>> wanted = {{"created", {&identity.created, 24}},
                                                                    {"database_id", {&identity.database_id, 16}},
@@ -174,7 +179,7 @@ Result<Identity> read_identity(const Database& db) {
   return identity;
 }
 
-Result<Head> read_head(const Statement& row) {
+Result<Head> read_head(const sqlite::Statement& row) {
   const bool typed =
       row.is_integer(0) && row.is_integer(1) && row.is_blob(2) && row.is_text(3) && row.is_text(4) && row.is_blob(5);
   if (!typed) {

@@ -7,7 +7,7 @@
 
 #include "engine/json_in.h"
 #include "router/audit/head.h"
-#include "router/audit/sqlite.h"
+#include "router/sqlite.h"
 
 namespace kedge::audit {
 
@@ -31,14 +31,14 @@ struct Identity {
 
 // Whether the file is an audit log of this version (true) or a database without anything (false). Errors: kCorrupt
 // (another application's), kUnsupported (a newer schema).
-Result<bool> is_audit_log(const Database& db);
+Result<bool> is_audit_log(const sqlite::Database& db);
 
-Status create_schema(const Database& db, const Identity& identity);  // inside of a transaction
-std::vector<std::string> schema_problems(const Database& db);        // tables, triggers and indices as created
-Result<Identity> read_identity(const Database& db);                  // kCorrupt
+Status create_schema(const sqlite::Database& db, const Identity& identity);  // inside of a transaction
+std::vector<std::string> schema_problems(const sqlite::Database& db);        // tables, triggers and indices as created
+Result<Identity> read_identity(const sqlite::Database& db);                  // kCorrupt
 
 // Columns first, seq, hash, created, key_id, signature of a head.
 inline constexpr const char* kHeadColumns = "first, seq, hash, created, key_id, signature";
-Result<Head> read_head(const Statement& row);  // kCorrupt: a column of another type
+Result<Head> read_head(const sqlite::Statement& row);  // kCorrupt: a column of another type
 
 }  // namespace kedge::audit

@@ -11,6 +11,7 @@
 
 #include "router/audit/digest.h"
 #include "router/audit/file.h"
+#include "router/digest.h"
 
 namespace kedge::audit {
 

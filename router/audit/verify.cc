@@ -9,6 +9,7 @@
 #include "router/audit/anchor.h"
 #include "router/audit/audit_log.h"
 #include "router/audit/digest.h"
+#include "router/digest.h"
 
 namespace kedge {
 
@@ -37,7 +38,7 @@ class Verifier {
   Status check_file();
   Status check_artifacts();
   Status check_records();
-  void check_record(const Statement& row, int64_t expected_seq);
+  void check_record(const sqlite::Statement& row, int64_t expected_seq);
   void check_json(int64_t seq, const std::string& id, const std::string& created, const std::string& text);
   void check_reference(int64_t seq, const Json& reference);
   Status check_heads();
@@ -55,8 +56,8 @@ class Verifier {
   const std::string path_;
   const VerifyOptions options_;
   VerifyReport report_;
-  std::optional<Database> db_;
-  std::optional<Transaction> snapshot_;
+  std::optional<sqlite::Database> db_;
+  std::optional<sqlite::Transaction> snapshot_;
   Identity identity_;
   std::string genesis_;
   std::string public_key_;
@@ -89,9 +90,9 @@ Status Verifier::open() {
   }
   KEDGE_ASSIGN(there, File::open(path_, O_RDONLY));
   (void)there;
-  KEDGE_ASSIGN(db, Database::open(path_, OpenMode::kReadOnly, options_.timeout_ms));
+  KEDGE_ASSIGN(db, sqlite::Database::open(path_, sqlite::OpenMode::kReadOnly, options_.timeout_ms));
   db_.emplace(std::move(db));
-  KEDGE_ASSIGN(snapshot, Transaction::begin(*db_, "BEGIN"));
+  KEDGE_ASSIGN(snapshot, sqlite::Transaction::begin(*db_, "BEGIN"));
   snapshot_.emplace(std::move(snapshot));
   KEDGE_ASSIGN(present, is_audit_log(*db_));  // the first read: the snapshot is this moment's
   if (!present) return Error{ErrorCode::kCorrupt, path_ + " is empty: no audit log"};
@@ -179,7 +180,7 @@ void Verifier::check_json(int64_t seq, const std::string& id, const std::string&
   for (const Json& reference : record[at]) check_reference(seq, reference);
 }
 
-void Verifier::check_record(const Statement& row, int64_t expected_seq) {
+void Verifier::check_record(const sqlite::Statement& row, int64_t expected_seq) {
   const int64_t seq = row.integer(0);
   if (seq != expected_seq) {
     problem("record", expected_seq,

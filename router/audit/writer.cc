@@ -5,10 +5,14 @@
 #include "router/audit/canonical_json.h"
 #include "router/audit/create.h"
 #include "router/audit/digest.h"
+#include "router/digest.h"
 
 namespace kedge::audit {
 
 namespace {
+
+using sqlite::Blob;
+using sqlite::Text;
 
 constexpr size_t kMaxRecord = size_t{16} << 20;
 
@@ -19,7 +23,7 @@ Error with_prefix(const std::string& prefix, Error error) {
 
 }  // namespace
 
-Writer::Writer(Database db, Identity identity, SigningKey key, Anchor anchor, int timeout_ms)
+Writer::Writer(sqlite::Database db, Identity identity, SigningKey key, Anchor anchor, int timeout_ms)
     : db_(std::move(db)),
       identity_(std::move(identity)),
       genesis_(identity_.genesis()),
@@ -52,7 +56,7 @@ Result<std::unique_ptr<Writer>> Writer::open(const std::string& path, const Audi
 
 Status Writer::prepare() {
   const std::string heads = std::string("SELECT ") + kHeadColumns + " FROM heads ";
-  const std::pair<Statement*, std::string> statements[] = {
+  const std::pair<sqlite::Statement*, std::string> statements[] = {
       {&last_record_, "SELECT seq, hash FROM records ORDER BY seq DESC LIMIT 1"},
       {&last_head_, heads + "ORDER BY seq DESC LIMIT 1"},
       {&heads_after_, heads + "WHERE seq >= ? ORDER BY seq LIMIT 3"},
@@ -152,7 +156,7 @@ void Writer::commit(std::span<Pending* const> batch) noexcept {
 Status Writer::commit_batch(std::span<Pending* const> batch) {
   KEDGE_TRY(anchor_.file().lock(true, timeout_ms_));
   const FileLock lock(anchor_.file());
-  KEDGE_ASSIGN(transaction, Transaction::begin(db_, "BEGIN IMMEDIATE"));
+  KEDGE_ASSIGN(transaction, sqlite::Transaction::begin(db_, "BEGIN IMMEDIATE"));
   KEDGE_TRY(repair_anchor());
   KEDGE_ASSIGN(tail, read_tail());
   const int64_t first = tail.seq + 1;

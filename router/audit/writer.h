@@ -10,7 +10,7 @@
 #include "router/audit/audit_log.h"
 #include "router/audit/schema.h"
 #include "router/audit/signing_key.h"
-#include "router/audit/sqlite.h"
+#include "router/sqlite.h"
 
 namespace kedge::audit {
 
@@ -33,7 +33,7 @@ class Writer {
   const Identity& identity() const { return identity_; }
 
  private:
-  Writer(Database db, Identity identity, SigningKey key, Anchor anchor, int timeout_ms);
+  Writer(sqlite::Database db, Identity identity, SigningKey key, Anchor anchor, int timeout_ms);
 
   struct Tail {  // how the chain ends
     int64_t seq = 0;
@@ -47,14 +47,14 @@ class Writer {
   Result<AuditReceipt> insert(const Pending& pending, const Tail& tail, int64_t now);
   Result<Json> insert_artifact(const AuditArtifact& artifact);
 
-  Database db_;
+  sqlite::Database db_;
   const Identity identity_;
   const std::string genesis_;
   SigningKey key_;
   Anchor anchor_;
   const int timeout_ms_;
-  Statement last_record_, last_head_, heads_after_, id_exists_, find_artifact_;
-  Statement insert_record_, insert_artifact_, insert_head_;
+  sqlite::Statement last_record_, last_head_, heads_after_, id_exists_, find_artifact_;
+  sqlite::Statement insert_record_, insert_artifact_, insert_head_;
 };
 
 }  // namespace kedge::audit

@@ -23,8 +23,7 @@ Result<double> probability_of(const Calibrator& calibrator, const Json& features
 }
 
 Result<Json> apply(std::string_view text) {
-  KEDGE_ASSIGN(json, parse_json(text, "request"));
-  KEDGE_ASSIGN(o, JsonObject::of(json, "request"));
+  KEDGE_ASSIGN(o, JsonObject::parse(text, "request"));
   const Json* file = o.find("calibrator");
   const Json* rows = o.find("features");
   double alpha = 0.10;

@@ -5,7 +5,7 @@
 
 #include "router/calibration/calibrator.h"
 #include "router/calibration/json_members.h"
-#include "tokenizer/sha256.h"
+#include "router/digest.h"
 
 namespace kedge {
 namespace {
@@ -39,9 +39,7 @@ nlohmann::json canonical(const Json& value) {
 
 std::string content_id(Json file) {
   file.erase("id");
-  Sha256 digest;
-  digest.update(canonical(file).dump());
-  return "sha256:" + digest.hex();
+  return "sha256:" + sha256_hex(canonical(file).dump());
 }
 
 Json map_json(const MonotoneMap& map) {

@@ -3,7 +3,7 @@
 #include <filesystem>
 #include <unordered_map>
 
-#include "router/retrieval/digest.h"
+#include "router/digest.h"
 #include "router/retrieval/index_writer.h"
 #include "router/retrieval/pooling.h"
 #include "router/retrieval/text_clean.h"
@@ -116,7 +116,7 @@ class Builder {
     }
     KEDGE_TRY(claim_ids(file, pieces));
     for (const int32_t token : tokens) ++counts_[static_cast<size_t>(token)];
-    write_error_ = write(file, retrieval::sha256_hex(bytes), bytes.size(), pieces);
+    write_error_ = write(file, sha256_hex(bytes), bytes.size(), pieces);
     return {};
   }
 
@@ -187,7 +187,7 @@ class Builder {
       if (i % 256 == 0 && !tell(kRead, i, n)) return cancelled(options_->out);
       KEDGE_ASSIGN(more, rows.step());
       if (!more) return Error{ErrorCode::kInternal, options_->out + ": passage " + std::to_string(i + 1) + " is gone"};
-      KEDGE_ASSIGN(vector, pooling.raw(embedded_text(rows.text(0), rows.text(1))));
+      KEDGE_ASSIGN(vector, pooling.raw(embedded_text(rows.view(0), rows.view(1))));
       std::copy(vector.begin(), vector.end(), vectors.begin() + static_cast<std::ptrdiff_t>(i * dim));
       for (size_t d = 0; d < dim; ++d) sum[d] += static_cast<double>(vector[d]);
     }

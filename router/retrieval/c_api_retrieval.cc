@@ -1,10 +1,7 @@
 // The C interface: building, searching and describing an index.
-#include <algorithm>
-#include <initializer_list>
-
 #include "engine/c_api.h"
-#include "engine/json_in.h"
 #include "include/kedge/kedge_router.h"
+#include "router/json_object.h"
 #include "router/retrieval/build_index.h"
 #include "router/retrieval/index_file.h"
 #include "router/retrieval/model_embedder.h"
@@ -16,59 +13,11 @@ using namespace kedge::c_api;
 
 namespace {
 
-// A request whose members are all among those known.
-class Request {
- public:
-  static Result<Request> read(const char* data, size_t size, const char* function,
-                              std::initializer_list<const char*> known) {
-    KEDGE_ASSIGN(text, in_text(data, size, "request"));
-    KEDGE_ASSIGN(json, parse_json(text, "the request"));
-    if (!json.is_object()) return invalid(std::string(function) + ": the request is not a JSON object");
-    std::string names;
-    for (const char* name : known) names += (names.empty() ? "" : ", ") + std::string(name);
-    for (const auto& [key, value] : json.items()) {
-      if (std::find(known.begin(), known.end(), key) == known.end()) {
-        return invalid(std::string(function) + ": unknown member '" + key + "'; known are " + names);
-      }
-    }
-    return Request(std::move(json), function);
-  }
-
-  bool has(const char* key) const { return json_.contains(key); }
-  Error wrong(const char* key, const char* expected) const {
-    if (!has(key)) return invalid(function_ + ": member '" + key + "' is missing; it is " + expected);
-    return invalid(function_ + ": '" + key + "' is " + json_.at(key).dump() + "; it has to be " + expected);
-  }
-  Result<std::string> text(const char* key, const char* expected) const {
-    if (!has(key) || !json_.at(key).is_string()) return wrong(key, expected);
-    return json_.at(key).get<std::string>();
-  }
-  Result<int> whole(const char* key, int fallback, int max) const {
-    if (!has(key)) return fallback;
-    const Json& value = json_.at(key);
-    if (value.is_number_integer() && value >= 1 && value <= max) return value.get<int>();
-    return wrong(key, ("a whole number from 1 to " + std::to_string(max)).c_str());
-  }
-  Result<bool> flag(const char* key) const {
-    if (!has(key)) return false;
-    if (!json_.at(key).is_boolean()) return wrong(key, "true or false");
-    return json_.at(key).get<bool>();
-  }
-  Result<std::vector<std::string>> texts(const char* key, const char* expected) const {
-    if (!has(key) || !json_.at(key).is_array()) return wrong(key, expected);
-    std::vector<std::string> out;
-    for (const Json& value : json_.at(key)) {
-      if (!value.is_string()) return wrong(key, expected);
-      out.push_back(value.get<std::string>());
-    }
-    return out;
-  }
-
- private:
-  Request(Json json, const char* function) : json_(std::move(json)), function_(function) {}
-  Json json_;
-  std::string function_;
-};
+// `function` is in the errors.
+Result<JsonObject> read_request(const char* data, size_t size, const char* function) {
+  KEDGE_ASSIGN(text, in_text(data, size, "request"));
+  return JsonObject::parse(text, std::string(function) + ": request");
+}
 
 Result<std::shared_ptr<const Embedder>> open_embedder(const std::string& path) {
   ModelOptions options;
@@ -97,14 +46,13 @@ Json hit_json(const Hit& hit) {
 
 constexpr const char* kByNames[] = {"both", "bm25", "vectors"};
 
-Result<SearchBy> search_by(const Request& request) {
-  if (!request.has("by")) return SearchBy::kBoth;
-  constexpr const char* kExpected = "\"both\", \"bm25\" or \"vectors\"";
-  KEDGE_ASSIGN(name, request.text("by", kExpected));
+Result<SearchBy> search_by(JsonObject& request) {
+  std::string name = "both";
+  KEDGE_TRY(request.text("by", name));
   for (const SearchBy by : {SearchBy::kBoth, SearchBy::kBm25, SearchBy::kVectors}) {
     if (name == kByNames[static_cast<int>(by)]) return by;
   }
-  return request.wrong("by", kExpected);
+  return request.wrong("by", "'" + name + "' is none of both, bm25, vectors");
 }
 
 Result<Json> format_counts(const std::string& path) {
@@ -114,7 +62,7 @@ Result<Json> format_counts(const std::string& path) {
   while (true) {
     KEDGE_ASSIGN(more, rows.step());
     if (!more) return formats;
-    formats[std::string(rows.text(0))] = rows.integer(1);
+    formats[rows.bytes(0)] = rows.integer(1);
   }
 }
 
@@ -126,18 +74,15 @@ kedge_status kedge_index_build(const char* request, size_t request_size, kedge_p
                                char** json, size_t* json_size) {
   return guard([&]() -> Status {
     KEDGE_TRY(clear_outputs(json, json_size));
-    KEDGE_ASSIGN(r, Request::read(request, request_size, "kedge_index_build",
-                                  {"paths", "out", "model", "passage_words", "skip_bad"}));
+    KEDGE_ASSIGN(r, read_request(request, request_size, "kedge_index_build"));
     BuildOptions options;
-    KEDGE_ASSIGN(paths, r.texts("paths", "an array of paths of files and folders"));
-    KEDGE_ASSIGN(out, r.text("out", "the path of the index file"));
-    KEDGE_ASSIGN(model, r.text("model", "the path of a GGUF file"));
-    KEDGE_ASSIGN(words, r.whole("passage_words", kDefaultPassageWords, kMaxPassageWords));
-    KEDGE_ASSIGN(skip_bad, r.flag("skip_bad"));
-    options.paths = std::move(paths);
-    options.out = std::move(out);
-    options.passage_words = words;
-    options.skip_bad = skip_bad;
+    std::string model;
+    KEDGE_TRY(r.texts("paths", options.paths));
+    KEDGE_TRY(r.text("out", options.out));
+    KEDGE_TRY(r.text("model", model));
+    KEDGE_TRY(r.integer("passage_words", options.passage_words, 1, kMaxPassageWords));
+    KEDGE_TRY(r.flag("skip_bad", options.skip_bad));
+    KEDGE_TRY(r.finish({"paths", "out", "model"}));
     if (on_progress != nullptr) {
       options.progress = [&](size_t done, size_t total) { return on_progress(user, done, total) == 0; };
     }
@@ -163,15 +108,20 @@ kedge_status kedge_index_build(const char* request, size_t request_size, kedge_p
 kedge_status kedge_index_search(const char* request, size_t request_size, char** json, size_t* json_size) {
   return guard([&]() -> Status {
     KEDGE_TRY(clear_outputs(json, json_size));
-    KEDGE_ASSIGN(r, Request::read(request, request_size, "kedge_index_search", {"index", "query", "k", "by", "model"}));
-    KEDGE_ASSIGN(path, r.text("index", "the path of an index"));
-    KEDGE_ASSIGN(query, r.text("query", "a text"));
-    KEDGE_ASSIGN(k, r.whole("k", 8, kMaxHits));
+    KEDGE_ASSIGN(r, read_request(request, request_size, "kedge_index_search"));
+    std::string path, query, model;
+    int k = 8;
+    KEDGE_TRY(r.text("index", path));
+    KEDGE_TRY(r.text("query", query));
+    KEDGE_TRY(r.integer("k", k, 1, kMaxHits));
     KEDGE_ASSIGN(by, search_by(r));
+    KEDGE_TRY(r.text("model", model));
+    KEDGE_TRY(r.finish({"index", "query"}));
     std::shared_ptr<const Embedder> embedder;
     if (by != SearchBy::kBm25) {
-      KEDGE_ASSIGN(model,
-                   r.text("model", "the path of the GGUF file the index was built with (or \"by\" is \"bm25\")"));
+      if (model.empty()) {
+        return r.wrong("model", "is missing: the GGUF file the index was built with (or \"by\" is \"bm25\")");
+      }
       KEDGE_ASSIGN(opened, open_embedder(model));
       embedder = std::move(opened);
     }
@@ -190,8 +140,10 @@ kedge_status kedge_index_search(const char* request, size_t request_size, char**
 kedge_status kedge_index_info(const char* request, size_t request_size, char** json, size_t* json_size) {
   return guard([&]() -> Status {
     KEDGE_TRY(clear_outputs(json, json_size));
-    KEDGE_ASSIGN(r, Request::read(request, request_size, "kedge_index_info", {"index"}));
-    KEDGE_ASSIGN(path, r.text("index", "the path of an index"));
+    KEDGE_ASSIGN(r, read_request(request, request_size, "kedge_index_info"));
+    std::string path;
+    KEDGE_TRY(r.text("index", path));
+    KEDGE_TRY(r.finish({"index"}));
     KEDGE_ASSIGN(index, RetrievalIndex::open(path, nullptr));
     KEDGE_ASSIGN(formats, format_counts(path));
     KEDGE_ASSIGN(size, regular_file_size(path));

@@ -4,7 +4,7 @@
 #include <cstring>
 #include <fstream>
 
-#include "router/retrieval/digest.h"
+#include "router/digest.h"
 #include "weights/mapped_file.h"
 
 namespace kedge::retrieval {
@@ -28,12 +28,12 @@ static_assert(kApplicationId == 1263092824 && kVersion == 1, "the numbers in kSc
 
 namespace {
 
-Error corrupt(const Database& database, const std::string& what) {
+Error corrupt(const sqlite::Database& database, const std::string& what) {
   return {ErrorCode::kCorrupt, database.path() + ": " + what + "; build the index anew"};
 }
 
 template <class T>
-Result<std::vector<T>> numbers(const Database& database, const char* key) {
+Result<std::vector<T>> numbers(const sqlite::Database& database, const char* key) {
   KEDGE_ASSIGN(bytes, read_meta(database, key));
   if (bytes.size() % sizeof(T) != 0) return corrupt(database, std::string(key) + " is cut short");
   std::vector<T> values(bytes.size() / sizeof(T));
@@ -41,18 +41,18 @@ Result<std::vector<T>> numbers(const Database& database, const char* key) {
   return values;
 }
 
-Status add_documents(const Database& database, Digest& digest, int64_t* n) {
+Status add_documents(const sqlite::Database& database, Digest& digest, int64_t* n) {
   KEDGE_ASSIGN(rows, database.prepare("SELECT row, source, format, sha256, n_bytes FROM documents ORDER BY row"));
   while (true) {
     KEDGE_ASSIGN(more, rows.step());
     if (!more) return {};
     if (rows.integer(0) != ++*n) return corrupt(database, "document " + std::to_string(*n) + " is missing");
-    for (const int column : {1, 2, 3}) digest.field(rows.text(column));
+    for (const int column : {1, 2, 3}) digest.field(rows.view(column));
     digest.number(static_cast<uint64_t>(rows.integer(4)));
   }
 }
 
-Status add_passages(const Database& database, Digest& digest, int64_t n_documents, int64_t* n) {
+Status add_passages(const sqlite::Database& database, Digest& digest, int64_t n_documents, int64_t* n) {
   KEDGE_ASSIGN(rows, database.prepare("SELECT row, document, line, begin, end, id, title, text, metadata FROM passages "
                                       "ORDER BY row"));
   while (true) {
@@ -64,11 +64,11 @@ Status add_passages(const Database& database, Digest& digest, int64_t n_document
                                    " of " + std::to_string(n_documents));
     }
     for (const int column : {1, 2, 3, 4}) digest.number(static_cast<uint64_t>(rows.integer(column)));
-    for (const int column : {5, 6, 7, 8}) digest.field(rows.text(column));
+    for (const int column : {5, 6, 7, 8}) digest.field(rows.view(column));
   }
 }
 
-Status add_vectors(const Database& database, Digest& digest, Contents& contents, bool keep) {
+Status add_vectors(const sqlite::Database& database, Digest& digest, Contents& contents, bool keep) {
   const size_t n_bytes = static_cast<size_t>(contents.dim) * sizeof(float);
   if (keep) contents.vectors.resize(static_cast<size_t>(contents.n_passages) * static_cast<size_t>(contents.dim));
   KEDGE_ASSIGN(rows, database.prepare("SELECT row, vector FROM vectors ORDER BY row"));
@@ -76,7 +76,7 @@ Status add_vectors(const Database& database, Digest& digest, Contents& contents,
   while (true) {
     KEDGE_ASSIGN(more, rows.step());
     if (!more) break;
-    const std::string_view vector = rows.blob(1);
+    const std::string_view vector = rows.view(1);
     if (rows.integer(0) != ++n || n > contents.n_passages || vector.size() != n_bytes) {
       return corrupt(database, "vector " + std::to_string(n) + " is not one of " + std::to_string(contents.dim) +
                                    " floats that belongs to a passage");
@@ -93,14 +93,15 @@ Status add_vectors(const Database& database, Digest& digest, Contents& contents,
 
 }  // namespace
 
-Result<std::string> read_meta(const Database& database, const char* key) {
+Result<std::string> read_meta(const sqlite::Database& database, const char* key) {
   KEDGE_ASSIGN(row, database.prepare("SELECT value FROM meta WHERE key = ?1"));
-  KEDGE_ASSIGN(found, row.bind(1, std::string_view(key)).step());
+  KEDGE_TRY(row.bind(sqlite::Text{key}));
+  KEDGE_ASSIGN(found, row.step());
   if (!found) return corrupt(database, std::string("has no ") + key);
-  return std::string(row.blob(0));
+  return row.bytes(0);
 }
 
-Result<Contents> read_contents(const Database& database, bool keep_vectors) {
+Result<Contents> read_contents(const sqlite::Database& database, bool keep_vectors) {
   Contents contents;
   KEDGE_ASSIGN(fingerprint, read_meta(database, "fingerprint"));
   KEDGE_ASSIGN(model, read_meta(database, "model"));
@@ -135,18 +136,13 @@ bool is_index_file(const std::string& path) {
   return std::memcmp(header + 68, "KIDX", 4) == 0;
 }
 
-Result<Database> open_index_file(const std::string& path) {
+Result<sqlite::Database> open_index_file(const std::string& path) {
   KEDGE_ASSIGN(size, regular_file_size(path));
   if (size == 0 || !is_index_file(path)) return Error{ErrorCode::kCorrupt, path + ": is not a Kedge index"};
-  KEDGE_ASSIGN(database, Database::open(path, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX));
-  // The file may come from anywhere: nothing in its schema is run, and its pages are checked as they are read.
-  KEDGE_TRY(database.run("PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA cache_size = -65536;"));
-  int64_t version = 0;
-  {
-    KEDGE_ASSIGN(row, database.prepare("PRAGMA user_version"));
-    KEDGE_ASSIGN(found, row.step());
-    version = found ? row.integer(0) : 0;
-  }
+  KEDGE_ASSIGN(database, sqlite::Database::open(path, sqlite::OpenMode::kImmutable, 0));
+  // The file may come from anywhere: its pages are checked as they are read.
+  KEDGE_TRY(database.run("PRAGMA cell_size_check = ON; PRAGMA cache_size = -65536;"));
+  KEDGE_ASSIGN(version, database.integer("PRAGMA user_version"));
   if (version != kVersion) {
     return Error{ErrorCode::kUnsupported, path + ": is an index of version " + std::to_string(version) +
                                               ", this build reads version " + std::to_string(kVersion) +

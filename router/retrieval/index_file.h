@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "router/retrieval/sqlite.h"
+#include "router/sqlite.h"
 
 namespace kedge::retrieval {
 
@@ -31,13 +31,13 @@ struct Contents {
 };
 
 // Reads every passage and vector once. Errors: kCorrupt for what does not fit together.
-Result<Contents> read_contents(const Database& database, bool keep_vectors);
+Result<Contents> read_contents(const sqlite::Database& database, bool keep_vectors);
 
 // Opens a finished index for reading. Errors: kNotFound, kCorrupt (not an index), kUnsupported (another version).
-Result<Database> open_index_file(const std::string& path);
+Result<sqlite::Database> open_index_file(const std::string& path);
 bool is_index_file(const std::string& path);
 
 // One value of the table meta; kCorrupt when it is not there.
-Result<std::string> read_meta(const Database& database, const char* key);
+Result<std::string> read_meta(const sqlite::Database& database, const char* key);
 
 }  // namespace kedge::retrieval

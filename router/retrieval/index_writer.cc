@@ -13,6 +13,8 @@ namespace kedge::retrieval {
 namespace {
 
 namespace fs = std::filesystem;
+using sqlite::Blob;
+using sqlite::Text;
 
 Error io_error(const std::string& path, const char* doing) {
   return {ErrorCode::kIo, path + ": " + doing + ": " + std::generic_category().message(errno)};
@@ -53,7 +55,7 @@ Result<std::unique_ptr<IndexWriter>> IndexWriter::create(const std::string& path
     return io_error(path, "cannot create");
   }
   ::close(fd);
-  KEDGE_ASSIGN(database, Database::open(writer->temporary_, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX));
+  KEDGE_ASSIGN(database, sqlite::Database::open(writer->temporary_, sqlite::OpenMode::kFresh, 0));
   writer->database_ = std::move(database);
   writer->database_.call_it(path);
   KEDGE_TRY(writer->prepare());
@@ -71,13 +73,13 @@ Status IndexWriter::prepare() {
                     "PRAGMA temp_store = MEMORY; PRAGMA secure_delete = OFF;"));
   KEDGE_TRY(database_.run(kSchema));
   KEDGE_TRY(database_.run("BEGIN"));
-  const std::pair<Statement*, const char*> statements[] = {
-      {&document_, "INSERT INTO documents VALUES(?1, ?2, ?3, ?4, ?5, 1)"},
-      {&passage_, "INSERT INTO passages VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"},
-      {&words_, "INSERT INTO words(rowid, title, text) VALUES(?1, ?2, ?3)"},
+  const std::pair<sqlite::Statement*, const char*> statements[] = {
+      {&document_, "INSERT INTO documents VALUES(?, ?, ?, ?, ?, 1)"},
+      {&passage_, "INSERT INTO passages VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)"},
+      {&words_, "INSERT INTO words(rowid, title, text) VALUES(?, ?, ?)"},
       {&id_, "UPDATE passages SET id = ?2 WHERE row = ?1"},
-      {&vector_, "INSERT INTO vectors VALUES(?1, ?2)"},
-      {&meta_, "INSERT INTO meta VALUES(?1, ?2)"},
+      {&vector_, "INSERT INTO vectors VALUES(?, ?)"},
+      {&meta_, "INSERT INTO meta VALUES(?, ?)"},
   };
   for (const auto& [statement, sql] : statements) {
     KEDGE_ASSIGN(prepared, database_.prepare(sql));
@@ -87,39 +89,36 @@ Status IndexWriter::prepare() {
 }
 
 Result<int64_t> IndexWriter::add_document(const InputFile& file, const std::string& sha256, size_t n_bytes) {
-  document_.bind(1, n_documents_ + 1).bind(2, std::string_view(file.path));
-  document_.bind(3, std::string_view(format_name(file.format)));
-  document_.bind(4, std::string_view(sha256)).bind(5, static_cast<int64_t>(n_bytes));
-  KEDGE_TRY(document_.execute());
+  KEDGE_TRY(document_.bind(n_documents_ + 1, Text{file.path}, Text{format_name(file.format)}, Text{sha256},
+                           static_cast<int64_t>(n_bytes)));
+  KEDGE_TRY(document_.run());
   return ++n_documents_;
 }
 
 Result<int64_t> IndexWriter::add_passage(int64_t document, const Piece& piece) {
   const int64_t row = n_passages_ + 1;
-  passage_.bind(1, row).bind(3, document).bind(4, piece.line).bind(5, piece.begin).bind(6, piece.end);
-  if (piece.id.empty()) {
-    passage_.bind_null(2);
-  } else {
-    passage_.bind(2, std::string_view(piece.id));
-  }
-  passage_.bind(7, std::string_view(piece.title)).bind(8, std::string_view(piece.text));
-  passage_.bind(9, std::string_view(piece.metadata));
-  KEDGE_TRY(passage_.execute());
-  words_.bind(1, row).bind(2, std::string_view(piece.title)).bind(3, std::string_view(piece.text));
-  KEDGE_TRY(words_.execute());
+  const auto id = piece.id.empty() ? std::nullopt : std::optional(Text{piece.id});  // set_id() gives it one later
+  KEDGE_TRY(passage_.bind(row, id, document, piece.line, piece.begin, piece.end, Text{piece.title}, Text{piece.text},
+                          Text{piece.metadata}));
+  KEDGE_TRY(passage_.run());
+  KEDGE_TRY(words_.bind(row, Text{piece.title}, Text{piece.text}));
+  KEDGE_TRY(words_.run());
   return n_passages_ = row;
 }
 
 Status IndexWriter::set_id(int64_t passage, const std::string& id) {
-  return id_.bind(1, passage).bind(2, std::string_view(id)).execute();
+  KEDGE_TRY(id_.bind(passage, Text{id}));
+  return id_.run();
 }
 
 Status IndexWriter::add_vector(int64_t passage, std::span<const float> vector) {
-  return vector_.bind(1, passage).bind_blob(2, vector.data(), vector.size_bytes()).execute();
+  KEDGE_TRY(vector_.bind(passage, Blob{{reinterpret_cast<const char*>(vector.data()), vector.size_bytes()}}));
+  return vector_.run();
 }
 
 Status IndexWriter::set_meta(const char* key, std::string_view value) {
-  return meta_.bind(1, std::string_view(key)).bind_blob(2, value.data(), value.size()).execute();
+  KEDGE_TRY(meta_.bind(Text{key}, Blob{value}));
+  return meta_.run();
 }
 
 Result<Contents> IndexWriter::commit() {
@@ -137,8 +136,8 @@ Result<Contents> IndexWriter::commit() {
 }
 
 Status IndexWriter::publish() {
-  for (Statement* s : {&document_, &passage_, &words_, &id_, &vector_, &meta_}) *s = Statement();
-  database_ = Database();  // closes the file
+  for (sqlite::Statement* s : {&document_, &passage_, &words_, &id_, &vector_, &meta_}) *s = sqlite::Statement();
+  database_ = sqlite::Database();  // closes the file
   KEDGE_TRY(sync(temporary_, O_RDWR));
   if (::rename(temporary_.c_str(), target_.c_str()) != 0) return io_error(path_, "cannot rename");
   temporary_.clear();

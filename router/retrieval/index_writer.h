@@ -11,7 +11,7 @@
 namespace kedge::retrieval {
 
 // Stays where it was made; one thread at a time. Removes the temporary file unless committed. Errors: those of
-// Database; kInvalidArgument when the target exists and is not an index.
+// sqlite::Database; kInvalidArgument when the target exists and is not an index.
 class IndexWriter {
  public:
   static Result<std::unique_ptr<IndexWriter>> create(const std::string& path);
@@ -28,7 +28,7 @@ class IndexWriter {
   // Collects the statistics of the words, records the digest of everything, and puts the file in its place.
   Result<Contents> commit();
 
-  Database& database() { return database_; }
+  sqlite::Database& database() { return database_; }
 
  private:
   IndexWriter() = default;
@@ -38,8 +38,8 @@ class IndexWriter {
   std::string path_;
   std::string target_;  // with symbolic links resolved
   std::string temporary_;
-  Database database_;
-  Statement document_, passage_, words_, id_, vector_, meta_;
+  sqlite::Database database_;
+  sqlite::Statement document_, passage_, words_, id_, vector_, meta_;
   int64_t n_documents_ = 0;
   int64_t n_passages_ = 0;
 };

@@ -123,15 +123,16 @@ class SqliteIndex final : public RetrievalIndex {
   }
 
   Result<Hit> read_hit(const Fused& fused) const {
-    KEDGE_ASSIGN(found, passage_.bind(1, fused.row).step());
+    KEDGE_TRY(passage_.bind(fused.row));
+    KEDGE_ASSIGN(found, passage_.step());
     if (!found) return Error{ErrorCode::kCorrupt, path_ + ": passage " + std::to_string(fused.row) + " is missing"};
     const int64_t line = passage_.integer(8);
-    Hit hit{.id = std::string(passage_.text(0)),
-            .title = std::string(passage_.text(1)),
-            .text = std::string(passage_.text(2)),
-            .source = std::string(passage_.text(3)) + (line > 0 ? ":" + std::to_string(line) : ""),
-            .metadata = std::string(passage_.text(4)),
-            .doc_sha256 = std::string(passage_.text(5)),
+    Hit hit{.id = passage_.bytes(0),
+            .title = passage_.bytes(1),
+            .text = passage_.bytes(2),
+            .source = passage_.bytes(3) + (line > 0 ? ":" + std::to_string(line) : ""),
+            .metadata = passage_.bytes(4),
+            .doc_sha256 = passage_.bytes(5),
             .begin = passage_.integer(6),
             .end = passage_.integer(7),
             .score = fused.score};
@@ -142,12 +143,12 @@ class SqliteIndex final : public RetrievalIndex {
   }
 
   std::string path_;
-  retrieval::Database database_;
+  sqlite::Database database_;
   Contents contents_;
   std::unique_ptr<Pooling> pooling_;
   mutable std::mutex mutex_;  // of the connection and its statements
   mutable retrieval::WordSearch words_;
-  mutable retrieval::Statement passage_;
+  mutable sqlite::Statement passage_;
 };
 
 }  // namespace

@@ -14,7 +14,7 @@ constexpr int64_t kCommonAtLeast = 100;
 constexpr int64_t kDecisiveShare = 100;  // one passage of so many
 
 // FTS5's own cutting into words and folding of letters, so that a query is read as the passages were.
-Result<fts5_api*> fts5_of(const Database& database) {
+Result<fts5_api*> fts5_of(const sqlite::Database& database) {
   fts5_api* api = nullptr;
   sqlite3_stmt* statement = nullptr;
   int code = sqlite3_prepare_v2(database.handle(), "SELECT fts5(?1)", -1, &statement, nullptr);
@@ -44,7 +44,7 @@ WordSearch::~WordSearch() {
   if (instance_ != nullptr) tokenizer_.xDelete(instance_);
 }
 
-Status WordSearch::open(const Database& database, int64_t n_passages) {
+Status WordSearch::open(const sqlite::Database& database, int64_t n_passages) {
   n_passages_ = n_passages;
   KEDGE_ASSIGN(api, fts5_of(database));
   void* context = nullptr;
@@ -68,7 +68,8 @@ Result<std::vector<WordSearch::Term>> WordSearch::terms_of(std::string_view quer
   if (code != SQLITE_OK) return Error{ErrorCode::kCapacity, "a query cannot be cut into words: out of memory"};
   std::vector<Term> terms;
   for (const std::string& word : words) {
-    KEDGE_ASSIGN(found, frequency_.bind(1, std::string_view(word)).step());
+    KEDGE_TRY(frequency_.bind(sqlite::Text{word}));
+    KEDGE_ASSIGN(found, frequency_.step());
     if (found) terms.push_back({word, frequency_.integer(0)});
     frequency_.reset();
   }
@@ -90,13 +91,12 @@ Result<WordHits> WordSearch::search(std::string_view query, size_t count) {
     // In quotes a word is a word, whatever it would mean to FTS5. The tokenizer leaves no quotes in it.
     any += (any.empty() ? "\"" : " OR \"") + term.text + "\"";
   }
-  match_.bind(1, std::string_view(any)).bind(2, static_cast<int64_t>(count));
+  KEDGE_TRY(match_.bind(sqlite::Text{any}, static_cast<int64_t>(count)));
   while (true) {
     KEDGE_ASSIGN(more, match_.step());
     if (!more) break;
     hits.ranked.push_back({match_.integer(0), -match_.real(1)});
   }
-  match_.reset();
   return hits;
 }
 

@@ -1,12 +1,14 @@
 // The BM25 half of a search: FTS5 over titles and texts.
 #pragma once
 
+#include <sqlite3.h>
+
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "router/retrieval/fusion.h"
-#include "router/retrieval/sqlite.h"
+#include "router/sqlite.h"
 
 namespace kedge::retrieval {
 
@@ -15,7 +17,7 @@ struct WordHits {
   bool decisive = false;       // a word of the query is rare enough to tell passages apart
 };
 
-// Over an open index. Stays where it is made, together with the database. One thread at a time.
+// Over an open index, which has to outlive it. Stays where it is made. One thread at a time.
 class WordSearch {
  public:
   WordSearch() = default;
@@ -23,7 +25,7 @@ class WordSearch {
   WordSearch& operator=(const WordSearch&) = delete;
   ~WordSearch();
 
-  Status open(const Database& database, int64_t n_passages);
+  Status open(const sqlite::Database& database, int64_t n_passages);
   // The passages with any of the query's words, at most `count`. Words that more than a tenth of the passages (and more
   // than 100) have are left out when the query has rarer ones: they cost the most time and decide nothing. Of a long
   // query the 64 rarest words count.
@@ -39,8 +41,8 @@ class WordSearch {
   int64_t n_passages_ = 0;
   fts5_tokenizer tokenizer_ = {};
   Fts5Tokenizer* instance_ = nullptr;
-  Statement frequency_;
-  Statement match_;
+  sqlite::Statement frequency_;
+  sqlite::Statement match_;
 };
 
 }  // namespace kedge::retrieval

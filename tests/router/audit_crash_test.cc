@@ -9,7 +9,7 @@
 
 #include "router/audit/anchor.h"
 #include "router/audit/audit_log.h"
-#include "router/audit/digest.h"
+#include "router/digest.h"
 #include "tests/router/audit_fixture.h"
 
 namespace kedge {
@@ -83,8 +83,8 @@ TEST_F(AuditTamperTest, ForgedChain) {
   Json shown = *log->show("3");
   std::string json = shown["record"].dump();
   json.replace(json.find("\"large\""), 7, "\"other\"");
-  const std::string prev = *audit::unhex(shown["prev"].get<std::string>());
-  const std::string hash = audit::hex(audit::sha256(prev, json));
+  const std::string prev = *unhex(shown["prev"].get<std::string>());
+  const std::string hash = hex(sha256(prev, json));
   tamper("UPDATE records SET json = '" + json + "', hash = x'" + hash + "' WHERE seq = 3; UPDATE heads SET hash = x'" +
          hash + "' WHERE seq = 3");
   expect_problem("head", 3, "its signature is not of the log's key");

@@ -2,7 +2,7 @@
 #include <sys/wait.h>
 
 #include "include/kedge/kedge_router.h"
-#include "router/audit/digest.h"
+#include "router/digest.h"
 #include "tests/router/audit_fixture.h"
 
 namespace kedge {
@@ -54,7 +54,7 @@ TEST_F(AuditExportTest, InToto) {
     const Json statement = Json::parse(line);
     EXPECT_EQ(statement["_type"], "https://in-toto.io/Statement/v1");
     EXPECT_EQ(statement["predicateType"], "https://kedge.dev/provenance/v1");
-    EXPECT_EQ(statement["subject"][0]["digest"]["sha256"], audit::hex(audit::sha256("answer \n" + std::to_string(i))));
+    EXPECT_EQ(statement["subject"][0]["digest"]["sha256"], hex(sha256("answer \n" + std::to_string(i))));
     EXPECT_EQ(statement["predicate"]["record"]["question"], i);
   }
   EXPECT_FALSE(std::getline(lines, line));

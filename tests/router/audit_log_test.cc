@@ -11,6 +11,7 @@
 
 #include "router/audit/canonical_json.h"
 #include "router/audit/digest.h"
+#include "router/digest.h"
 #include "tests/router/audit_fixture.h"
 
 namespace kedge {
@@ -54,12 +55,12 @@ TEST_F(AuditLogTest, HashIsThatOfPrevAndCanonicalText) {
   std::string prev = genesis;
   for (const char* seq : {"1", "2"}) {
     const auto shown = *log->show(seq);
-    EXPECT_EQ(shown["prev"], audit::hex(prev));
-    prev = audit::sha256(prev + *canonical_json(shown["record"]));
-    EXPECT_EQ(shown["hash"], audit::hex(prev));
+    EXPECT_EQ(shown["prev"], hex(prev));
+    prev = sha256(prev + *canonical_json(shown["record"]));
+    EXPECT_EQ(shown["hash"], hex(prev));
   }
   const auto& identity = log->identity();
-  EXPECT_EQ(genesis, audit::sha256("kedge-audit-genesis-v1\n" + *canonical_json(identity.genesis_json())));
+  EXPECT_EQ(genesis, sha256("kedge-audit-genesis-v1\n" + *canonical_json(identity.genesis_json())));
 }
 
 TEST_F(AuditLogTest, MakesIdsInTheOrderOfTime) {
@@ -321,7 +322,7 @@ TEST_F(AuditLogTest, ReadOnlyFolder) {
     if (geteuid() == 0 && setuid(65534) != 0) _exit(9);  // root may write everywhere
     const auto log = AuditLog::open(path_, {.read_only = true});
     if (!log.ok() || (*log)->list({})->size() != 2) _exit(1);
-    const auto report = verify_audit_log(path_, {.public_key = audit::hex((*log)->identity().public_key)});
+    const auto report = verify_audit_log(path_, {.public_key = hex((*log)->identity().public_key)});
     if (!report.ok() || !report->ok()) _exit(2);
     const auto refused = AuditLog::open(path_, {});
     _exit(!refused.ok() && refused.error().code == ErrorCode::kIo ? 0 : 3);

@@ -64,15 +64,16 @@ TEST(RetrievalCApi, WrongRequestsNameTheMember) {
   expect_error(api::index_build("{"), bad, {"JSON"});
   expect_error(build(Json::array()), bad, {"kedge_index_build", "object"});
   expect_error(build({{"pahts", 1}}), bad, {"unknown member 'pahts'", "paths"});
-  expect_error(build({{"paths", "x"}, {"out", "y"}, {"model", "z"}}), bad, {"'paths'", "array"});
-  expect_error(build({{"paths", {"x"}}, {"model", "z"}}), bad, {"'out'", "missing"});
-  expect_error(build({{"paths", {"x"}}, {"out", "y"}}), bad, {"'model'", "missing"});
+  expect_error(build({{"paths", "x"}, {"out", "y"}, {"model", "z"}}), bad, {"request.paths", "list of strings"});
+  expect_error(build({{"paths", {"x"}}, {"model", "z"}}), bad, {"request.out", "missing"});
+  expect_error(build({{"paths", {"x"}}, {"out", "y"}}), bad, {"request.model", "missing"});
   expect_error(build({{"paths", {"x"}}, {"out", "y"}, {"model", "z"}, {"passage_words", 0}}), bad,
-               {"'passage_words' is 0", "10000"});
-  expect_error(build({{"paths", {"x"}}, {"out", "y"}, {"model", "z"}, {"skip_bad", 1}}), bad, {"'skip_bad' is 1"});
-  expect_error(search({{"index", "x"}, {"query", "q"}, {"k", 1.5}}), bad, {"'k' is 1.5", "1000"});
-  expect_error(search({{"index", "x"}, {"query", "q"}, {"k", 1e10}}), bad, {"'k'"});
-  expect_error(search({{"index", "x"}, {"query", "q"}, {"by", "luck"}}), bad, {"'by' is \"luck\""});
+               {"request.passage_words = 0", "10000"});
+  expect_error(build({{"paths", {"x"}}, {"out", "y"}, {"model", "z"}, {"skip_bad", 1}}), bad,
+               {"request.skip_bad", "true or false: 1"});
+  expect_error(search({{"index", "x"}, {"query", "q"}, {"k", 1.5}}), bad, {"request.k", "1.5", "1000"});
+  expect_error(search({{"index", "x"}, {"query", "q"}, {"k", 1e10}}), bad, {"request.k"});
+  expect_error(search({{"index", "x"}, {"query", "q"}, {"by", "luck"}}), bad, {"request.by", "'luck'"});
   expect_error(search({{"index", "/nonexistent/i.kidx"}, {"query", "q"}, {"by", "bm25"}}), KEDGE_NOT_FOUND,
                {"/nonexistent/i.kidx"});
   expect_error(search({{"index", kHarbour}, {"query", "q"}, {"by", "bm25"}}), KEDGE_CORRUPT, {"not a Kedge index"});

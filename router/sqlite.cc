@@ -1,4 +1,4 @@
-#include "router/audit/sqlite.h"
+#include "router/sqlite.h"
 
 #include <sqlite3.h>
 #include <sys/stat.h>
@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <cstring>
 
-namespace kedge::audit {
+namespace kedge::sqlite {
 
 namespace {
 
@@ -18,6 +18,7 @@ ErrorCode error_code(int sqlite_code) {
       return ErrorCode::kCapacity;
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
+    case SQLITE_ERROR:  // our SQL is right: the file has not the tables or values it was written for
       return ErrorCode::kCorrupt;
     case SQLITE_IOERR:
     case SQLITE_CANTOPEN:
@@ -47,17 +48,18 @@ Error failure(const std::string& path, sqlite3* db) {
   return {error_code(code), message};
 }
 
-// "file:" with the characters escaped that mean something in a URI.
+// The path as a URI of a file that does not change while it is open.
 std::string immutable_uri(const std::string& path) {
-  constexpr char kHex[] = "0123456789ABCDEF";
-  std::string uri = "file:";
+  constexpr char kDigits[] = "0123456789ABCDEF";
+  std::string uri = path.starts_with('/') ? "file://" : "file:";
   for (const char c : path) {
-    if (c == '%' || c == '?' || c == '#') {
-      uri += '%';
-      uri += kHex[c >> 4];
-      uri += kHex[c & 15];
-    } else {
+    const auto byte = static_cast<unsigned char>(c);
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '/' ||
+                       c == '.' || c == '-' || c == '_';
+    if (plain) {
       uri += c;
+    } else {
+      uri += {'%', kDigits[byte >> 4], kDigits[byte & 15]};
     }
   }
   return uri + "?immutable=1";
@@ -73,22 +75,24 @@ bool exists(const std::string& path) {
 void Statement::Finalize::operator()(sqlite3_stmt* s) const { sqlite3_finalize(s); }
 void Database::Close::operator()(sqlite3* db) const { sqlite3_close_v2(db); }
 
-Status Statement::bind_one(int index, int64_t value) {
-  const int code = sqlite3_bind_int64(statement_.get(), index, value);
+Status Statement::bound(int code) const {
   if (code != SQLITE_OK) return failure(path_, sqlite3_db_handle(statement_.get()));
   return {};
 }
+Status Statement::bind_one(int index, int64_t value) {
+  return bound(sqlite3_bind_int64(statement_.get(), index, value));
+}
+// A null pointer would bind NULL.
 Status Statement::bind_one(int index, const Text& value) {
   const char* data = value.value.empty() ? "" : value.value.data();
-  const int code = sqlite3_bind_text64(statement_.get(), index, data, value.value.size(), SQLITE_STATIC, SQLITE_UTF8);
-  if (code != SQLITE_OK) return failure(path_, sqlite3_db_handle(statement_.get()));
-  return {};
+  return bound(sqlite3_bind_text64(statement_.get(), index, data, value.value.size(), SQLITE_STATIC, SQLITE_UTF8));
 }
 Status Statement::bind_one(int index, const Blob& value) {
   const char* data = value.value.empty() ? "" : value.value.data();
-  const int code = sqlite3_bind_blob64(statement_.get(), index, data, value.value.size(), SQLITE_STATIC);
-  if (code != SQLITE_OK) return failure(path_, sqlite3_db_handle(statement_.get()));
-  return {};
+  return bound(sqlite3_bind_blob64(statement_.get(), index, data, value.value.size(), SQLITE_STATIC));
+}
+Status Statement::bind_one(int index, const std::optional<Text>& value) {
+  return value ? bind_one(index, *value) : bound(sqlite3_bind_null(statement_.get(), index));
 }
 
 Result<bool> Statement::step() {
@@ -112,41 +116,63 @@ Status Statement::run() {
 void Statement::reset() { sqlite3_reset(statement_.get()); }
 
 int64_t Statement::integer(int column) const { return sqlite3_column_int64(statement_.get(), column); }
-std::string Statement::bytes(int column) const {
+double Statement::real(int column) const { return sqlite3_column_double(statement_.get(), column); }
+std::string_view Statement::view(int column) const {
   const void* data = sqlite3_column_blob(statement_.get(), column);
   const int n = sqlite3_column_bytes(statement_.get(), column);
-  return data == nullptr ? std::string() : std::string(static_cast<const char*>(data), static_cast<size_t>(n));
+  return data == nullptr ? std::string_view()
+                         : std::string_view(static_cast<const char*>(data), static_cast<size_t>(n));
 }
+std::string Statement::bytes(int column) const { return std::string(view(column)); }
 bool Statement::is_text(int column) const { return sqlite3_column_type(statement_.get(), column) == SQLITE_TEXT; }
 bool Statement::is_blob(int column) const { return sqlite3_column_type(statement_.get(), column) == SQLITE_BLOB; }
 bool Statement::is_integer(int column) const { return sqlite3_column_type(statement_.get(), column) == SQLITE_INTEGER; }
 
-Result<Database> Database::open_file(const std::string& path, const std::string& uri, int flags, int timeout_ms) {
+Result<Database> Database::open_file(const std::string& path, const std::string& name, int flags) {
   sqlite3* raw = nullptr;
-  const int code = sqlite3_open_v2(uri.c_str(), &raw, flags | SQLITE_OPEN_EXRESCODE, nullptr);
+  const int code = sqlite3_open_v2(name.c_str(), &raw, flags | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_NOMUTEX, nullptr);
   Database db;
   db.path_ = path;
   db.db_.reset(raw);
   if (raw == nullptr) return Error{ErrorCode::kCapacity, path + ": out of memory"};
   if (code != SQLITE_OK) return failure(path, raw);
-  sqlite3_busy_timeout(raw, timeout_ms);
-  // A database is outside data: its schema must not be able to do anything.
-  sqlite3_db_config(raw, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
-  sqlite3_db_config(raw, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
-  KEDGE_ASSIGN(version, db.integer("PRAGMA schema_version"));  // reads the file: says what is wrong with it
-  (void)version;
   return db;
 }
 
+// A database is outside data: its schema must not be able to do anything.
+Status Database::guard() const {
+  sqlite3_db_config(db_.get(), SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
+  sqlite3_db_config(db_.get(), SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
+  KEDGE_ASSIGN(version, integer("PRAGMA schema_version"));  // reads the file: says what is wrong with it
+  (void)version;
+  return {};
+}
+
 Result<Database> Database::open(const std::string& path, OpenMode mode, int timeout_ms) {
+  if (path.empty() || path.find('\0') != std::string::npos) {
+    return Error{ErrorCode::kInvalidArgument, "'" + path + "' is not a path a file can have"};
+  }
   const std::string file = path.starts_with('/') ? path : "./" + path;  // so that no name is special
-  const bool read_only = mode == OpenMode::kReadOnly;
-  auto db = open_file(path, file, read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE, timeout_ms);
-  if (!db.ok() && read_only && db.error().code == ErrorCode::kIo && exists(file) && !exists(file + "-wal")) {
-    auto still = open_file(path, immutable_uri(file), SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, timeout_ms);
+  const auto open_as = [&](const std::string& name, int flags) -> Result<Database> {
+    KEDGE_ASSIGN(db, open_file(path, name, flags));
+    sqlite3_busy_timeout(db.handle(), timeout_ms);
+    if (mode != OpenMode::kFresh) KEDGE_TRY(db.guard());
+    return db;
+  };
+  const auto open_immutable = [&] { return open_as(immutable_uri(file), SQLITE_OPEN_READONLY | SQLITE_OPEN_URI); };
+  if (mode == OpenMode::kImmutable) return open_immutable();
+  if (mode != OpenMode::kReadOnly) return open_as(file, SQLITE_OPEN_READWRITE);
+  auto db = open_as(file, SQLITE_OPEN_READONLY);
+  if (!db.ok() && db.error().code == ErrorCode::kIo && exists(file) && !exists(file + "-wal")) {
+    auto still = open_immutable();
     if (still.ok()) return still;
   }
   return db;
+}
+
+Error Database::error(int code, const char* doing) const {
+  const bool latest = db_ != nullptr && sqlite3_extended_errcode(db_.get()) == code;
+  return {error_code(code), path_ + ": " + doing + ": " + (latest ? sqlite3_errmsg(db_.get()) : sqlite3_errstr(code))};
 }
 
 Result<Statement> Database::prepare(std::string_view sql) const {
@@ -159,9 +185,9 @@ Result<Statement> Database::prepare(std::string_view sql) const {
   return statement;
 }
 
-Status Database::run(std::string_view sql) const {
-  KEDGE_ASSIGN(statement, prepare(sql));
-  return statement.run();
+Status Database::run(const std::string& sql) const {
+  if (sqlite3_exec(db_.get(), sql.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK) return failure(path_, db_.get());
+  return {};
 }
 
 Result<int64_t> Database::integer(std::string_view sql) const {
@@ -197,4 +223,4 @@ Transaction::~Transaction() {
   (void)ignored;
 }
 
-}  // namespace kedge::audit
+}  // namespace kedge::sqlite
