@@ -137,24 +137,19 @@ TEST_F(Recorded, ChangedRequestIsNotReplayed) {
   ASSERT_TRUE(open(audited())->replay("last").ok());
   sqlite3* db = nullptr;
   ASSERT_EQ(sqlite3_open((folder_ + "/audit.db").c_str(), &db), SQLITE_OK);
-  sqlite3_exec(db, "DROP TRIGGER artifacts_no_update", nullptr, nullptr, nullptr);
-  ASSERT_EQ(
-      sqlite3_exec(db,
-                   "UPDATE artifacts SET bytes = CAST(replace(CAST(bytes AS TEXT), 'product', 'prodict') AS BLOB) "
-                   "WHERE kind = 'request'",
-                   nullptr, nullptr, nullptr),
-      SQLITE_OK)
-      << sqlite3_errmsg(db);
-  ASSERT_EQ(sqlite3_changes(db), 1);
+  // Without its rule for a moment, so that nothing but the bytes gives it away.
+  std::string rule;
+  const auto keep = [](void* out, int, char** values, char**) {
+    return *static_cast<std::string*>(out) = values[0], 0;
+  };
+  sqlite3_exec(db, "SELECT sql FROM sqlite_master WHERE name = 'artifacts_no_update'", keep, &rule, nullptr);
+  const std::string change =
+      "DROP TRIGGER artifacts_no_update; UPDATE artifacts SET bytes = CAST(replace(CAST(bytes AS TEXT), 'product', "
+      "'prodict') AS BLOB) WHERE kind = 'request'; " +
+      rule;
+  ASSERT_EQ(sqlite3_exec(db, change.c_str(), nullptr, nullptr, nullptr), SQLITE_OK) << sqlite3_errmsg(db);
   sqlite3_close(db);
-  const auto config = parse_router_config(pool(audited()).dump(), "pool", folder_);
-  ASSERT_TRUE(config.ok());
-  const auto router = Router::create(*config);
-  if (router.ok()) {
-    expect_refused((*router)->replay("last"), ErrorCode::kCorrupt, {"artifact"});
-  } else {
-    EXPECT_EQ(router.error().code, ErrorCode::kCorrupt) << "a log whose triggers are gone is not written to";
-  }
+  expect_refused(open(audited())->replay("last"), ErrorCode::kCorrupt, {"artifact"});
   const auto verified = verify_audit_log(folder_ + "/audit.db", {});
   ASSERT_TRUE(verified.ok());
   EXPECT_FALSE(verified->ok());
