@@ -12,6 +12,11 @@ Pool::Pool(const RouterConfig& config)
 
 bool Pool::has(const std::string& alias) const { return !resolve(alias).empty(); }
 
+bool Pool::is_alias(const std::string& alias) const {
+  const std::lock_guard lock(mutex_);
+  return aliases_.count(alias) != 0;
+}
+
 std::string Pool::resolve(const std::string& alias) const {
   const std::lock_guard lock(mutex_);
   const auto found = aliases_.find(alias);

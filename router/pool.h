@@ -33,6 +33,7 @@ class Pool {
   std::shared_ptr<ModelHealth> health(const std::string& alias) const;
 
   bool has(const std::string& alias) const;
+  bool is_alias(const std::string& alias) const;        // an alias, not a model's name
   std::string resolve(const std::string& alias) const;  // to a name; "" when there is none
 
   // Loads a file beside the pool, under no name yet. Counts towards the bytes.

@@ -84,6 +84,9 @@ Result<SwapRequest> parse_swap_request(std::string_view text) {
 }
 
 Result<Json> Swaps::begin(const SwapRequest& request, const RouterConfig& config) {
+  if (!pool_->is_alias(request.alias)) {
+    return Error{ErrorCode::kNotFound, "swap.alias = '" + request.alias + "' is no alias of the pool"};
+  }
   if (request.rollback) return roll_back(request, config);
   KEDGE_ASSIGN(old, pool_->get(request.alias));
   ModelSpec spec = old->spec();

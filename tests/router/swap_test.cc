@@ -80,6 +80,7 @@ TEST_F(Swapping, BrokenContractIsRefusedWithBothFingerprints) {
   expect_refused(swap(*router, {{"alias", "fast"}, {"path", tiny}}), ErrorCode::kUnsupported, {"no chat template"});
   expect_refused(swap(*router, {{"alias", "fast"}, {"path", "/none.gguf"}}), ErrorCode::kNotFound, {"/none.gguf"});
   expect_refused(swap(*router, {{"alias", "none"}, {"path", kSage}}), ErrorCode::kNotFound, {"'none'"});
+  expect_refused(swap(*router, {{"alias", "scout"}, {"path", kSage}}), ErrorCode::kNotFound, {"'scout'", "no alias"});
   EXPECT_EQ(model_of(*router, kToFast), "scout");
 }
 
