@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
+
+#include "kernels/base/ordered_math.h"
 
 namespace kedge {
 
@@ -10,7 +13,8 @@ namespace {
 // The (fractional) pair whose wavelength makes `rotations` turns over the trained context.
 float correction_pair(const RopeConfig& c, float rotations) {
   const double context = c.original_context;
-  return static_cast<float>(c.n_rot * std::log(context / (rotations * 2.0 * M_PI)) / (2.0 * std::log(c.base)));
+  return static_cast<float>(c.n_rot * ordered_log(context / (rotations * 2.0 * std::numbers::pi)) /
+                            (2.0 * ordered_log(c.base)));
 }
 
 }  // namespace
@@ -25,11 +29,12 @@ RopeTable make_rope_table(const RopeConfig& c, const float* divisors) {
     low = std::max(std::floor(correction_pair(c, c.beta_fast)), 0.0f);
     high = std::min(std::ceil(correction_pair(c, c.beta_slow)), static_cast<float>(c.n_rot - 1));
     if (high <= low) high = low + 0.001f;
-    table.magnitude = c.attn_factor * (c.factor > 1 ? 0.1f * std::log(c.factor) + 1.0f : 1.0f);
+    table.magnitude = c.attn_factor * (c.factor > 1 ? 0.1f * static_cast<float>(ordered_log(c.factor)) + 1.0f : 1.0f);
   }
+  const double log_base = ordered_log(c.base);
   for (int i = 0; i < pairs; ++i) {
     const double exponent = static_cast<double>(2 * i) / c.n_rot;
-    float f = static_cast<float>(1.0 / std::pow(static_cast<double>(c.base), exponent));
+    auto f = static_cast<float>(ordered_exp(-exponent * log_base));
     if (divisors != nullptr) f /= divisors[i];
     if (c.scaling == RopeScaling::kLinear) {
       f /= c.factor;
@@ -46,8 +51,9 @@ RopeTable make_rope_table(const RopeConfig& c, const float* divisors) {
 void RopeTable::fill(int position, float* cos_sin) const {
   for (size_t i = 0; i < frequency.size(); ++i) {
     const float angle = static_cast<float>(position) * frequency[i];
-    cos_sin[2 * i] = static_cast<float>(std::cos(static_cast<double>(angle))) * magnitude;
-    cos_sin[2 * i + 1] = static_cast<float>(std::sin(static_cast<double>(angle))) * magnitude;
+    const CosSin turn = ordered_cos_sin(angle);
+    cos_sin[2 * i] = static_cast<float>(turn.cos) * magnitude;
+    cos_sin[2 * i + 1] = static_cast<float>(turn.sin) * magnitude;
   }
 }
 

