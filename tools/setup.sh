@@ -11,7 +11,7 @@ packages=(
   g++ binutils cmake ninja-build pkg-config
   libxsimd-dev libxxhash-dev libsentencepiece-dev libpcre2-dev libutf8proc-dev libcli11-dev nlohmann-json3-dev
   libgtest-dev libbenchmark-dev libeigen3-dev
-  libsqlite3-dev libsodium-dev libtomlplusplus-dev libgumbo-dev poppler-utils
+  libsqlite3-dev libsodium-dev libtomlplusplus-dev libgumbo-dev libstemmer-dev poppler-utils
   python3
 )
 arm64=()
@@ -22,7 +22,8 @@ for option in "$@"; do
       packages+=(g++-aarch64-linux-gnu qemu-user)
       arm64+=(libsentencepiece-dev libsentencepiece0 libprotobuf-lite32 libpcre2-dev libpcre2-8-0
               libutf8proc-dev libutf8proc2 libgtest-dev
-              libsqlite3-dev libsqlite3-0 libsodium-dev libsodium23 libgumbo-dev libgumbo1)
+              libsqlite3-dev libsqlite3-0 libsodium-dev libsodium23 libgumbo-dev libgumbo1
+              libstemmer-dev libstemmer0d)
       ;;
     *) echo "setup.sh: unknown option '$option' (known: --dev, --aarch64)" >&2; exit 2 ;;
   esac

@@ -25,7 +25,7 @@ struct FusionWeights {
   double vectors = 1;
 };
 
-// Reciprocal rank fusion (Cormack, Clarke, Büttcher, SIGIR 2009): the sum of weight / (60 + rank) over the rankings
+// Reciprocal rank fusion (Cormack, Clarke, Büttcher, SIGIR 2009): the sum of weight / (20 + rank) over the rankings
 // that have the row; equal sums by row. The k best.
 std::vector<Fused> fuse(std::span<const Ranked> bm25, std::span<const Ranked> vectors, FusionWeights weights, size_t k);
 

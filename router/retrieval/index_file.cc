@@ -5,14 +5,16 @@
 #include <fstream>
 
 #include "router/digest.h"
+#include "router/sqlite_schema.h"
 #include "weights/mapped_file.h"
 
 namespace kedge::retrieval {
 
-// Rows of passages, vectors and words are numbered alike, from 1.
+// Rows of passages, vectors and words are numbered alike, from 1. `words` holds no text of its own but the terms of
+// language.h, which FTS5 has only to part at the spaces.
 const char* const kSchema = R"sql(
 PRAGMA application_id = 1263092824;
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 CREATE TABLE meta(key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE documents(row INTEGER PRIMARY KEY, source TEXT NOT NULL, format TEXT NOT NULL, sha256 TEXT NOT NULL,
                        n_bytes INTEGER NOT NULL, normalised INTEGER NOT NULL);
@@ -21,12 +23,15 @@ CREATE TABLE passages(row INTEGER PRIMARY KEY, id TEXT UNIQUE, document INTEGER 
                       metadata TEXT NOT NULL);
 CREATE TABLE vectors(row INTEGER PRIMARY KEY, vector BLOB NOT NULL);
 CREATE TABLE terms(term TEXT PRIMARY KEY, n_passages INTEGER NOT NULL) WITHOUT ROWID;
-CREATE VIRTUAL TABLE words USING fts5(title, text, content='passages', content_rowid='row',
-                                      tokenize='unicode61 remove_diacritics 2');
+CREATE VIRTUAL TABLE words USING fts5(title, text, content='', tokenize='ascii');
 )sql";
-static_assert(kApplicationId == 1263092824 && kVersion == 1, "the numbers in kSchema");
+static_assert(kApplicationId == 1263092824 && kVersion == 2, "the numbers in kSchema");
 
 namespace {
+
+// Reading a row takes a few dozen steps, and a page of 4096 bytes has at most a few hundred rows.
+constexpr int64_t kBaseSteps = 1'000'000;
+constexpr int64_t kStepsPerPage = 20'000;
 
 Error corrupt(const sqlite::Database& database, const std::string& what) {
   return {ErrorCode::kCorrupt, database.path() + ": " + what + "; build the index anew"};
@@ -102,22 +107,27 @@ Result<std::string> read_meta(const sqlite::Database& database, const char* key)
 }
 
 Result<Contents> read_contents(const sqlite::Database& database, bool keep_vectors) {
+  KEDGE_ASSIGN(n_pages, database.integer("PRAGMA page_count"));
+  const sqlite::StepLimit limit(database, kBaseSteps + kStepsPerPage * n_pages);
   Contents contents;
   KEDGE_ASSIGN(fingerprint, read_meta(database, "fingerprint"));
   KEDGE_ASSIGN(model, read_meta(database, "model"));
   KEDGE_ASSIGN(words, read_meta(database, "passage_words"));
+  KEDGE_ASSIGN(language_names, read_meta(database, "languages"));
   std::from_chars(words.data(), words.data() + words.size(), contents.passage_words);
   KEDGE_ASSIGN(counts, numbers<uint64_t>(database, "token_counts"));
   KEDGE_ASSIGN(mean, numbers<float>(database, "mean"));
   contents.dim = static_cast<int>(mean.size());
   Digest digest;
-  digest.field("kedge index 1");
+  digest.field("kedge index 2");
   digest.field(fingerprint);
+  digest.field(language_names);
   digest.field(words);
   digest.field({reinterpret_cast<const char*>(counts.data()), counts.size() * sizeof(uint64_t)});
   digest.field({reinterpret_cast<const char*>(mean.data()), mean.size() * sizeof(float)});
   contents.fingerprint = std::move(fingerprint);
   contents.model = std::move(model);
+  contents.languages = std::move(language_names);
   contents.counts = std::move(counts);
   contents.mean = std::move(mean);
   KEDGE_TRY(add_documents(database, digest, &contents.n_documents));
@@ -142,11 +152,14 @@ Result<sqlite::Database> open_index_file(const std::string& path) {
   KEDGE_ASSIGN(database, sqlite::Database::open(path, sqlite::OpenMode::kImmutable, 0));
   // The file may come from anywhere: its pages are checked as they are read.
   KEDGE_TRY(database.run("PRAGMA cell_size_check = ON; PRAGMA cache_size = -65536;"));
-  KEDGE_ASSIGN(version, database.integer("PRAGMA user_version"));
+  KEDGE_ASSIGN(version, database.integer("PRAGMA user_version"));  // of the file's first page
   if (version != kVersion) {
-    return Error{ErrorCode::kUnsupported, path + ": is an index of version " + std::to_string(version) +
-                                              ", this build reads version " + std::to_string(kVersion) +
-                                              "; build the index anew"};
+    return Error{ErrorCode::kUnsupported, path + ": is not a Kedge index of version " + std::to_string(kVersion) +
+                                              " but of version " + std::to_string(version) + "; build the index anew"};
+  }
+  KEDGE_ASSIGN(differences, sqlite::schema_differences(database, kSchema));
+  if (!differences.empty()) {
+    return Error{ErrorCode::kCorrupt, path + ": is not a Kedge index: " + differences.front()};
   }
   return database;
 }

@@ -10,8 +10,7 @@
 namespace kedge::retrieval {
 
 inline constexpr int64_t kApplicationId = 0x4b494458;  // "KIDX"
-inline constexpr int64_t kVersion = 1;
-inline constexpr const char* kTokenizer = "unicode61";  // FTS5's, for passages and for queries
+inline constexpr int64_t kVersion = 2;
 
 extern const char* const kSchema;
 
@@ -23,6 +22,7 @@ struct Contents {
   int passage_words = 0;
   std::string fingerprint;       // of the embedder
   std::string model;             // its name, for people
+  std::string languages;         // whose stems the word index is made of: names of language.h, separated by commas
   std::vector<uint64_t> counts;  // of each token of its vocabulary in the passages
   std::vector<float> mean;       // [dim]
   std::vector<float> vectors;    // [n_passages][dim], row r at r - 1; empty unless wanted

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <filesystem>
@@ -27,6 +28,12 @@ Status sync(const std::string& path, int flags) {
   Status status = synced ? Status() : Status(io_error(path, "cannot sync"));
   if (::close(fd) != 0 && status.ok()) return io_error(path, "cannot close");
   return status;
+}
+
+std::string terms_of(std::span<const FoldedWord> words, const Stemmer& stemmer) {
+  std::string terms;
+  for (const FoldedWord& word : words) terms += stemmer.term(word) + ' ';
+  return terms;
 }
 
 }  // namespace
@@ -92,7 +99,21 @@ Result<int64_t> IndexWriter::add_document(const InputFile& file, const std::stri
   KEDGE_TRY(document_.bind(n_documents_ + 1, Text{file.path}, Text{format_name(file.format)}, Text{sha256},
                            static_cast<int64_t>(n_bytes)));
   KEDGE_TRY(document_.run());
+  language_ = nullptr;
   return ++n_documents_;
+}
+
+// Of the language the words are in; where they do not say, of the passage before, else English.
+Result<const Stemmer*> IndexWriter::stemmer_of(std::span<const FoldedWord> words) {
+  const Language* language = language_of(words);
+  if (language == nullptr) language = language_ != nullptr ? language_ : &languages().front();
+  language_ = language;
+  for (const Stemmer& stemmer : stemmers_) {
+    if (&stemmer.language() == language) return &stemmer;
+  }
+  KEDGE_ASSIGN(stemmer, Stemmer::create(*language));
+  stemmers_.push_back(std::move(stemmer));
+  return &stemmers_.back();
 }
 
 Result<int64_t> IndexWriter::add_passage(int64_t document, const Piece& piece) {
@@ -101,7 +122,12 @@ Result<int64_t> IndexWriter::add_passage(int64_t document, const Piece& piece) {
   KEDGE_TRY(passage_.bind(row, id, document, piece.line, piece.begin, piece.end, Text{piece.title}, Text{piece.text},
                           Text{piece.metadata}));
   KEDGE_TRY(passage_.run());
-  KEDGE_TRY(words_.bind(row, Text{piece.title}, Text{piece.text}));
+  const std::vector<FoldedWord> title = folded_words(piece.title);
+  const std::vector<FoldedWord> text = folded_words(piece.text);
+  KEDGE_ASSIGN(stemmer, stemmer_of(text));
+  const std::string title_terms = terms_of(title, *stemmer);
+  const std::string text_terms = terms_of(text, *stemmer);
+  KEDGE_TRY(words_.bind(row, Text{title_terms}, Text{text_terms}));
   KEDGE_TRY(words_.run());
   return n_passages_ = row;
 }
@@ -128,6 +154,13 @@ Result<Contents> IndexWriter::commit() {
                     "CREATE VIRTUAL TABLE temp.vocabulary USING fts5vocab(main, words, row);"
                     "INSERT INTO terms SELECT term, doc FROM temp.vocabulary;"
                     "DROP TABLE temp.vocabulary;"));
+  std::string names;
+  for (const Language& language : languages()) {
+    const bool met =
+        std::any_of(stemmers_.begin(), stemmers_.end(), [&](const Stemmer& s) { return &s.language() == &language; });
+    if (met) names += (names.empty() ? "" : ",") + std::string(language.name);
+  }
+  KEDGE_TRY(set_meta("languages", names));
   KEDGE_ASSIGN(contents, read_contents(database_, false));
   KEDGE_TRY(set_meta("sha256", contents.sha256));
   KEDGE_TRY(database_.run("COMMIT"));

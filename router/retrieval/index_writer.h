@@ -4,9 +4,11 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "router/retrieval/index_file.h"
 #include "router/retrieval/inputs.h"
+#include "router/retrieval/language.h"
 
 namespace kedge::retrieval {
 
@@ -34,12 +36,15 @@ class IndexWriter {
   IndexWriter() = default;
   Status prepare();
   Status publish();
+  Result<const Stemmer*> stemmer_of(std::span<const FoldedWord> words);
 
   std::string path_;
   std::string target_;  // with symbolic links resolved
   std::string temporary_;
   sqlite::Database database_;
   sqlite::Statement document_, passage_, words_, id_, vector_, meta_;
+  std::vector<Stemmer> stemmers_;       // of the languages met so far
+  const Language* language_ = nullptr;  // of the passage before, in the same document
   int64_t n_documents_ = 0;
   int64_t n_passages_ = 0;
 };

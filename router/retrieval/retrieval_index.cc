@@ -7,6 +7,7 @@
 #include "router/retrieval/pooling.h"
 #include "router/retrieval/text_clean.h"
 #include "router/retrieval/word_search.h"
+#include "router/sqlite_schema.h"
 
 namespace kedge {
 
@@ -18,11 +19,14 @@ using retrieval::Ranked;
 
 // Candidates of each ranking. More change nothing near the top, and the first k hits are the same for every k up to it.
 constexpr size_t kCandidates = 100;
-// A rare word that both the query and a passage have, a name above all, decides; vectors of words then only order what
-// is left. Where the query has none (a misspelt name, other words for the same), words hit passages at random and the
+// Words that passages have, names above all, decide, and vectors then only order what is left. Where the index does not
+// know most of what a query says (a misspelt name, other words for the same), words hit passages at random and the
 // vectors, which see the pieces of names, decide. docs/retrieval.md has the figures.
-constexpr retrieval::FusionWeights kNamed = {.bm25 = 1, .vectors = 0.1};
-constexpr retrieval::FusionWeights kUnnamed = {.bm25 = 0.1, .vectors = 1};
+constexpr retrieval::FusionWeights kByWords = {.bm25 = 1, .vectors = 0.05};
+constexpr retrieval::FusionWeights kByVectors = {.bm25 = 0.05, .vectors = 1};
+constexpr double kKnown = 0.4;
+constexpr int64_t kSearchSteps = 1'000'000;  // a search takes a few dozen for each passage it ranks
+constexpr int64_t kStepsPerPassage = 1'000;
 constexpr size_t kMaxQueryBytes = size_t{1} << 20;
 
 class SqliteIndex final : public RetrievalIndex {
@@ -46,7 +50,7 @@ class SqliteIndex final : public RetrievalIndex {
       pooling_ = std::make_unique<Pooling>(std::move(embedder), contents_.counts);
       pooling_->set_mean(contents_.mean);
     }
-    KEDGE_TRY(words_.open(database_, contents_.n_passages));
+    KEDGE_TRY(words_.open(database_, contents_.n_passages, contents_.languages));
     KEDGE_ASSIGN(passage, database_.prepare("SELECT p.id, p.title, p.text, d.source, p.metadata, d.sha256, p.begin, "
                                             "p.end, p.line FROM passages p JOIN documents d ON d.row = p.document "
                                             "WHERE p.row = ?1"));
@@ -75,6 +79,7 @@ class SqliteIndex final : public RetrievalIndex {
       near = std::move(found);
     }
     const std::lock_guard lock(mutex_);
+    const sqlite::StepLimit limit(database_, kSearchSteps + kStepsPerPassage * contents_.n_passages);
     retrieval::WordHits worded;
     if (by != SearchBy::kVectors) {
       KEDGE_ASSIGN(found, words_.search(clean, count));
@@ -82,7 +87,7 @@ class SqliteIndex final : public RetrievalIndex {
     }
     std::vector<Hit> hits;
     for (const Fused& fused :
-         retrieval::fuse(worded.ranked, near, worded.decisive ? kNamed : kUnnamed, static_cast<size_t>(k))) {
+         retrieval::fuse(worded.ranked, near, worded.known >= kKnown ? kByWords : kByVectors, static_cast<size_t>(k))) {
       KEDGE_ASSIGN(hit, read_hit(fused));
       if (fused.bm25_rank > 0) hit.bm25_score = worded.ranked[static_cast<size_t>(fused.bm25_rank) - 1].score;
       if (fused.vector_rank > 0) hit.vector_score = near[static_cast<size_t>(fused.vector_rank) - 1].score;

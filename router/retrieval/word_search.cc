@@ -1,6 +1,7 @@
 #include "router/retrieval/word_search.h"
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 #include "router/retrieval/index_file.h"
@@ -9,49 +10,29 @@ namespace kedge::retrieval {
 
 namespace {
 
-constexpr size_t kMaxTerms = 64;
-constexpr int64_t kCommonAtLeast = 100;
-constexpr int64_t kDecisiveShare = 100;  // one passage of so many
+constexpr size_t kMaxWords = 64;
+constexpr int64_t kCommonAtLeast = 1000;
 
-// FTS5's own cutting into words and folding of letters, so that a query is read as the passages were.
-Result<fts5_api*> fts5_of(const sqlite::Database& database) {
-  fts5_api* api = nullptr;
-  sqlite3_stmt* statement = nullptr;
-  int code = sqlite3_prepare_v2(database.handle(), "SELECT fts5(?1)", -1, &statement, nullptr);
-  if (code == SQLITE_OK) {
-    sqlite3_bind_pointer(statement, 1, &api, "fts5_api_ptr", nullptr);
-    sqlite3_step(statement);
-    code = sqlite3_finalize(statement);
-  }
-  if (code != SQLITE_OK) return database.error(code, "FTS5");
-  if (api == nullptr) return Error{ErrorCode::kUnsupported, "the SQLite library was built without FTS5"};
-  return api;
-}
-
-// A callback of SQLite: nothing may be thrown through it.
-int collect(void* context, int, const char* token, int size, int, int) noexcept {
-  try {
-    static_cast<std::set<std::string>*>(context)->emplace(token, static_cast<size_t>(size));
-    return SQLITE_OK;
-  } catch (...) {
-    return SQLITE_NOMEM;
-  }
+bool says_nothing(const std::vector<Stemmer>& stemmers, const FoldedWord& word) {
+  return std::any_of(stemmers.begin(), stemmers.end(),
+                     [&](const Stemmer& s) { return is_function_word(s.language(), word.text); });
 }
 
 }  // namespace
 
-WordSearch::~WordSearch() {
-  if (instance_ != nullptr) tokenizer_.xDelete(instance_);
-}
-
-Status WordSearch::open(const sqlite::Database& database, int64_t n_passages) {
+Status WordSearch::open(const sqlite::Database& database, int64_t n_passages, const std::string& names) {
   n_passages_ = n_passages;
-  KEDGE_ASSIGN(api, fts5_of(database));
-  void* context = nullptr;
-  int code = api->xFindTokenizer(api, kTokenizer, &context, &tokenizer_);
-  const char* arguments[] = {"remove_diacritics", "2"};
-  if (code == SQLITE_OK) code = tokenizer_.xCreate(context, arguments, 2, &instance_);
-  if (code != SQLITE_OK) return database.error(code, "FTS5's tokenizer");
+  for (size_t at = 0; at < names.size();) {
+    const size_t end = std::min(names.find(',', at), names.size());
+    const std::string name = names.substr(at, end - at);
+    const Language* language = find_language(name);
+    if (language == nullptr) {
+      return Error{ErrorCode::kCorrupt, database.path() + ": is in the language '" + name + "', which is not known"};
+    }
+    KEDGE_ASSIGN(stemmer, Stemmer::create(*language));
+    stemmers_.push_back(std::move(stemmer));
+    at = end + 1;
+  }
   KEDGE_ASSIGN(frequency, database.prepare("SELECT n_passages FROM terms WHERE term = ?1"));
   KEDGE_ASSIGN(match, database.prepare("SELECT rowid, bm25(words) AS score FROM words WHERE words MATCH ?1 "
                                        "ORDER BY score, rowid LIMIT ?2"));
@@ -60,36 +41,53 @@ Status WordSearch::open(const sqlite::Database& database, int64_t n_passages) {
   return {};
 }
 
-// Those that stand in the index, rarest first.
-Result<std::vector<WordSearch::Term>> WordSearch::terms_of(std::string_view query) {
-  std::set<std::string> words;
-  const int code = tokenizer_.xTokenize(instance_, &words, FTS5_TOKENIZE_QUERY, query.data(),
-                                        static_cast<int>(query.size()), collect);
-  if (code != SQLITE_OK) return Error{ErrorCode::kCapacity, "a query cannot be cut into words: out of memory"};
-  std::vector<Term> terms;
-  for (const std::string& word : words) {
-    KEDGE_TRY(frequency_.bind(sqlite::Text{word}));
-    KEDGE_ASSIGN(found, frequency_.step());
-    if (found) terms.push_back({word, frequency_.integer(0)});
-    frequency_.reset();
+Result<std::vector<QueryWord>> WordSearch::words_of(std::string_view query) {
+  std::vector<FoldedWord> folded = folded_words(query);
+  std::erase_if(folded, [](const FoldedWord& w) { return w.kind == FoldedWord::Kind::kCharacter; });
+  const auto nothing = [&](const FoldedWord& w) { return says_nothing(stemmers_, w); };
+  if (!std::all_of(folded.begin(), folded.end(), nothing)) std::erase_if(folded, nothing);
+  std::set<std::set<std::string>> seen;
+  std::vector<QueryWord> words;
+  for (const FoldedWord& word : folded) {
+    std::set<std::string> terms;
+    for (const Stemmer& stemmer : stemmers_) terms.insert(stemmer.term(word));
+    if (!seen.insert(terms).second) continue;
+    QueryWord w;
+    for (const std::string& term : terms) {
+      KEDGE_TRY(frequency_.bind(sqlite::Text{term}));
+      KEDGE_ASSIGN(found, frequency_.step());
+      if (found) w.n_passages = std::max(w.n_passages, frequency_.integer(0));
+      frequency_.reset();
+    }
+    // A chain that no passage has written as one word is known by its parts.
+    if (word.kind == FoldedWord::Kind::kJoined && w.n_passages == 0) continue;
+    const auto n = static_cast<double>(w.n_passages);
+    w.terms.assign(terms.begin(), terms.end());
+    w.weight = std::log(1 + (static_cast<double>(n_passages_) - n + 0.5) / (n + 0.5));
+    words.push_back(std::move(w));
   }
-  std::stable_sort(terms.begin(), terms.end(),
-                   [](const Term& a, const Term& b) { return a.n_passages < b.n_passages; });
-  return terms;
+  std::stable_sort(words.begin(), words.end(),
+                   [](const QueryWord& a, const QueryWord& b) { return a.n_passages < b.n_passages; });
+  return words;
 }
 
 Result<WordHits> WordSearch::search(std::string_view query, size_t count) {
   WordHits hits;
-  if (query.empty()) return hits;
-  KEDGE_ASSIGN(terms, terms_of(query));
-  if (terms.empty()) return hits;
-  hits.decisive = terms.front().n_passages <= std::max<int64_t>(n_passages_ / kDecisiveShare, 1);
+  KEDGE_ASSIGN(words, words_of(query));
+  double all = 0;
+  for (const QueryWord& w : words) {
+    all += w.weight;
+    if (w.n_passages > 0) hits.known += w.weight;
+  }
+  if (all > 0) hits.known /= all;
+  std::erase_if(words, [](const QueryWord& w) { return w.n_passages == 0; });
+  if (words.empty()) return hits;
   const int64_t common = std::max(n_passages_ / 10, kCommonAtLeast);
-  while (terms.size() > kMaxTerms || (terms.size() > 1 && terms.back().n_passages > common)) terms.pop_back();
+  while (words.size() > kMaxWords || (words.size() > 1 && words.back().n_passages > common)) words.pop_back();
   std::string any;
-  for (const Term& term : terms) {
-    // In quotes a word is a word, whatever it would mean to FTS5. The tokenizer leaves no quotes in it.
-    any += (any.empty() ? "\"" : " OR \"") + term.text + "\"";
+  for (const QueryWord& word : words) {
+    // In quotes a word is a word, whatever it would mean to FTS5. A term has no quotes in it.
+    for (const std::string& term : word.terms) any += (any.empty() ? "\"" : " OR \"") + term + "\"";
   }
   KEDGE_TRY(match_.bind(sqlite::Text{any}, static_cast<int64_t>(count)));
   while (true) {
