@@ -122,22 +122,27 @@ Anchor AnchorIndex::from_reference(const Reference& r) const {
   return a;
 }
 
+// Several references of one statement are one anchor, called by the first of them that is strong, or the first.
+static std::vector<Reference> by_statement(std::span<const Reference> all) {
+  std::vector<Reference> first;
+  for (const Reference& r : all) {
+    const bool strong = r.strength == ReferenceStrength::kStrong;
+    if (first.empty() || first.back().span_begin != r.span_begin) {
+      first.push_back(r);
+    } else if (strong && first.back().strength != ReferenceStrength::kStrong) {
+      first.back() = r;
+    }
+  }
+  return first;
+}
+
 void AnchorIndex::detect() {
   if (!detect_) return;
   provisional_.clear();
   const Detection found = detect_references(text_, false);
-  for (const Reference& r : found.references) {
-    Anchor a = from_reference(r);
-    // Several references of one statement are one anchor.
-    if (!anchors_.empty()) {
-      Anchor& last = anchors_.rbegin()->second;
-      if (last.detected && last.at.first == a.at.first && last.at.last == a.at.last) {
-        last.strong = last.strong || a.strong;
-        continue;
-      }
-    }
+  for (const Reference& r : by_statement(found.references)) {
     const uint32_t id = next_id_++;
-    anchors_.emplace(id, std::move(a));
+    anchors_.emplace(id, from_reference(r));
     index(id, std::string_view(text_).substr(r.span_begin, r.span_end - r.span_begin));
   }
   // The token that reaches over the cut stays.
@@ -149,14 +154,8 @@ void AnchorIndex::detect() {
   for (int64_t& begin : token_begin_) begin -= settled;
   text_.erase(0, found.settled);
   text_offset_ += found.settled;
-  for (const Reference& r : detect_references(text_, true).references) {
-    Anchor a = from_reference(r);
-    if (!provisional_.empty() && provisional_.back().at.first == a.at.first &&
-        provisional_.back().at.last == a.at.last) {
-      provisional_.back().strong = provisional_.back().strong || a.strong;
-    } else {
-      provisional_.push_back(std::move(a));
-    }
+  for (const Reference& r : by_statement(detect_references(text_, true).references)) {
+    provisional_.push_back(from_reference(r));
   }
 }
 

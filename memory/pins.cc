@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <iterator>
 #include <map>
+#include <string_view>
 #include <tuple>
+
+#include "memory/anchors/bytes.h"
 
 namespace kedge {
 
@@ -30,6 +33,40 @@ int segment_of(const AnchorIndex& index, const Anchor& a) {
 }
 
 namespace {
+
+// The form of a reference: "DOC-569B" and "TKT-12A" have one, whatever their letters and digits; so have all versions
+// (1:2.9.14+dfsg-1.3) and all addresses of mail.
+uint64_t form_of(std::string_view name) {
+  if (name.find('@') != std::string_view::npos) return 1;
+  if (!name.empty() && anchors::is_digit(name[0]) && name.find('.') != std::string_view::npos) return 2;
+  uint64_t form = 0xcbf29ce484222325U;
+  const auto add = [&](char c) { form = (form ^ static_cast<uint8_t>(c)) * 0x100000001b3U; };
+  for (size_t i = 0; i < name.size();) {
+    bool digits = false, letters = false;
+    size_t j = i;
+    for (; j < name.size() && anchors::is_word(name[j]); ++j) {
+      (anchors::is_digit(name[j]) ? digits : letters) = true;
+    }
+    if (j == i) add(name[j++]);
+    if (digits || letters) add(digits ? (letters ? 'x' : 'n') : 'a');
+    i = j;
+  }
+  return form;
+}
+
+// Appends the anchors that are part of a run of so many which takes more than the share of the stretch it stands in.
+void mark_runs(const std::vector<const Anchor*>& anchors, size_t run, double share, std::vector<const Anchor*>* out) {
+  int tokens = 0;     // of the last `run`
+  size_t marked = 0;  // those before are done with
+  for (size_t i = 0; i < anchors.size(); ++i) {
+    tokens += anchors[i]->length();
+    if (i >= run) tokens -= anchors[i - run]->length();
+    if (i + 1 < run) continue;
+    const size_t first = i + 1 - run;
+    if (tokens < share * (anchors[i]->at.last - anchors[first]->at.first)) continue;
+    for (marked = std::max(marked, first); marked <= i; ++marked) out->push_back(anchors[marked]);
+  }
+}
 
 // Positions that admitted pins take already: spans given and found often overlap.
 class Covered {
@@ -61,11 +98,28 @@ class Covered {
 
 }  // namespace
 
+std::vector<const Anchor*> fields_of(const AnchorIndex& index) {
+  std::vector<const Anchor*> all;
+  std::map<uint64_t, std::vector<const Anchor*>> by_form;
+  const auto consider = [&](const Anchor& a) {
+    if (!a.detected || !a.strong) return;
+    all.push_back(&a);
+    by_form[form_of(a.at.source_id)].push_back(&a);
+  };
+  for (const auto& [id, a] : index.anchors()) consider(a);
+  for (const Anchor& a : index.provisional()) consider(a);
+  std::vector<const Anchor*> fields;
+  mark_runs(all, 16, 0.75, &fields);
+  for (const auto& [form, some] : by_form) mark_runs(some, 8, 1.0 / 7, &fields);
+  std::sort(fields.begin(), fields.end(), std::less<>());
+  return fields;
+}
+
 std::vector<TagSpan> admit(const AnchorIndex& index, std::vector<Candidate> candidates, const PinRules& rules) {
   const auto order = [](const Candidate& c) {
     const Anchor& a = *c.anchor;
     const bool whole = !a.seen || a.hot == a.length();
-    return std::tuple(a.at.pin == Pin::kHard, whole, a.strong, a.at.priority, a.last_hit, a.at.first);
+    return std::tuple(a.at.pin == Pin::kHard, whole, c.strong, a.at.priority, a.last_hit, a.at.first);
   };
   std::stable_sort(candidates.begin(), candidates.end(),
                    [&](const Candidate& a, const Candidate& b) { return order(a) > order(b); });
@@ -73,6 +127,7 @@ std::vector<TagSpan> admit(const AnchorIndex& index, std::vector<Candidate> cand
   std::vector<State> state(candidates.size(), State::kWaiting);
   int used = 0;
   int untrusted = 0;
+  int weak = 0;
   Covered covered;
   std::map<int, int> by_segment;
   const bool many = std::any_of(candidates.begin(), candidates.end(),
@@ -86,6 +141,7 @@ std::vector<TagSpan> admit(const AnchorIndex& index, std::vector<Candidate> cand
       if (a.at.pin != Pin::kHard) {  // those were admitted when they were given
         if (used + n > rules.cap) continue;
         if (doubtful && untrusted + n > rules.cap / 4) continue;
+        if (!candidates[i].strong && weak + n > rules.cap / 4) continue;
         if (quota && many && by_segment[candidates[i].segment] + n > rules.cap / 2) continue;
       }
       state[i] = State::kAdmitted;
@@ -93,6 +149,7 @@ std::vector<TagSpan> admit(const AnchorIndex& index, std::vector<Candidate> cand
       used += n;
       by_segment[candidates[i].segment] += n;
       if (doubtful) untrusted += n;
+      if (!candidates[i].strong) weak += n;
     }
   }
   std::vector<TagSpan> spans;

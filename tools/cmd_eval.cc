@@ -7,6 +7,7 @@
 #include "tools/eval_cells.h"
 #include "tools/eval_detector.h"
 #include "tools/eval_pages.h"
+#include "tools/eval_references.h"
 #include "tools/kv_flags.h"
 #include "tools/model_flags.h"
 
@@ -205,6 +206,7 @@ void add_eval(CLI::App& app) {
   eval->require_subcommand(1);
   eval->footer("Example:\n  kedge eval recall -m scout --data recall.jsonl --limit 40");
   add_eval_route(*eval);
+  add_eval_references(*eval);
   CLI::App* c = eval->add_subcommand("recall", "Questions about references in long documents, by policy and budget");
   flags->model.add_to(c);
   add_measure_flags(c, *flags);

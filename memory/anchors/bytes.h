@@ -26,6 +26,14 @@ constexpr bool has_at(std::string_view s, size_t i, std::string_view what) {
   return i <= s.size() && s.substr(i, what.size()) == what;
 }
 
+// The character before i is a letter, a digit or '_'; quotation marks and dashes beyond ASCII are none.
+constexpr bool word_before(std::string_view s, size_t i) {
+  if (i == 0 || !is_high(s[i - 1])) return i > 0 && is_word(s[i - 1]);
+  const bool latin = i >= 2 && s[i - 2] == '\xc2';   // U+00AB, U+00BB, U+00A7
+  const bool general = i >= 3 && s[i - 3] == '\xe2';  // U+2013, U+201C
+  return !latin && !general;
+}
+
 // The word (is_word) that ends before `end`: its first byte.
 constexpr size_t word_begin(std::string_view s, size_t end) {
   while (end > 0 && is_word(s[end - 1])) --end;

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <bitset>
+#include <iterator>
+#include <string>
 
+#include "memory/anchors/bytes.h"
 #include "memory/anchors/kinds/kinds.h"
 #include "memory/anchors/statements.h"
 
@@ -15,23 +18,70 @@ using anchors::StatementStatus;
 constexpr size_t kMaxBytes = anchors::kMaxStatementBytes + anchors::kLookaheadBytes;  // of a statement
 static_assert(kMaxUnsettledBytes == kMaxBytes);
 
+// A statement as the kinds read it: white space of any sort and length is one blank; hyphens, quotation marks and angle
+// brackets of any sort are those of ASCII.
+struct Plain {
+  std::string text;
+  std::vector<uint16_t> at;  // where each of its bytes, and its end, is in the statement
+};
+
+struct Typographic {
+  std::string_view character;
+  char as;
+};
+constexpr Typographic kTypographic[] = {
+    {"\xc2\xa0", ' '},      {"\xe2\x80\xaf", ' '}, {"\xe2\x80\x89", ' '},   // blanks that do not break, narrow ones
+    {"\xe2\x80\x90", '-'},  {"\xe2\x80\x91", '-'},                          // hyphens
+    {"\xc2\xab", '"'},      {"\xc2\xbb", '"'},     {"\xe2\x80\x9c", '"'},   // quotation marks
+    {"\xe2\x80\x9d", '"'},  {"\xe2\x80\x9e", '"'}, {"\xe2\x80\x98", '\''},  // and apostrophes
+    {"\xe2\x80\x99", '\''}, {"\xe2\x9f\xa8", '<'}, {"\xe2\x9f\xa9", '>'}};
+
+Plain plain(std::string_view s) {
+  Plain p;
+  p.text.reserve(s.size());
+  for (size_t i = 0; i < s.size();) {
+    char c = anchors::is_space(s[i]) ? ' ' : s[i];
+    size_t bytes = 1;
+    if (c == '\xc2' || c == '\xe2') {
+      for (const Typographic& t : kTypographic) {
+        if (!anchors::has_at(s, i, t.character)) continue;
+        c = t.as;
+        bytes = t.character.size();
+      }
+    }
+    if (c != ' ' || p.text.empty() || p.text.back() != ' ') {
+      p.text += c;
+      p.at.push_back(static_cast<uint16_t>(i));
+    }
+    i += bytes;
+  }
+  p.at.push_back(static_cast<uint16_t>(s.size()));
+  return p;
+}
+
 // Every kind looks at the statement; where two claim the same bytes the earlier of this list has them: an id in a URL
 // belongs to the URL, a year in a citation to the citation.
 void find_all(std::string_view statement, std::vector<Reference>* found) {
   using Finder = void (*)(std::string_view, std::vector<Reference>*);
-  constexpr Finder kFinders[] = {anchors::find_urls,      anchors::find_citations, anchors::find_identifiers,
-                                 anchors::find_functions, anchors::find_brackets,  anchors::find_numbers};
+  constexpr Finder kFinders[] = {
+      anchors::find_urls,     anchors::find_emails,      anchors::find_citations, anchors::find_dates,
+      anchors::find_sections, anchors::find_standards,   anchors::find_manuals,   anchors::find_amounts,
+      anchors::find_paths,    anchors::find_identifiers, anchors::find_phones,    anchors::find_options,
+      anchors::find_versions, anchors::find_functions,   anchors::find_brackets,  anchors::find_numbers};
   found->clear();
+  const Plain p = plain(statement);
   std::bitset<kMaxBytes + 1> claimed;
   std::vector<Reference> candidates;
   for (const Finder find : kFinders) {
     candidates.clear();
-    find(statement, &candidates);
-    for (const Reference& r : candidates) {
+    find(p.text, &candidates);
+    for (Reference r : candidates) {
       bool free = true;
       for (size_t i = r.begin; i < r.end && free; ++i) free = !claimed[i];
       if (!free) continue;
       for (size_t i = r.begin; i < r.end; ++i) claimed.set(i);
+      r.begin = p.at[r.begin];
+      r.end = p.at[r.end];
       found->push_back(r);
     }
   }
@@ -58,21 +108,12 @@ Detection detect_references(std::string_view text, bool at_end) {
 }
 
 const char* reference_kind_name(ReferenceKind kind) {
-  switch (kind) {
-    case ReferenceKind::kCitation:
-      return "citation";
-    case ReferenceKind::kBracket:
-      return "bracket";
-    case ReferenceKind::kFunction:
-      return "function";
-    case ReferenceKind::kIdentifier:
-      return "identifier";
-    case ReferenceKind::kUrl:
-      return "url";
-    case ReferenceKind::kNumber:
-      return "number";
-  }
-  return "?";
+  constexpr const char* kNames[] = {"citation", "bracket", "function", "identifier", "url",     "number",
+                                    "section",  "path",    "email",    "option",     "version", "date",
+                                    "amount",   "phone",   "manual",   "standard"};
+  static_assert(std::size(kNames) == static_cast<size_t>(ReferenceKind::kStandard) + 1);
+  const auto k = static_cast<size_t>(kind);
+  return k < std::size(kNames) ? kNames[k] : "?";
 }
 
 }  // namespace kedge

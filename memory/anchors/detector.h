@@ -15,7 +15,17 @@ enum class ReferenceKind : uint8_t {
   kFunction,    // `parse_header`, def f(a): return 3 * a
   kIdentifier,  // DOC-83FA21, INV-1991-9185, UUIDs, long hexadecimal numbers, DOIs
   kUrl,         // https://...
-  kNumber,      // a number bound to a name: port 8443, Section 4.2, timeout = 30
+  kNumber,      // a number bound to a name: port 8443, UID 996, timeout = 30
+  kSection,     // § 823 Abs. 1 BGB, Section 4.2(b), Table 7, the number of a heading
+  kPath,        // /etc/fstab, debian/rules, com/sun/jdi/Vars.java
+  kEmail,       // barry@example.org, ids of messages
+  kOption,      // --no-color, -x
+  kVersion,     // v1.2.3, 3.0.17-1~deb12u3, version 3
+  kDate,        // 20 April 2001, 3. März 2024, 2024-03-18
+  kAmount,      // $1,204.50, 49,90 €, 180 euros
+  kPhone,       // +49 30 1234567
+  kManual,      // gzip(1)
+  kStandard,    // RFC 8878, ISO/IEC 9899:2011
 };
 
 enum class ReferenceStrength : uint8_t {

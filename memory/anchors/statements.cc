@@ -41,14 +41,23 @@ Answer group_at(const View& v, size_t i, size_t* end) {
 bool is_abbreviation(std::string_view s, size_t i, char next) {
   constexpr std::string_view kAlways[] = {"Mr",     "Mrs", "Ms",  "Dr", "Prof", "St",   "vs",  "al",  "cf",  "eds",
                                           "approx", "Gen", "Col", "Lt", "Sgt",  "Capt", "Rev", "Hon", "viz", "resp"};
-  constexpr std::string_view kBeforeNumber[] = {"No", "Nos", "no",  "nos", "Fig", "Figs", "fig", "figs", "Eq",  "Eqs",
-                                                "eq", "eqs", "Sec", "sec", "Vol", "vol",  "Art", "art",  "pp",  "ch",
-                                                "Ch", "Ref", "ref", "Tab", "tab", "App",  "ed",  "Reg",  "para"};
+  constexpr std::string_view kBeforeNumber[] = {
+      "No",   "Nos", "no",  "nos",  "Fig", "Figs", "fig", "figs", "Eq",   "Eqs", "eq",   "eqs",  "Sec",    "sec",
+      "Vol",  "vol", "Art", "art",  "pp",  "ch",   "Ch",  "Ref",  "ref",  "Tab", "tab",  "App",  "ed",     "Reg",
+      "para", "Nr",  "Abs", "Abb",  "Kap", "Ziff", "Tel", "tel",  "Fax",  "Bd",  "Sect", "Chap", "Abschn", "Buchst",
+      "Rn",   "Rz",  "Anm", "Thm",  "Def", "Ex",   "cap", "Cap",  "Aufl", "Alg", "Prop", "Lem",  "Jan",    "Feb",
+      "Mar",  "Apr", "Aug", "Sept", "Sep", "Oct",  "Nov", "Dec",  "Okt",  "Dez"};
   const size_t w = word_begin(s, i);
   const std::string_view word = s.substr(w, i - w);
   if (word.empty()) return false;
-  // "1." before the text of a list's item.
-  if (w == 0 && word.size() <= 3 && digits_end(word, 0) == word.size()) return true;
+  // "1." before the text of a list's item, "5.6.27." and "A.1." before a heading's.
+  size_t number = 0;
+  while (number < i && (is_digit(s[number]) || (s[number] == '.' && number > 0 && is_alnum(s[number - 1])))) ++number;
+  if (number == 0 && is_upper(s[0]) && at(s, 1) == '.') {
+    number = 2;
+    while (number < i && (is_digit(s[number]) || s[number] == '.')) ++number;
+  }
+  if (number == i && i <= 16 && (w > 0 || word.size() <= 3)) return true;
   if (word.size() == 1) {
     const char before = w == 0 ? ' ' : s[w - 1];
     if (is_upper(word[0])) return is_space(before) || before == '.' || before == '(';
@@ -56,6 +65,18 @@ bool is_abbreviation(std::string_view s, size_t i, char next) {
     return is_space(before) && (word[0] == 'v' || ((word[0] == 'p' || word[0] == 'c') && is_digit(next)));
   }
   return is_one_of(word, kAlways) || (is_digit(next) && is_one_of(word, kBeforeNumber));
+}
+
+// "3. März": the number before the stop at i is a day, and a month begins at k.
+Answer is_day(const View& v, size_t i, size_t k) {
+  constexpr std::string_view kMonths[] = {"Januar", "Februar", "M\xc3\xa4rz", "April",   "Mai",      "Juni",
+                                          "Juli",   "August",  "September",   "Oktober", "November", "Dezember"};
+  const size_t w = word_begin(v.text, i);
+  if (i < w + 1 || i > w + 2 || digits_end(v.text, w) != i) return Answer::kNo;
+  size_t e = k;
+  while (e < k + 10 && is_word(at(v.text, e))) ++e;
+  if (e < k + 10 && v.unknown_at(e)) return Answer::kUnknown;
+  return is_one_of(v.text.substr(k, e - k), kMonths) ? Answer::kYes : Answer::kNo;
 }
 
 // Quotation marks, brackets and footnote numbers that belong to the sentence whose stop is before i.
@@ -117,6 +138,9 @@ Answer ends_sentence(const View& v, size_t i, size_t* end) {
   const char next = at(s, k);
   if (s[i] == '.' && j == i + 1 && is_abbreviation(s, i, next)) return Answer::kNo;
   if (is_lower(next)) return Answer::kNo;
+  if (const Answer day = s[i] == '.' && j == i + 1 ? is_day(v, i, k) : Answer::kNo; day != Answer::kNo) {
+    return day == Answer::kYes ? Answer::kNo : day;
+  }
   const Answer cited = trailing_citation(v, k, end);
   return cited == Answer::kUnknown ? cited : Answer::kYes;
 }
@@ -152,6 +176,31 @@ Answer continues_in_small_letters(const View& v, size_t i) {
   return is_one_of(v.text.substr(i, j - i), kCode) ? Answer::kNo : Answer::kYes;
 }
 
+// A bracket of prose is open where the line ends: "(Harlow et al.,\n2019)", "(Closes:\n#1107720)".
+bool in_open_bracket(std::string_view line) {
+  constexpr size_t kMost = 120;  // a bracket that is open longer is no aside
+  for (size_t i = line.size(); i > 0 && i + kMost > line.size(); --i) {
+    if (line[i - 1] == ')') return false;
+    if (line[i - 1] == '(') return i == 1 || line[i - 2] == ' ';
+  }
+  return false;
+}
+
+// Words that the number, year or name behind them belongs to: "Section\n4.2", "February\n2021", "et al.\n(2019)".
+bool binds(std::string_view line) {
+  constexpr std::string_view kWords[] = {
+      "Section", "section",   "Sections", "sections", "Chapter",   "chapter", "Figure", "figure",
+      "Table",   "table",     "Appendix", "Article",  "article",   "Step",    "RFC",    "version",
+      "Version", "Abschnitt", "Kapitel",  "Artikel",  "Paragraph", "No",      "Nr",     "Fig",
+      "Sec",     "Abs",       "Art",      "Eq",       "port",      "al",      "ISO",    "PEP",
+      "page",    "pages",     "line",     "lines",    "clause",    "Clause"};
+  size_t end = line.size();
+  if (end > 0 && line[end - 1] == '.') --end;
+  const size_t w = word_begin(line, end);
+  const std::string_view word = line.substr(w, end - w);
+  return is_one_of(word, kWords) || word == "\xc2\xa7" || is_month_or_day(word);
+}
+
 // Whether the sentence goes on behind the line break at i: hard-wrapped prose does, everything else does not.
 Answer goes_on(const View& v, size_t i) {
   const std::string_view s = v.text;
@@ -165,6 +214,8 @@ Answer goes_on(const View& v, size_t i) {
   if (v.unknown_at(k)) return Answer::kUnknown;
   const char next = at(s, k);
   if (next == '\0' || is_space(next)) return Answer::kNo;
+  if ((is_digit(next) || next == '(') && binds(so_far)) return Answer::kYes;
+  if (in_open_bracket(so_far)) return Answer::kYes;
   const char end = s[last - 1];
   if (!is_alnum(end) && !is_high(end) && end != ',' && end != '-' && end != '`') return Answer::kNo;
   if (so_far.find(' ') == std::string_view::npos) return Answer::kNo;  // a heading, a list of words

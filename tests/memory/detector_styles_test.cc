@@ -60,7 +60,7 @@ TEST(DetectorStyles, ApiDocumentation) {
       "## Reading\n\nCall `parse_header` before anything else. `parse_header` returns `nullptr` on failure.\n"
       "The default capacity of `RingBuffer::push` is 64 entries. Use the `value` field.\n"
       "`clamp` returns 255 above the limit. `std::min(a, b)` never allocates. See issue #321 for `open_file`.",
-      {"parse_header", "RingBuffer::push", "clamp"}, {"parse_header", "value", "std::min", "open_file"});
+      {"parse_header", "RingBuffer::push", "clamp", "issue #321"}, {"parse_header", "value", "std::min", "open_file"});
 }
 
 TEST(DetectorStyles, SourceCode) {
@@ -145,7 +145,7 @@ TEST(DetectorStyles, AReferenceInAUrlBelongsToTheUrl) {
 }
 
 TEST(DetectorStyles, KindsHaveNames) {
-  for (int k = 0; k <= static_cast<int>(ReferenceKind::kNumber); ++k) {
+  for (int k = 0; k <= static_cast<int>(ReferenceKind::kStandard); ++k) {
     EXPECT_STRNE("?", reference_kind_name(static_cast<ReferenceKind>(k)));
   }
 }

@@ -131,6 +131,21 @@ TEST(Detector, AnyBytesGiveTheSameReferencesInPieces) {
   }
 }
 
+TEST(Detector, WordsThatBindGiveTheSameReferencesInPieces) {
+  const std::string_view words[] = {"Section", "4.2", "(Harlow", "et al.,", "2019)", "(2019)", "\n", "\n    ", " ", ".", "RFC",
+                                    "8878", "5.6.27.", "A.1.", "Paragraph", "--no-color", "May", "12,", "(Closes:", "#1107720)",
+                                    "\xc2\xa7", "\xc2\xa0", "Abs.", "1", "BGB", "/etc/fstab", "gzip(1)", "port", "x = 1;"};
+  std::mt19937 random(11);
+  for (uint32_t round = 0; round < 40; ++round) {
+    std::string text;
+    for (int i = 0; i < 500; ++i) {
+      text += words[random() % std::size(words)];
+      if (random() % 2 == 0) text += ' ';
+    }
+    expect_same_in_pieces(text, round, 150);
+  }
+}
+
 struct Score {
   size_t found = 0, missed = 0, wrong = 0, bytes_found = 0, bytes_missed = 0, bytes_wrong = 0;
 };

@@ -153,7 +153,10 @@ size_t law_report_end(std::string_view s, size_t i) {
     if (e == j || at(s, e) != ' ' || !is_upper(s[j])) return i;
     const std::string_view word = s.substr(j, e - j);
     const size_t stop = word.find('.');
+    constexpr std::string_view kParts[] = {"Abs", "Nr",  "Art", "Ziff",  "No",
+                                           "Fig", "Sec", "Vol", "Buchst"};  // of an act
     if (stop == std::string_view::npos || is_month_or_day(word.substr(0, stop))) return i;
+    if (is_one_of(word.substr(0, stop), kParts)) return i;
     reporter = true;
     j = e + 1;
   }

@@ -1,4 +1,6 @@
 // Identifiers given by somebody's register: DOC-83FA21, INV-1991-9185, KB-0ED4D6, UUIDs, hashes, DOIs, docket numbers.
+#include <algorithm>
+
 #include "memory/anchors/bytes.h"
 #include "memory/anchors/kinds/kinds.h"
 
@@ -130,6 +132,106 @@ size_t scholarly_end(std::string_view s, size_t i) {
   return end;
 }
 
+// DE89 3704 0044 0532 0130 00, with blanks or without: one behind it, or i.
+size_t iban_end(std::string_view s, size_t i) {
+  if (!is_upper(at(s, i)) || !is_upper(at(s, i + 1)) || !is_digit(at(s, i + 2)) || !is_digit(at(s, i + 3))) return i;
+  size_t j = i + 4, characters = 4, digits = 2;
+  while (characters < 34) {
+    size_t e = j + (at(s, j) == ' ' && characters % 4 == 0 ? 1 : 0);
+    if (!is_digit(at(s, e)) && !is_upper(at(s, e))) break;
+    if (e > j && ascii_word_end(s, e) > e + 4) break;
+    digits += is_digit(s[e]) ? 1 : 0;
+    ++characters;
+    j = e + 1;
+  }
+  return characters >= 15 && digits >= 10 && !is_word(at(s, j)) ? j : i;
+}
+
+// fe80::215:c5ff:fb3e:e2b1%eth0, 00:1a:2b:3c:4d:5e: one behind it, or i.
+size_t colons_end(std::string_view s, size_t i) {
+  size_t j = i, digits = 0;
+  int colons = 0, pairs = 0;
+  bool two = false;
+  for (;;) {
+    const size_t from = j;
+    while (is_hex(at(s, j))) digits += is_digit(s[j++]) ? 1 : 0;
+    if (j > from + 4) return i;
+    pairs += j == from + 2 ? 1 : 0;
+    if (at(s, j) != ':' || !(is_hex(at(s, j + 1)) || (at(s, j + 1) == ':' && is_hex(at(s, j + 2)) && !two))) break;
+    ++colons;
+    if (s[++j] == ':') {
+      two = true;
+      ++colons;
+      ++j;
+    }
+  }
+  const bool address = two ? colons >= 3 && digits > 0 : colons == 7;
+  if ((!address && !(colons == 5 && pairs == 6)) || is_word(at(s, j))) return i;
+  return at(s, j) == '%' ? word_end(s, j + 1) : j;
+}
+
+// libxxhash-dev, nlohmann-json3-dev: small letters with hyphens, and a sign that no word of the language has.
+bool is_package(std::string_view s) {
+  const size_t dash = s.find('-');
+  if (dash == std::string_view::npos || dash < 3 || s.find('.') != std::string_view::npos) return false;
+  if (s.substr(0, 3) == "lib" && dash > 4) return true;
+  size_t part = 0;
+  for (size_t i = 0; i <= s.size(); ++i) {
+    if (i < s.size() && s[i] != '-') continue;
+    const Counts c = count(s.substr(part, i - part));
+    if (part > 0 && c.digits > 0 && c.lower >= 3 && is_lower(s[part])) return true;
+    part = i + 1;
+  }
+  return false;
+}
+
+// libssl-dev:amd64: a package and its machine. One behind it, or i.
+size_t package_end(std::string_view s, size_t i) {
+  constexpr std::string_view kMachines[] = {"amd64", "arm64", "i386",    "armhf",  "armel",
+                                            "all",   "any",   "riscv64", "ppc64el"};
+  size_t j = i;
+  while (is_lower(at(s, j)) || is_digit(at(s, j)) || at(s, j) == '-' || at(s, j) == '+' || at(s, j) == '.') ++j;
+  if (j < i + 2 || !is_lower(s[i])) return i;
+  if (at(s, j) == ':') {
+    const size_t e = ascii_word_end(s, j + 1);
+    return is_one_of(s.substr(j + 1, e - j - 1), kMachines) ? e : i;
+  }
+  while (s[j - 1] == '-' || s[j - 1] == '.' || s[j - 1] == '+') --j;
+  if (is_word(at(s, j))) return i;
+  const std::string_view name = s.substr(i, j - i);
+  if (is_package(name)) return j;
+  // openssl-dev (3.0.18-1)
+  const bool marked = name.find('-') != std::string_view::npos || count(name).digits > 0;
+  if (!marked || !has_at(s, j, " (") || !is_digit(at(s, j + 2))) return i;
+  const size_t close = s.substr(0, std::min(s.size(), j + 60)).find_first_of(" )", j + 2);
+  if (close == std::string_view::npos || s.substr(j + 2, close - j - 2).find('.') == std::string_view::npos) return i;
+  return j;
+}
+
+// SLe257oHY9fVQ07Z, 571208-SLe257oHY9: letters of both sorts and digits that change often, as chance makes them.
+bool is_random(std::string_view s) {
+  const Counts c = count(s);
+  if (s.size() < 8 || c.digits < 2 || c.upper < 2 || c.lower < 2) return false;
+  int changes = 0, run = 0;
+  const auto sort = [](char b) { return is_digit(b) ? 0 : is_upper(b) ? 1 : is_lower(b) ? 2 : 3; };
+  for (size_t i = 1; i < s.size(); ++i) {
+    changes += sort(s[i]) != sort(s[i - 1]) ? 1 : 0;
+    run = is_lower(s[i]) ? run + 1 : 0;
+    if (run == 3) return false;  // SortF32Desc
+  }
+  return changes * 2 >= static_cast<int>(s.size()) - 2;
+}
+
+// "order #5" or "#5" with the sign at i: where it begins.
+size_t hash_begin(std::string_view s, size_t i) {
+  constexpr std::string_view kWords[] = {"issue", "Issue", "order",   "Order",   "ticket", "Ticket",
+                                         "bug",   "Bug",   "PR",      "No",      "case",   "Case",
+                                         "item",  "Item",  "invoice", "Invoice", "request"};
+  if (i < 2 || s[i - 1] != ' ') return i;
+  const size_t w = word_begin(s, i - 1);
+  return is_one_of(s.substr(w, i - 1 - w), kWords) ? w : i;
+}
+
 // Four numbers below 256.
 size_t ipv4_end(std::string_view s, size_t i) {
   for (int n = 0; n < 4; ++n) {
@@ -145,20 +247,32 @@ size_t ipv4_end(std::string_view s, size_t i) {
 }  // namespace
 
 void find_identifiers(std::string_view s, std::vector<Reference>* out) {
+  const auto add = [&](size_t begin, size_t end, bool strong) {
+    add_reference(out, begin, end, ReferenceKind::kIdentifier, strong);
+    return end;
+  };
   for (size_t i = 0; i < s.size(); ++i) {
     if (!is_ascii_word(s[i])) continue;
     size_t end = ascii_word_end(s, i);
     while (at(s, end) == '-' && is_alnum(at(s, end + 1))) end = ascii_word_end(s, end + 1);
+    const std::string_view word = s.substr(i, end - i);
+    const bool hash = i > 0 && s[i - 1] == '#';
     if (const size_t scholarly = scholarly_end(s, i); scholarly > i) {
-      add_reference(out, i, scholarly, ReferenceKind::kIdentifier, true);
-      end = scholarly;
+      end = add(i, scholarly, true);
+    } else if (const size_t account = iban_end(s, i); account > i) {
+      end = add(i, account, true);
+    } else if (const size_t colons = colons_end(s, i); colons > i) {
+      end = add(i, colons, false);
     } else if (const size_t address = is_digit(s[i]) ? ipv4_end(s, i) : 0; address > 0) {
-      add_reference(out, i, address, ReferenceKind::kIdentifier, false);
-      end = address;
-    } else if (const Form form = classify(s.substr(i, end - i)); form != Form::kNone) {
-      add_reference(out, i, end, ReferenceKind::kIdentifier, form == Form::kStrong);
-    } else if (i > 0 && s[i - 1] == '#' && end >= i + 3 && digits_end(s, i) == end) {  // issue #4711
-      add_reference(out, i - 1, end, ReferenceKind::kIdentifier, false);
+      end = add(i, address, false);
+    } else if (const size_t package = package_end(s, i); package > i) {
+      end = add(i, package, false);
+    } else if (const Form form = classify(word); form != Form::kNone) {
+      add(i, end, form == Form::kStrong);
+    } else if (hash && digits_end(s, i) == end && (i == 1 || !is_word(s[i - 2]))) {  // issue #4711, (#5)
+      add(hash_begin(s, i - 1), end, end >= i + 3);
+    } else if (is_random(word)) {
+      add(i, end, true);
     }
     i = end - 1;
   }

@@ -1,4 +1,4 @@
-// Numbers bound to a name: "port 8443", "Section 4.2(b)", "RFC 2119", "timeout = 30", "version: 2.1".
+// Numbers bound to a name: "port 8443", "UID 996", "No. 12", "timeout = 30", "sshd[1390]".
 #include "memory/anchors/bytes.h"
 #include "memory/anchors/kinds/kinds.h"
 
@@ -7,11 +7,10 @@ namespace {
 
 // What is numbered rather than counted: the number is a name.
 bool is_designator(std::string_view word) {
-  constexpr std::string_view kWords[] = {
-      "port",    "code",  "section",  "article", "clause", "version", "figure",    "table", "equation", "chapter",
-      "page",    "room",  "rfc",      "pep",     "issue",  "ticket",  "order",     "line",  "invoice",  "account",
-      "number",  "no",    "appendix", "rule",    "case",   "isbn",    "extension", "fig",   "eq",       "eqs",
-      "theorem", "lemma", "schedule", "item",    "gate",   "flight",  "error",     "build", "revision", "paragraph"};
+  constexpr std::string_view kWords[] = {"port",    "code",  "room",  "issue",  "ticket",    "order",    "invoice",
+                                         "account", "no",    "nr",    "nummer", "case",      "isbn",     "gate",
+                                         "flight",  "error", "build", "pid",    "extension", "uid",      "gid",
+                                         "bug",     "konto", "nos",   "number", "patent",    "platform", "message"};
   char lower[12];
   if (word.size() > sizeof lower) return false;
   for (size_t i = 0; i < word.size(); ++i) lower[i] = to_lower(word[i]);
@@ -26,6 +25,29 @@ size_t number_end(std::string_view s, size_t i) {
   return j;
 }
 
+// 1101526904-1956-5, 192.168.1.2.889.32614, 987812255: one behind a number that counts nothing, or i.
+size_t long_number_end(std::string_view s, size_t i) {
+  if (i > 0 && (s[i - 1] == '.' || s[i - 1] == ',' || s[i - 1] == '\'')) return i;
+  if (i > 0 && s[i - 1] == '-' && !(i > 1 && s[i - 2] == '-')) return i;
+  size_t j = i;
+  int digits = 0, groups = 0;
+  bool dots = false, dashes = false;
+  while (is_digit(at(s, j))) {
+    const size_t e = digits_end(s, j);
+    digits += static_cast<int>(e - j);
+    ++groups;
+    j = e;
+    if ((s[i] == '0' && groups == 1 && at(s, j) == '.') || !is_digit(at(s, j + 1))) break;
+    if (at(s, j) != '.' && at(s, j) != '-') break;
+    dots |= s[j] == '.';
+    dashes |= s[j] == '-';
+    ++j;
+  }
+  if (is_word(at(s, j)) || at(s, j) == '%' || (at(s, j) == ',' && is_digit(at(s, j + 1)))) return i;
+  const bool number = groups == 1 ? digits >= 7 : dots && !dashes ? groups >= 5 : dashes && !dots && digits >= 9;
+  return number ? j : i;
+}
+
 }  // namespace
 
 void find_numbers(std::string_view s, std::vector<Reference>* out) {
@@ -35,19 +57,30 @@ void find_numbers(std::string_view s, std::vector<Reference>* out) {
       continue;
     }
     const size_t end = number_end(s, i);
-    // Back over the sign that binds: a blank, '#', ": ", " = ".
+    // Back over the sign that binds: a blank, '#', ": ", " = ", or a bracket: sshd[1390].
     size_t b = i;
     if (b > 0 && (s[b - 1] == '#' || s[b - 1] == '$')) --b;
     bool bound = false;
+    const bool process = b > 1 && s[b - 1] == '[' && at(s, end) == ']' &&
+                         (at(s, end + 1) == ':' || at(s, end + 1) == ' ') && end >= i + 2 && is_lower(s[b - 2]);
+    if (process) --b;
     while (b > 0 && (is_blank(s[b - 1]) || s[b - 1] == '.')) --b;
     if (b > 0 && (s[b - 1] == '=' || s[b - 1] == ':')) {
-      bound = true;
+      // f(lwd=2): an argument; i = 1, found: 0: states of a program.
+      const size_t least = s[b - 1] == ':' ? 1 : b == i ? 3 : 2;
+      bound = !(digits_end(s, i) == end && end < i + least) && !(s[i] == '0' && end == i + 1);
       --b;
       while (b > 0 && is_blank(s[b - 1])) --b;
     }
-    const size_t w = word_begin(s, b);
-    if (w < b && w < i && (is_alpha(s[w]) || s[w] == '_') && (bound || is_designator(s.substr(w, b - w)))) {
-      add_reference(out, w, end, ReferenceKind::kNumber, false);
+    size_t w = word_begin(s, b);
+    const bool name = w < b && w < i && (is_alpha(s[w]) || s[w] == '_');
+    const std::string_view word = s.substr(w, b - w);
+    bound = bound && !(is_alpha(s[end - 1]) && is_alpha(s[end - 2])) && word != "Copyright";  // 7bit
+    if (name && (bound || process || is_designator(word))) {
+      while (process && w > 1 && s[w - 1] == '-' && is_alnum(s[w - 2])) w = word_begin(s, w - 1);
+      add_reference(out, w, process ? end + 1 : end, ReferenceKind::kNumber, false);
+    } else if (const size_t number = long_number_end(s, i); number > i) {
+      add_reference(out, i, number, ReferenceKind::kIdentifier, false);
     }
     i = end - 1;
   }

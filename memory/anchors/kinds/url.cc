@@ -14,7 +14,8 @@ size_t prefix_end(std::string_view s, size_t i) {
 }
 
 bool ends_url(char c) {
-  return is_space(c) || c == '<' || c == '>' || c == '"' || c == '`' || c == '{' || c == '}' || c == '|' || c == '\\';
+  return is_space(c) || c == '<' || c == '>' || c == '"' || c == '`' || c == '{' || c == '}' || c == '|' || c == '\\' ||
+         c == '\xe2';  // quotation marks and dashes beyond ASCII
 }
 
 // Without the punctuation of the sentence around it; a bracket belongs to the URL when it was opened in it.
@@ -32,7 +33,7 @@ size_t trim(std::string_view s, size_t begin, size_t end) {
 
 void find_urls(std::string_view s, std::vector<Reference>* out) {
   for (size_t i = 0; i < s.size(); ++i) {
-    if (!is_lower(s[i]) || (i > 0 && is_word(s[i - 1]))) continue;
+    if (!is_lower(s[i]) || word_before(s, i)) continue;
     const size_t host = prefix_end(s, i);
     if (host == i) continue;
     size_t end = host;
