@@ -186,8 +186,9 @@ KEDGE_API kedge_status kedge_chat_tokenize_marked(const kedge_model* model, cons
                                                   size_t* n_tokens, char** segments, size_t* segments_size);
 
 /* References in any text, as the memory's detector marks them. Owned JSON: [{"range": [begin, end], "span": [begin,
- * end], "kind": "citation"|"bracket"|"function"|"identifier"|"url"|"number", "strong": bool}, ...]; bytes: the surface
- * form, and the statement that carries it. Strong ones are pinned by themselves. */
+ * end], "kind": "citation"|"bracket"|"function"|"identifier"|"url"|"number"|"section"|"path"|"email"|"option"|"version"|
+ * "date"|"amount"|"phone"|"manual"|"standard", "strong": bool}, ...]; bytes: the surface form, and the statement that
+ * carries it. Strong ones are pinned by themselves where they are rare. */
 KEDGE_API kedge_status kedge_detect_references(const char* text, size_t text_size, char** json, size_t* json_size);
 
 /* --- Sessions --------------------------------------------------------------------------------------------------- */

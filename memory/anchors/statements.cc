@@ -62,8 +62,10 @@ bool is_abbreviation(std::string_view s, size_t i, char next) {
     const char before = w == 0 ? ' ' : s[w - 1];
     if (is_upper(word[0])) return is_space(before) || before == '.' || before == '(';
     if (before == '.') return word[0] != 'm';  // "e.g.", but "5 p.m."
-    return is_space(before) && (word[0] == 'v' || ((word[0] == 'p' || word[0] == 'c') && is_digit(next)));
+    return is_space(before) &&
+           (word[0] == 'v' || ((word[0] == 'p' || word[0] == 'c' || word[0] == 's') && is_digit(next)));
   }
+  if (next == '(' && to_lower(word[0]) == 'e' && word.substr(1, 1) == "q") return true;  // Eq. (4)
   return is_one_of(word, kAlways) || (is_digit(next) && is_one_of(word, kBeforeNumber));
 }
 
@@ -208,14 +210,16 @@ Answer goes_on(const View& v, size_t i) {
   while (last > 0 && is_space(s[last - 1])) --last;
   const size_t line = s.substr(0, last).rfind('\n') + 1;  // npos + 1 is 0
   const std::string_view so_far = s.substr(line, last - line);
-  if (so_far.empty() || looks_like_code(so_far) || begins_definition(s.substr(0, last))) return Answer::kNo;
+  const bool code = looks_like_code(so_far);
+  const bool aside = in_open_bracket(so_far) && (!code || so_far.find_first_of("={}<>|#\\") == std::string_view::npos);
+  if (so_far.empty() || (code && !aside) || begins_definition(s.substr(0, last))) return Answer::kNo;
   size_t k = i + 1;
   while (k <= i + kMaxIndent && is_blank(at(s, k))) ++k;
   if (v.unknown_at(k)) return Answer::kUnknown;
   const char next = at(s, k);
   if (next == '\0' || is_space(next)) return Answer::kNo;
   if ((is_digit(next) || next == '(') && binds(so_far)) return Answer::kYes;
-  if (in_open_bracket(so_far)) return Answer::kYes;
+  if (aside) return Answer::kYes;
   const char end = s[last - 1];
   if (!is_alnum(end) && !is_high(end) && end != ',' && end != '-' && end != '`') return Answer::kNo;
   if (so_far.find(' ') == std::string_view::npos) return Answer::kNo;  // a heading, a list of words

@@ -47,6 +47,8 @@ TEST(DetectorKinds, Sections) {
       "5.6.27. \"Package-List\"\n\nText.\n\n2. Grant of Patent License. Subject to this.\n\n9.2 The Licensor "
       "warrants.\n",
       "section", {"5.6.27", "2", "9.2"});
+  expect("Eq. (4), Rule 10b-5, auf S. 14, Rn. 17, s. 7(1) of the Act, Anlage 2", "section",
+         {"Eq. (4)", "Rule 10b-5", "S. 14", "Rn. 17", "s. 7(1)", "Anlage 2"});
   expect_nothing("1. Redistributions of source code must retain the notice.\n2. Take a part of it.\n");
   expect_nothing("3.5 GHz is the rate. 4.2 V is enough, in part or in part a.\n");
 }
@@ -131,6 +133,8 @@ TEST(DetectorKinds, Manuals) {
 TEST(DetectorKinds, Standards) {
   expect("RFC 8878, RFC-2361, PEP 484, ISO/IEC 9899:2011, DIN EN 60204-1. The EN route; ISO image.", "standard",
          {"RFC 8878", "RFC-2361", "PEP 484", "ISO/IEC 9899:2011", "DIN EN 60204-1"});
+  expect("Regulation (EU) 2016/679, Directive 95/46/EC. Regulation is good.", "standard",
+         {"Regulation (EU) 2016/679", "Directive 95/46/EC"});
 }
 
 TEST(DetectorKinds, Identifiers) {
@@ -141,6 +145,8 @@ TEST(DetectorKinds, Identifiers) {
       "fe80::215:c5ff:fb3e:e2b1%eth0, 00:1a:2b:3c:4d:5e, libssl-dev:amd64, SLe257oHY9fVQ07Z, libxxhash-dev",
       "identifier",
       {"fe80::215:c5ff:fb3e:e2b1%eth0", "00:1a:2b:3c:4d:5e", "libssl-dev:amd64", "SLe257oHY9fVQ07Z", "libxxhash-dev"});
+  expect("VIII ZR 145/19, 12 O 345/23, C-131/12, RE-2024/00317, 1Z999AA10123456784", "identifier",
+         {"VIII ZR 145/19", "12 O 345/23", "C-131/12", "RE-2024/00317", "1Z999AA10123456784"});
   expect("at 11:02:48 the non-free, case-by-case SortF32Desc", "identifier", {});
 }
 
@@ -151,17 +157,22 @@ TEST(DetectorKinds, Names) {
 }
 
 TEST(DetectorKinds, Numbers) {
+  expect("gate B12, seat 24C, Steuernummer 27/123/45678, code X7KPQ2; N = 1,204", "number",
+         {"gate B12", "seat 24C", "Steuernummer 27/123/45678", "code X7KPQ2"});
   expect("sshd[1390]: UID 996 on port 8443, pid=2952, No. 12; f(lwd=2), Copyright: 2018, 7bit: 7bit", "number",
          {"sshd[1390]", "UID 996", "port 8443", "pid=2952", "No. 12"});
 }
 
 TEST(DetectorKinds, BracketsAreNoVectors) {
-  expect("a = np.array([[1, 3], [2, 6]]) and x([0, 1, 0]) but see [3, 7-9] and [12].", "bracket", {"[3, 7-9]", "[12]"});
+  expect("a = np.array([[1, 3], [2, 6]]) and x([0, 1, 0]) but see [3, 7-9], [ABC+19] and [12].", "bracket",
+         {"[3, 7-9]", "[ABC+19]", "[12]"});
 }
 
 TEST(DetectorKinds, ReferencesGoOverTheEndOfALine) {
   expect("It melts (Harlow et\nal., 2019). It boils, as Smith and\n   Jones (2018) say.", "citation",
          {"Harlow et\nal., 2019", "Smith and\n   Jones (2018"});
+  expect("As (Devlin et al., 2019; Liu\net al., 2020) argue.", "citation",
+         {"Devlin et al., 2019", "Liu\net al., 2020"});
   expect("It melts (Harlow et al.,\n2019). So says Harlow et al.\n(2020).", "citation",
          {"Harlow et al.,\n2019", "Harlow et al.\n(2020"});
   expect("He wrote it in Section\n4.2 and in (February\n   2021).", "section", {"Section\n4.2"});

@@ -170,6 +170,89 @@ TEST(Pins, WeakOnesNeedAttention) {
   EXPECT_FALSE(pin_spans(index, 9, PinRules{8, 0}, [](const Anchor&) { return true; }).empty());
 }
 
+// Reads a text in tokens of up to four bytes, looks for references and says how many.
+int read_text(AnchorIndex* index, std::string_view text) {
+  std::vector<AnchorIndex::Hit> hits;
+  int position = 0;
+  for (size_t i = 0; i < text.size(); i += 4) index->note(position++, text.substr(i, 4), &hits);
+  index->detect();
+  return position;
+}
+
+// The share of a budget of a quarter of the text that pins take when attention promotes every reference.
+double pinned_share(std::string_view text) {
+  AnchorIndex index(true);
+  const int n = read_text(&index, text);
+  const int budget = n / 4;
+  const PinRules rules{static_cast<int>(KvOptions().anchor_cap * static_cast<float>(budget)), 4};
+  int pinned = 0;
+  std::vector<int32_t> all(static_cast<size_t>(n));
+  for (int i = 0; i < n; ++i) all[static_cast<size_t>(i)] = i;
+  for (const TokenTag& t : tags_of(all, pin_spans(index, n, rules, [](const Anchor&) { return true; }))) {
+    pinned += t.pin == PinClass::kSoft ? 1 : 0;
+  }
+  return static_cast<double>(pinned) / budget;
+}
+
+TEST(Pins, LogsAndCodeDoNotFloodTheBudget) {
+  std::string json, daemon, versions, code;
+  uint64_t random = 1;
+  const auto next = [&random] { return (random = random * 6364136223846793005U + 1442695040888963407U) >> 33; };
+  const auto line = [](const char* pattern, uint64_t a, uint64_t b) {
+    char text[256];
+    std::snprintf(text, sizeof text, pattern, static_cast<unsigned long>(a), static_cast<unsigned long>(b));
+    return std::string(text);
+  };
+  for (int i = 0; i < 80; ++i) {
+    json +=
+        line("{\"level\": \"info\", \"trace_id\": \"%08lx0a1b%08lx\", \"msg\": \"request done\"}\n", next(), next());
+    daemon +=
+        line("web1 sshd[%lu]: Accepted publickey for deploy, session REQ-%lu opened\n", next() % 9999, next() % 99999);
+    versions +=
+        line("Unpacking libssl-dev:amd64 (3.0.%lu-1~deb12u2) over (3.0.%lu-1~deb12u1) ...\n", next() % 99, next() % 99);
+    code += line("  row_%lu->next_item = find_header(table_size, kMaxBytes); // case %lu\n", next() % 99, next() % 9);
+  }
+  EXPECT_LE(pinned_share(json), 0.3);
+  EXPECT_LE(pinned_share(daemon), 0.3);
+  EXPECT_LE(pinned_share(versions), 0.3);
+  EXPECT_LE(pinned_share(code), 0.3);
+  EXPECT_GT(pinned_share(json), 0.1) << "what attention has chosen stays";
+}
+
+TEST(Pins, ReferencesThatAreRareInTheirTextStayStrong) {
+  std::string text;
+  const std::string filler =
+      "Nothing of note happened on that day, and the people of the town went on as they had always done. ";
+  for (int i = 0; i < 12; ++i) {
+    for (int k = 0; k < 5; ++k) text += filler;
+    text += "Record DOC-" + std::to_string(4100 + 7 * i) + " gives the code of gate Dovbridge as 1477. ";
+  }
+  AnchorIndex index(true);
+  read_text(&index, text);
+  EXPECT_EQ(12U, index.anchors().size() + index.provisional().size());
+  EXPECT_TRUE(pins::fields_of(index).empty());
+}
+
+TEST(Pins, AnAnchorIsCalledByItsStrongReference) {
+  AnchorIndex index(true);
+  read_text(&index, "The tool pack_stream was changed for DOC-569B in March. It works. ");
+  ASSERT_EQ(1U, index.anchors().size());
+  EXPECT_EQ("DOC-569B", index.anchors().begin()->second.at.source_id);
+  EXPECT_TRUE(index.anchors().begin()->second.strong);
+}
+
+TEST(Pins, WeakOnesGetAQuarterOfTheCap) {
+  AnchorIndex index(false);
+  for (int i = 0; i < 4; ++i) {
+    index.add_anchor(pin(i * 4, i * 4 + 2));
+    index.anchor(static_cast<uint32_t>(i)).strong = i == 0;
+  }
+  const auto spans = pin_spans(index, 16, PinRules{8, 0}, [](const Anchor&) { return true; });
+  int soft = 0;
+  for (const TagSpan& s : spans) soft += s.tag.pin == PinClass::kSoft ? s.last - s.first : 0;
+  EXPECT_EQ(4, soft) << "two tokens of the strong one, two of the weak ones";
+}
+
 TEST(Pins, HardPinsAreAdmissionChecked) {
   KvOptions options;
   options.budget = 100;

@@ -1,4 +1,5 @@
-// Bracketed numbers: [12], [3, 7-9]. Not subscripts: what stands before the bracket is no name, call or other bracket.
+// Bracketed numbers and keys: [12], [3, 7-9], [Knu97], [ABC+19]. Not subscripts: what stands before the bracket is no
+// name, call or other bracket.
 #include "memory/anchors/bytes.h"
 #include "memory/anchors/kinds/kinds.h"
 
@@ -11,7 +12,17 @@ bool is_vector(std::string_view s, size_t begin, size_t end) {
   const char before = begin > 1 && s[begin - 1] == ' ' ? s[begin - 2] : begin > 0 ? s[begin - 1] : ' ';
   if (before == '[' || before == ',' || before == '=') return true;
   if (before == '(' && begin > 1 && is_word(s[begin - 2])) return true;
-  return at(s, end) == ']' || (at(s, end) == ',' && (at(s, end + 1) == '[' || at(s, end + 2) == '['));
+  const size_t next = at(s, end) == ',' ? skip_blanks(s, end + 1) : end;
+  return at(s, end) == ']' || (next > end && at(s, next) == '[' && is_digit(at(s, next + 1)));
+}
+
+// A key made of authors and a year at i: Knu97, ABC+19a. One behind it, or i.
+size_t key_end(std::string_view s, size_t i) {
+  size_t j = i;
+  while (is_alpha(at(s, j)) || at(s, j) == '+') ++j;
+  const size_t e = digits_end(s, j);
+  if (!is_upper(at(s, i)) || j < i + 2 || j > i + 8 || e != j + 2) return i;
+  return is_lower(at(s, e)) && !is_word(at(s, e + 1)) ? e + 1 : e;
 }
 
 }  // namespace
@@ -22,6 +33,15 @@ void find_brackets(std::string_view s, std::vector<Reference>* out) {
     if (s[i] != '[') continue;
     const char before = i == 0 ? ' ' : s[i - 1];
     if (is_word(before) || before == ')' || before == ']' || before == '$') continue;
+    if (const size_t key = key_end(s, i + 1); key > i + 1 && (at(s, key) == ']' || at(s, key) == ',')) {
+      const size_t close = s.find(']', key);
+      if (close != std::string_view::npos && close <= i + kMaxInner) {
+        const bool alone = s[key] == ']';  // not [Knu97, p. 7]
+        add_reference(out, alone ? i : i + 1, alone ? key + 1 : key, ReferenceKind::kBracket, false);
+        i = close;
+        continue;
+      }
+    }
     size_t j = i + 1;
     bool number = true;
     for (; j < s.size() && j <= i + kMaxInner && number; ++j) {

@@ -145,8 +145,11 @@ size_t law_report_end(std::string_view s, size_t i) {
   for (int words = 0; words < 5; ++words) {
     if (reporter && has_at(s, j, "\xc2\xa7")) j = skip_blanks(s, j + 2);
     if (is_digit(at(s, j))) {
-      const size_t e = digits_end(s, j);
-      return reporter && !is_word(at(s, e)) && e <= j + 5 ? e : i;
+      size_t e = digits_end(s, j);
+      if (!reporter || is_word(at(s, e)) || e > j + 5) return i;
+      while (at(s, e) == '.' && is_digit(at(s, e + 1))) e = digits_end(s, e + 1);  // 1910.134(a)
+      while (at(s, e) == '(' && is_alnum(at(s, e + 1)) && at(s, e + 2) == ')') e += 3;
+      return e;
     }
     size_t e = j;
     while (e < s.size() && e < j + 10 && (is_alnum(s[e]) || s[e] == '.' || s[e] == '\'')) ++e;

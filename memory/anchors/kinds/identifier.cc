@@ -222,6 +222,32 @@ bool is_random(std::string_view s) {
   return changes * 2 >= static_cast<int>(s.size()) - 2;
 }
 
+// 1Z999AA10123456784, C01X00T47: capitals and digits, too long for an abbreviation.
+bool is_code(std::string_view s) {
+  const Counts c = count(s);
+  return s.size() >= 8 && c.digits >= 3 && c.upper >= 1 && c.lower + c.other == 0;
+}
+
+// VIII ZR 145/19, 12 O 345/23, C-131/12: the chamber, the register, number and year. One behind it, or i.
+size_t european_docket_end(std::string_view s, size_t i) {
+  if ((s[i] == 'C' || s[i] == 'T') && at(s, i + 1) == '-') {
+    const size_t number = digits_end(s, i + 2);
+    const size_t year = at(s, number) == '/' ? digits_end(s, number + 1) : number;
+    return number > i + 2 && year == number + 3 && !is_word(at(s, year)) ? year : i;
+  }
+  size_t j = digits_end(s, i);
+  if (j == i) {
+    while (at(s, j) == 'I' || at(s, j) == 'V' || at(s, j) == 'X') ++j;
+  }
+  if (j == i || j > i + 5 || at(s, j) != ' ' || !is_upper(at(s, j + 1))) return i;
+  const size_t letters = ascii_word_end(s, j + 1);
+  if (letters > j + 5 || count(s.substr(j + 1, letters - j - 1)).digits > 0 || at(s, letters) != ' ') return i;
+  const size_t slash = digits_end(s, letters + 1);
+  if (slash == letters + 1 || slash > letters + 6 || at(s, slash) != '/') return i;
+  const size_t end = digits_end(s, slash + 1);
+  return end == slash + 3 && !is_word(at(s, end)) ? end : i;
+}
+
 // "order #5" or "#5" with the sign at i: where it begins.
 size_t hash_begin(std::string_view s, size_t i) {
   constexpr std::string_view kWords[] = {"issue", "Issue", "order",   "Order",   "ticket", "Ticket",
@@ -265,12 +291,19 @@ void find_identifiers(std::string_view s, std::vector<Reference>* out) {
       end = add(i, colons, false);
     } else if (const size_t address = is_digit(s[i]) ? ipv4_end(s, i) : 0; address > 0) {
       end = add(i, address, false);
+    } else if (const size_t docket = european_docket_end(s, i); docket > i) {
+      end = add(i, docket, true);
     } else if (const size_t package = package_end(s, i); package > i) {
       end = add(i, package, false);
     } else if (const Form form = classify(word); form != Form::kNone) {
+      while (at(s, end) == '/' && is_digit(at(s, end + 1)) && word.find('-') < word.size()) {  // RE-2024/00317
+        end = digits_end(s, end + 1);
+      }
       add(i, end, form == Form::kStrong);
     } else if (hash && digits_end(s, i) == end && (i == 1 || !is_word(s[i - 2]))) {  // issue #4711, (#5)
       add(hash_begin(s, i - 1), end, end >= i + 3);
+    } else if (is_code(word)) {
+      add(i, end, false);
     } else if (is_random(word)) {
       add(i, end, true);
     }

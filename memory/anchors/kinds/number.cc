@@ -5,22 +5,44 @@
 namespace kedge::anchors {
 namespace {
 
+// Kundennummer, Rechnungsnr, partnumber.
+bool ends_with_number(std::string_view word) {
+  for (const std::string_view ending : {"nummer", "number", "nr"}) {
+    if (word.size() >= ending.size() + 3 && word.substr(word.size() - ending.size()) == ending) return true;
+  }
+  return false;
+}
+
+// A code of capitals and digits that begins at i: B12, X7KPQ2. One behind it, or i.
+size_t code_end(std::string_view s, size_t i) {
+  const size_t e = word_end(s, i);
+  bool digits = false;
+  for (size_t j = i; j < e; ++j) {
+    if (!is_upper(s[j]) && !is_digit(s[j])) return i;
+    digits |= is_digit(s[j]);
+  }
+  return digits && e <= i + 10 ? e : i;
+}
+
 // What is numbered rather than counted: the number is a name.
 bool is_designator(std::string_view word) {
-  constexpr std::string_view kWords[] = {"port",    "code",  "room",  "issue",  "ticket",    "order",    "invoice",
-                                         "account", "no",    "nr",    "nummer", "case",      "isbn",     "gate",
-                                         "flight",  "error", "build", "pid",    "extension", "uid",      "gid",
-                                         "bug",     "konto", "nos",   "number", "patent",    "platform", "message"};
-  char lower[12];
+  constexpr std::string_view kWords[] = {
+      "port",   "code",   "room",  "issue", "ticket", "order",    "invoice", "account", "no",        "nr",
+      "nummer", "case",   "isbn",  "gate",  "flight", "error",    "build",   "pid",     "extension", "uid",
+      "gid",    "bug",    "konto", "nos",   "number", "patent",   "issn",    "ssn",     "vin",       "seat",
+      "sku",    "serial", "badge", "hrb",   "hra",    "platform", "message"};
+  char lower[24];
   if (word.size() > sizeof lower) return false;
   for (size_t i = 0; i < word.size(); ++i) lower[i] = to_lower(word[i]);
-  return is_one_of(std::string_view(lower, word.size()), kWords);
+  const std::string_view w(lower, word.size());
+  return is_one_of(w, kWords) || ends_with_number(w);
 }
 
 // The number at i with its decimals, groups and letters: 4.2(b), 8443, 0x1F, 3.14.
 size_t number_end(std::string_view s, size_t i) {
   size_t j = word_end(s, i);
-  while ((at(s, j) == '.' || at(s, j) == '-' || at(s, j) == ',') && is_digit(at(s, j + 1))) j = word_end(s, j + 1);
+  while ((at(s, j) == '.' || at(s, j) == '-' || at(s, j) == ',' || at(s, j) == '/') && is_digit(at(s, j + 1)))
+    j = word_end(s, j + 1);
   while (at(s, j) == '(' && is_alnum(at(s, j + 1)) && at(s, j + 2) == ')') j += 3;
   return j;
 }
@@ -53,7 +75,15 @@ size_t long_number_end(std::string_view s, size_t i) {
 void find_numbers(std::string_view s, std::vector<Reference>* out) {
   for (size_t i = 0; i < s.size(); ++i) {
     if (!is_digit(s[i])) {
-      if (is_word(s[i])) i = word_end(s, i) - 1;
+      if (!is_word(s[i])) continue;
+      const size_t word = word_end(s, i);
+      const size_t code = at(s, word) == ' ' && is_designator(s.substr(i, word - i)) ? code_end(s, word + 1) : word;
+      if (code > word + 1 && is_upper(s[word + 1])) {  // gate B12
+        add_reference(out, i, code, ReferenceKind::kNumber, false);
+        i = code - 1;
+      } else {
+        i = word - 1;
+      }
       continue;
     }
     const size_t end = number_end(s, i);
@@ -73,7 +103,7 @@ void find_numbers(std::string_view s, std::vector<Reference>* out) {
       while (b > 0 && is_blank(s[b - 1])) --b;
     }
     size_t w = word_begin(s, b);
-    const bool name = w < b && w < i && (is_alpha(s[w]) || s[w] == '_');
+    const bool name = w < b && w < i && (is_alpha(s[w]) || s[w] == '_') && b > w + 1;
     const std::string_view word = s.substr(w, b - w);
     bound = bound && !(is_alpha(s[end - 1]) && is_alpha(s[end - 2])) && word != "Copyright";  // 7bit
     if (name && (bound || process || is_designator(word))) {

@@ -6,9 +6,9 @@ namespace kedge::anchors {
 namespace {
 
 bool is_label(std::string_view word) {
-  constexpr std::string_view kWords[] = {"Tel",       "tel",       "Telefon", "T\xc3\xa9l", "Phone",
-                                         "phone",     "Fax",       "fax",     "Mobil",      "Telefax",
-                                         "telephone", "Telephone", "Mobile",  "mobile",     "Hotline"};
+  constexpr std::string_view kWords[] = {"Tel",     "tel",   "Telefon", "T\xc3\xa9l", "Phone",     "phone",  "Fax",
+                                         "fax",     "Mobil", "Telefax", "telephone",  "Telephone", "Mobile", "mobile",
+                                         "Hotline", "Call",  "call",    "Ring",       "ring",      "dial"};
   return is_one_of(word, kWords);
 }
 
@@ -31,6 +31,7 @@ Digits groups_at(std::string_view s, size_t i) {
     d.end = e + (bracket ? 1 : 0);
     j = d.end;
     if (at(s, j) == ' ' || at(s, j) == '-' || at(s, j) == '/' || at(s, j) == '.') {
+      if (s[j] == ' ' && (at(s, j + 1) == '/' || at(s, j + 1) == '-')) ++j;
       ++j;
       if (at(s, j) == ' ' && at(s, j - 1) != ' ') ++j;
     }
@@ -54,20 +55,21 @@ void find_phones(std::string_view s, std::vector<Reference>* out) {
     while (b > 0 && (s[b - 1] == ' ' || s[b - 1] == ':' || s[b - 1] == '.')) --b;
     const size_t w = word_begin(s, b);
     const bool labelled = w < b && is_label(s.substr(w, b - w));
+    const std::string_view word = s.substr(w, b - w);
     bool phone = false;
     if (c == '+') {
       phone = d.digits >= 8 && (labelled || d.groups >= 2 || d.digits >= 10);
     } else if (c == '(') {
       phone = d.groups >= 2 && d.digits >= (s[i + 1] == '0' ? 7 : 10);
     } else if (labelled) {
-      phone = d.digits >= 5;
+      phone = d.digits >= 5 && (d.groups >= 2 || d.digits >= 6 || is_upper(s[w]));
     } else if (c == '0') {
       phone = d.groups >= 2 && d.groups <= 5 && d.digits >= 8 && digits_end(s, i) >= i + 3 &&
               !(d.end == i + 10 && s[i + 5] == '-');  // 02110-1301, a place in Boston
     } else {
       phone = d.groups == 3 && d.digits == 10 && digits_end(s, i) == i + 3 && d.end == i + 12;
     }
-    phone = phone && !is_word(at(s, d.end));
+    phone = phone && !is_word(at(s, d.end)) && word != "ISSN" && word != "ISBN";
     if (phone) add_reference(out, i, d.end, ReferenceKind::kPhone, false);
     if (d.groups > 0) i = (phone ? d.end : word_end(s, i + 1)) - 1;
   }

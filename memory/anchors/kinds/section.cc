@@ -19,8 +19,8 @@ bool is_place(std::string_view word) {
       "volume",     "vol",       "page",      "pp",         "line",        "number",     "example",  "footnote",
       "abschnitt",  "kapitel",   "abbildung", "abb",        "tabelle",     "anhang",     "artikel",  "absatz",
       "abs",        "ziffer",    "seite",     "satz",       "chapitre",    "annexe",     "tableau",  "item",
-      "definition", "corollary", "algorithm", "subsection", "paragraphen", "abschnitte", "recital",  "phase",
-      "title"};
+      "definition", "corollary", "algorithm", "subsection", "paragraphen", "abschnitte", "recital",  "amendment",
+      "anlage",     "beilage",   "rn",        "rz",         "phase",       "title"};
   char lower[12];
   if (word.empty() || word.size() > sizeof lower) return false;
   for (size_t i = 0; i < word.size(); ++i) lower[i] = to_lower(word[i]);
@@ -43,7 +43,10 @@ size_t number_end(std::string_view s, size_t i, bool letters) {
   }
   if (j == i) return i;
   while ((at(s, j) == '.' || at(s, j) == '-') && is_digit(at(s, j + 1))) j = digits_end(s, j + 1);
-  if (is_alpha(at(s, j)) && !is_word(at(s, j + 1))) ++j;
+  if (is_alpha(at(s, j)) && !is_word(at(s, j + 1))) {
+    ++j;
+    if (at(s, j) == '-' && is_digit(at(s, j + 1))) j = digits_end(s, j + 1);  // 10b-5
+  }
   if (is_word(at(s, j))) {
     if (!is_high(s[j]) || has_at(s, j, "\xc3")) return i;
     if (has_at(s, j, "\xe2\x80\x93") && is_digit(at(s, j + 3))) j = digits_end(s, j + 3);  // 33–37
@@ -144,8 +147,13 @@ void find_sections(std::string_view s, std::vector<Reference>* out) {
       law = true;
     } else if (is_alpha(s[i]) && (i == 0 || !is_word(s[i - 1]))) {
       const size_t e = word_end(s, i);
-      const bool page = has_at(s, i, "p. ") && is_digit(at(s, i + 3));
-      if (!page && !is_place(s.substr(i, e - i))) {
+      // p. 40, S. 14 and s. 7(1) of an act
+      const bool page =
+          (s[i] == 'p' || s[i] == 'S' || s[i] == 's') && has_at(s, e, ". ") && e == i + 1 && is_digit(at(s, e + 2));
+      // What can be a number stands behind it.
+      const size_t n = e + (at(s, e) == '.' ? 1 : 0) + (at(s, e) == ' ' || at(s, e + 1) == ' ' ? 1 : 0);
+      const bool numbered = is_digit(at(s, n)) || is_upper(at(s, n)) || at(s, n) == '(';
+      if (!page && (!numbered || !is_place(s.substr(i, e - i)))) {
         i = e - 1;
         continue;
       }
@@ -161,6 +169,10 @@ void find_sections(std::string_view s, std::vector<Reference>* out) {
     }
     if (at(s, number) == ' ') ++number;
     size_t end = number_end(s, number, letters);
+    if (end == number && at(s, number) == '(' && is_digit(at(s, number + 1))) {  // Eq. (4)
+      const size_t close = digits_end(s, number + 1);
+      if (at(s, close) == ')') end = close + 1;
+    }
     if (end == number) continue;
     if (law) end = law_end(s, end);
     add_reference(out, i, end, ReferenceKind::kSection, is_high(s[i]));

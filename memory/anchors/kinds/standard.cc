@@ -12,6 +12,31 @@ bool is_series(std::string_view word) {
   return is_one_of(word, kWords);
 }
 
+bool is_act(std::string_view word) {
+  constexpr std::string_view kWords[] = {"Regulation", "Directive",  "Decision",
+                                         "Verordnung", "Richtlinie", "Directiva"};
+  return is_one_of(word, kWords);
+}
+
+// " (EU) No 2016/679", " 95/46/EC" behind the name of an act: one behind it, or i.
+size_t act_end(std::string_view s, size_t i) {
+  size_t j = i;
+  if (has_at(s, j, " (") && at(s, j + 4) == ')') j += 5;
+  for (const std::string_view no : {" No.", " No", " Nr."}) {
+    if (has_at(s, j, no)) j += no.size();
+  }
+  const size_t a = at(s, j) == ' ' ? digits_end(s, j + 1) : j;
+  if (a <= j + 1 || at(s, a) != '/') return i;
+  const size_t b = digits_end(s, a + 1);
+  if (b == a + 1) return i;
+  size_t e = b;
+  if (at(s, b) == '/') {
+    while (is_upper(at(s, e + 1))) ++e;
+    e = e == b ? b : e + 1;
+  }
+  return is_word(at(s, e)) ? i : e;
+}
+
 // The number at i: 8878, 60204-1, 9899:2011, 800-53. One behind it, or i.
 size_t number_end(std::string_view s, size_t i) {
   size_t j = digits_end(s, i);
@@ -28,7 +53,12 @@ void find_standards(std::string_view s, std::vector<Reference>* out) {
     const size_t end = word_end(s, i);
     size_t letters = i;
     while (letters < end && is_alpha(s[letters])) ++letters;
-    if (!is_series(s.substr(i, letters - i))) {
+    if (const size_t act = is_upper(s[i]) && is_act(s.substr(i, letters - i)) ? act_end(s, end) : end; act > end) {
+      add_reference(out, i, act, ReferenceKind::kStandard, true);
+      i = act - 1;
+      continue;
+    }
+    if (!is_upper(s[i]) || !is_series(s.substr(i, letters - i))) {
       i = end - 1;
       continue;
     }
