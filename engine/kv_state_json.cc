@@ -98,14 +98,33 @@ const char* state_of(const KvMemory& memory, const DetachedReference& d) {
   return all_hot ? "hot" : "demoted";
 }
 
+// What is gone, with or without a name: the number of tokens, and the longest runs of them.
+Json gone_json(const KvMemory& memory) {
+  constexpr size_t kListed = 32;
+  auto runs = memory.gone_runs();
+  int64_t gone = 0;
+  for (const auto& [first, last] : runs) gone += last - first;
+  const size_t more = runs.size() - std::min(runs.size(), kListed);
+  std::stable_sort(runs.begin(), runs.end(), [](auto& a, auto& b) { return a.second - a.first > b.second - b.first; });
+  runs.resize(runs.size() - more);
+  std::sort(runs.begin(), runs.end());
+  Json ranges = Json::array();
+  for (const auto& [first, last] : runs) ranges.push_back({first, last});
+  return {{"gone", gone},
+          {"gone_ranges", std::move(ranges)},
+          {"gone_ranges_more", more},
+          {"references", memory.watches_references() ? "on" : "off"}};
+}
+
 Json detached_json(const KvMemory& memory, uint64_t newest) {
   Json list = Json::array();
   const auto& all = memory.detached();
   for (size_t i = all.size() - std::min<size_t>(all.size(), newest); i < all.size(); ++i) {
     const DetachedReference& d = all[i];
-    list.push_back({{"reference", d.source_id},
+    list.push_back({{"reference", d.reference},
                     {"position", d.position},
                     {"range", {d.first, d.last}},
+                    {"statements", d.statements},
                     {"state", state_of(memory, d)}});
   }
   return list;
@@ -161,30 +180,33 @@ std::string kv_state_json(const KvMemory& memory) {
   for (const auto& run : memory.token_runs()) {
     tokens.push_back({{"first", run.first}, {"last", run.last}, {"state", token_state_name(run.state)}});
   }
-  return dump({{"budget", memory.budget()},
-               {"policy", memory.options().policy},
-               {"hot", sequence.most_slots()},
-               {"n_past", sequence.next_position()},
-               {"evicted", c.evicted},
-               {"demoted", c.demoted},
-               {"recalled", c.recalled},
-               {"lost", c.lost},
-               {"pins_refused", c.pins_refused},
-               {"anchors", memory.index().anchors().size()},
-               {"detached", detached_json(memory, c.detached)},
-               {"detached_total", c.detached},
-               {"pages",
-                {{"in_use", sequence.pages()},
-                 {"total", sequence.arena().pages_total()},
-                 {"bytes_each", sequence.arena().page_bytes()}}},
-               {"slots_wasted", memory.slots_wasted()},
-               {"hot_bytes", sequence.pages() * sequence.arena().page_bytes()},
-               {"metadata_bytes", memory.metadata_bytes()},
-               {"cold_bytes", memory.cold() ? memory.cold()->bytes() : 0},
-               {"cold_tokens", memory.cold() ? memory.cold()->tokens() : 0},
-               {"retention", hex(memory.retention())},
-               {"events", c.events},
-               {"tokens", tokens}});
+  Json state = {{"budget", memory.budget()},
+                {"policy", memory.options().policy},
+                {"hot", sequence.most_slots()},
+                {"n_past", sequence.next_position()},
+                {"evicted", c.evicted},
+                {"demoted", c.demoted},
+                {"recalled", c.recalled},
+                {"lost", c.lost},
+                {"pins_refused", c.pins_refused},
+                {"anchors", memory.index().anchors().size()},
+                {"detached", detached_json(memory, c.detached)},
+                {"detached_total", c.detached},
+                {"pages",
+                 {{"in_use", sequence.pages()},
+                  {"total", sequence.arena().pages_total()},
+                  {"bytes_each", sequence.arena().page_bytes()}}},
+                {"slots_wasted", memory.slots_wasted()},
+                {"hot_bytes", sequence.pages() * sequence.arena().page_bytes()},
+                {"metadata_bytes", memory.metadata_bytes()},
+                {"cold_bytes", memory.cold() ? memory.cold()->bytes() : 0},
+                {"cold_tokens", memory.cold() ? memory.cold()->tokens() : 0},
+                {"retention", hex(memory.retention())},
+                {"events", c.events},
+                {"tokens", tokens},
+                {"references_forgotten", memory.index().forgotten()}};
+  state.update(gone_json(memory));
+  return dump(state);
 }
 
 std::string kv_log_json(const KvMemory& memory, uint64_t from) {
@@ -201,13 +223,15 @@ std::string kv_log_json(const KvMemory& memory, uint64_t from) {
 
 std::string kv_answer_json(const KvMemory& memory, const KvCounts& before) {
   const KvCounts& now = memory.counts();
-  return dump({{"hot", memory.sequence().most_slots()},
-               {"evicted", now.evicted - before.evicted},
-               {"demoted", now.demoted - before.demoted},
-               {"recalled", now.recalled - before.recalled},
-               {"lost", now.lost - before.lost},
-               {"pins_refused", now.pins_refused},
-               {"detached", detached_json(memory, now.detached - before.detached)}});
+  Json answer = {{"hot", memory.sequence().most_slots()},
+                 {"evicted", now.evicted - before.evicted},
+                 {"demoted", now.demoted - before.demoted},
+                 {"recalled", now.recalled - before.recalled},
+                 {"lost", now.lost - before.lost},
+                 {"pins_refused", now.pins_refused},
+                 {"detached", detached_json(memory, now.detached - before.detached)}};
+  answer.update(gone_json(memory));
+  return dump(answer);
 }
 
 }  // namespace kedge

@@ -10,7 +10,7 @@ namespace kedge {
 namespace {
 
 constexpr std::array<char, 8> kMagic = {'K', 'E', 'D', 'G', 'E', 'K', 'V', '\n'};
-constexpr uint32_t kVersion = 1;
+constexpr uint32_t kVersion = 2;
 constexpr uint32_t kOrder = 0x01020304;  // reads otherwise on a machine of another byte order
 
 struct Header {

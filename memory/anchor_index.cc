@@ -1,5 +1,7 @@
 #include "memory/anchor_index.h"
 
+#include <functional>
+
 namespace kedge {
 
 const char* segment_kind_name(SegmentKind kind) {
@@ -32,43 +34,49 @@ void AnchorIndex::add_anchor(const Segment& segment) {
   open_[id];
 }
 
-void AnchorIndex::index(uint32_t id, std::string_view text) {
+void AnchorIndex::add_names(uint32_t id, std::vector<Name> names) {
   Anchor& a = anchors_.at(id);
-  std::vector<Term> found;
-  distinctive_terms(text, &found);
-  std::vector<Term> name;
-  if (!a.at.source_id.empty()) distinctive_terms(a.at.source_id, &name);
-  for (const Term& term : name) a.names.push_back(term.hash);
-  found.insert(found.end(), name.begin(), name.end());
-  for (const Term& term : found) {
-    auto& owner = terms_[term.hash];  // ascending: as a snapshot restores them
-    const auto at = std::lower_bound(owner.begin(), owner.end(), id);
-    if (at != owner.end() && *at == id) continue;
-    owner.insert(at, id);
-    a.terms.push_back(term.hash);
+  for (Name& name : names) {
+    if (std::any_of(a.names.begin(), a.names.end(), [&](const Name& n) { return n.key == name.key; })) continue;
+    names_.add(name, id);
+    a.names.push_back(std::move(name));
   }
 }
 
-std::vector<uint32_t> AnchorIndex::owners(uint64_t term) const {
-  const auto found = terms_.find(term);
-  if (found == terms_.end()) return {};
-  if (found->second.size() <= kMaxSharedTerm) return found->second;
-  std::vector<uint32_t> named;
-  for (const uint32_t id : found->second) {
-    const std::vector<uint64_t>& names = anchors_.at(id).names;
-    if (std::find(names.begin(), names.end(), term) != names.end()) named.push_back(id);
-    if (named.size() == kMaxSharedTerm) break;
+void AnchorIndex::add_words(uint32_t id, const std::vector<uint64_t>& words) {
+  Anchor& a = anchors_.at(id);
+  for (const uint64_t word : words) {
+    if (std::find(a.words.begin(), a.words.end(), word) != a.words.end()) continue;
+    words_[word].push_back(id);
+    a.words.push_back(word);
   }
-  return named;
+}
+
+// Given anchors are called by their source and by the references in their text.
+void AnchorIndex::index_given(uint32_t id, std::string_view text) {
+  const std::string& source_id = anchors_.at(id).at.source_id;
+  add_names(id, given_names(source_id));
+  for (const Reference& r : detect_references(text, true).references) {
+    add_names(id, reference_names(r.kind, text.substr(r.begin, r.end - r.begin)));
+  }
+  add_names(id, subject_names(text, true));
+  add_words(id, word_keys(text));
+  add_words(id, word_keys(source_id));
 }
 
 void AnchorIndex::note(int32_t position, std::string_view bytes, std::vector<Hit>* hits) {
-  scanner_.push(bytes, [&](const Term& term) {
-    for (const uint32_t id : owners(term.hash)) {
+  scanner_.push(bytes, [&](const NameScanner& scanner) {
+    Hit named{position, false, {}, {}};
+    Hit about{position, true, {}, {}};
+    mentioned(scanner, [&](uint32_t id, const Name& name) {
       Anchor& a = anchors_.at(id);
-      if (term.begin < a.text_end) continue;  // its own text
       a.last_hit = position;
-      hits->push_back({id, position});
+      Hit& hit = (name.flags & kNameSubject) != 0 ? about : named;
+      if (hit.anchors.empty()) hit.reference = a.detected || a.at.source_id.empty() ? name.text : a.at.source_id;
+      hit.anchors.push_back(id);
+    });
+    for (Hit& hit : {std::ref(named), std::ref(about)}) {
+      if (!hit.anchors.empty()) hits->push_back(std::move(hit));
     }
   });
   for (auto it = open_.begin(); it != open_.end();) {
@@ -79,7 +87,7 @@ void AnchorIndex::note(int32_t position, std::string_view bytes, std::vector<Hit
       continue;
     }
     a.text_end = scanner_.offset();
-    index(it->first, it->second);
+    index_given(it->first, it->second);
     it = open_.erase(it);
   }
   if (!detect_) return;
@@ -90,14 +98,11 @@ void AnchorIndex::note(int32_t position, std::string_view bytes, std::vector<Hit
 
 size_t AnchorIndex::until_recall(std::span<const std::string_view> texts) const {
   if (n_recallable_ == 0) return texts.size();
-  TermScanner scanner = scanner_;
+  NameScanner scanner = scanner_;
   bool hit = false;
   for (size_t i = 0; i < texts.size(); ++i) {
-    scanner.push(texts[i], [&](const Term& term) {
-      for (const uint32_t id : owners(term.hash)) {
-        const Anchor& a = anchors_.at(id);
-        hit = hit || (a.cold > 0 && term.begin >= a.text_end);
-      }
+    scanner.push(texts[i], [&](const NameScanner& words) {
+      mentioned(words, [&](uint32_t id, const Name&) { hit = hit || anchors_.at(id).cold > 0; });
     });
     if (hit) return i + 1;
   }
@@ -122,29 +127,45 @@ Anchor AnchorIndex::from_reference(const Reference& r) const {
   return a;
 }
 
-// Several references of one statement are one anchor, called by the first of them that is strong, or the first.
-static std::vector<Reference> by_statement(std::span<const Reference> all) {
-  std::vector<Reference> first;
-  for (const Reference& r : all) {
-    const bool strong = r.strength == ReferenceStrength::kStrong;
-    if (first.empty() || first.back().span_begin != r.span_begin) {
-      first.push_back(r);
-    } else if (strong && first.back().strength != ReferenceStrength::kStrong) {
-      first.back() = r;
-    }
+namespace {
+
+// Several references of one statement are one anchor.
+std::vector<std::span<const Reference>> by_statement(std::span<const Reference> all) {
+  std::vector<std::span<const Reference>> groups;
+  for (size_t i = 0; i < all.size();) {
+    size_t end = i + 1;
+    while (end < all.size() && all[end].span_begin == all[i].span_begin) ++end;
+    groups.push_back(all.subspan(i, end - i));
+    i = end;
   }
-  return first;
+  return groups;
+}
+
+// What it is called in a report: by the first that is strong, or the first.
+const Reference& first_of(std::span<const Reference> statement) {
+  const auto strong = std::find_if(statement.begin(), statement.end(),
+                                   [](const Reference& r) { return r.strength == ReferenceStrength::kStrong; });
+  return strong == statement.end() ? statement.front() : *strong;
+}
+
+}  // namespace
+
+void AnchorIndex::index_statement(std::span<const Reference> references) {
+  const Reference& first = first_of(references);
+  const uint32_t id = next_id_++;
+  anchors_.emplace(id, from_reference(first));
+  const std::string_view text(text_);
+  for (const Reference& r : references) add_names(id, reference_names(r.kind, text.substr(r.begin, r.end - r.begin)));
+  const std::string_view statement = text.substr(first.span_begin, first.span_end - first.span_begin);
+  if (first.strength == ReferenceStrength::kStrong) add_names(id, subject_names(statement, false));
+  add_words(id, word_keys(statement));
 }
 
 void AnchorIndex::detect() {
   if (!detect_) return;
   provisional_.clear();
   const Detection found = detect_references(text_, false);
-  for (const Reference& r : by_statement(found.references)) {
-    const uint32_t id = next_id_++;
-    anchors_.emplace(id, from_reference(r));
-    index(id, std::string_view(text_).substr(r.span_begin, r.span_end - r.span_begin));
-  }
+  for (const auto& statement : by_statement(found.references)) index_statement(statement);
   // The token that reaches over the cut stays.
   const auto settled = static_cast<int64_t>(found.settled);
   size_t gone = 0;
@@ -154,9 +175,9 @@ void AnchorIndex::detect() {
   for (int64_t& begin : token_begin_) begin -= settled;
   text_.erase(0, found.settled);
   text_offset_ += found.settled;
-  for (const Reference& r : by_statement(detect_references(text_, true).references)) {
-    provisional_.push_back(from_reference(r));
-  }
+  const Detection open = detect_references(text_, true);
+  for (const auto& statement : by_statement(open.references))
+    provisional_.push_back(from_reference(first_of(statement)));
 }
 
 void AnchorIndex::truncate(int32_t n) {
@@ -165,7 +186,7 @@ void AnchorIndex::truncate(int32_t n) {
       ++it;
       continue;
     }
-    drop_terms(it->first, it->second);
+    drop_names(it->first, it->second);
     open_.erase(it->first);
     it = anchors_.erase(it);
   }
@@ -177,17 +198,23 @@ void AnchorIndex::truncate(int32_t n) {
     token_begin_.pop_back();
   }
   if (token_begin_.empty()) text_.clear();
-  scanner_.push("\n", [](const Term&) {});  // what follows begins a new word
+  scanner_.forget();
   text_offset_ = scanner_.offset() - text_.size();
 }
 
 std::vector<uint32_t> AnchorIndex::mentioned_in(std::string_view text) const {
   std::vector<uint32_t> ids;
-  std::vector<Term> found;
-  distinctive_terms(text, &found);
-  for (const Term& term : found) {
-    const std::vector<uint32_t> owner = owners(term.hash);
-    ids.insert(ids.end(), owner.begin(), owner.end());
+  NameScanner scanner = scanner_;  // behind all text
+  scanner.forget();
+  const auto add = [&](const NameScanner& words) {
+    mentioned(words, [&](uint32_t id, const Name&) { ids.push_back(id); });
+  };
+  scanner.push(text, add);
+  scanner.push("\n", add);
+  for (const uint64_t word : word_keys(text)) {
+    const auto found = words_.find(word);
+    if (found == words_.end() || found->second.size() > kMaxShared) continue;
+    ids.insert(ids.end(), found->second.begin(), found->second.end());
   }
   for (const auto& [id, a] : anchors_) {
     if (!a.at.source_id.empty() && a.at.source_id == text) ids.push_back(id);
@@ -197,12 +224,13 @@ std::vector<uint32_t> AnchorIndex::mentioned_in(std::string_view text) const {
   return ids;
 }
 
-void AnchorIndex::drop_terms(uint32_t id, const Anchor& a) {
-  for (const uint64_t term : a.terms) {
-    const auto found = terms_.find(term);
-    if (found == terms_.end()) continue;
+void AnchorIndex::drop_names(uint32_t id, const Anchor& a) {
+  for (const Name& name : a.names) names_.remove(name, id);
+  for (const uint64_t word : a.words) {
+    const auto found = words_.find(word);
+    if (found == words_.end()) continue;
     std::erase(found->second, id);
-    if (found->second.empty()) terms_.erase(found);
+    if (found->second.empty()) words_.erase(found);
   }
 }
 
@@ -216,7 +244,7 @@ void AnchorIndex::forget_old() {
       ++it;
       continue;
     }
-    drop_terms(it->first, a);
+    drop_names(it->first, a);
     it = anchors_.erase(it);
     ++forgotten_;
   }

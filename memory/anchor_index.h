@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "memory/anchors/detector.h"
-#include "memory/anchors/terms.h"
+#include "memory/anchors/names.h"
 
 namespace kedge {
 
@@ -36,11 +36,11 @@ struct Segment {
 struct Anchor {
   Segment at;
   bool detected = false;
-  bool strong = true;     // weak ones are pinned only when attention says so
-  int32_t last_hit = -1;  // position of the latest text that mentioned it
-  size_t text_end = 0;    // bytes of the stream before its end
-  std::vector<uint64_t> terms;
-  std::vector<uint64_t> names;  // of the terms, those of the source id: what it is called
+  bool strong = true;           // weak ones are pinned only when attention says so
+  int32_t last_hit = -1;        // position of the latest text that mentioned it
+  size_t text_end = 0;          // bytes of the stream before its end
+  std::vector<Name> names;      // by which text mentions it
+  std::vector<uint64_t> words;  // by which it can be asked for
   // As of the last look at the cache:
   int32_t hot = 0;    // of its tokens
   int32_t cold = 0;   // of those not hot: can be brought back
@@ -54,9 +54,12 @@ class AnchorIndex {
  public:
   explicit AnchorIndex(bool detect) : detect_(detect) {}
 
+  // A mention of anchors.
   struct Hit {
-    uint32_t anchor;
-    int32_t position;  // of the token that completed the mention
+    int32_t position;  // of the token that completed it
+    bool subject;      // of what they are about, not of their names: nothing is missed when they are gone
+    std::string reference;
+    std::vector<uint32_t> anchors;  // those of the longest name first, of one name the newest; some perhaps twice
   };
 
   void add_segment(const Segment& segment);  // whose text: no pin
@@ -95,9 +98,8 @@ class AnchorIndex {
   friend class SnapshotAccess;
 
  private:
-  // A word that more anchors have tells nothing, unless it is what they are called: then it means the oldest of them,
-  // for an anchor's name in later statements makes these anchors too.
-  static constexpr size_t kMaxSharedTerm = 4;
+  static constexpr size_t kMaxShared = 4;          // a word or subject that more anchors have tells nothing
+  static constexpr size_t kMaxNamesakes = 256;     // of more anchors with one name the newest are looked at
   static constexpr size_t kMaxAnchors = 1 << 13;   // the oldest that have lost all of their tokens are forgotten
   static constexpr size_t kMaxSegments = 1 << 10;  // of more, those that have lost all of their tokens
 
@@ -130,11 +132,30 @@ class AnchorIndex {
       return true;
     });
   }
-  void index(uint32_t id, std::string_view text);
-  std::vector<uint32_t> owners(uint64_t term) const;  // that the word means
+  void add_names(uint32_t id, std::vector<Name> names);
+  void add_words(uint32_t id, const std::vector<uint64_t>& words);
+  void index_given(uint32_t id, std::string_view text);
+  void index_statement(std::span<const Reference> references);
+  // Calls sink(id, name) for the anchors that the scanner's newest words mention.
+  template <class Sink>
+  void mentioned(const NameScanner& scanner, Sink&& sink) const {
+    names_.match(scanner, [&](const NameTable::Match& match) {
+      size_t looked_at = 0;
+      for (auto id = match.owners->rbegin(); id != match.owners->rend() && looked_at < kMaxNamesakes;
+           ++id, ++looked_at) {
+        const Anchor& a = anchors_.at(*id);
+        if (match.begin < a.text_end) continue;  // its own text
+        const auto name =
+            std::find_if(a.names.begin(), a.names.end(), [&](const Name& n) { return n.key == match.key; });
+        const bool subject = (name->flags & kNameSubject) != 0;
+        if (subject && match.owners->size() > kMaxShared) return;
+        if (is_mention(*name, scanner, match)) sink(*id, *name);
+      }
+    });
+  }
   int32_t position_at(size_t byte) const;
   Anchor from_reference(const Reference& r) const;
-  void drop_terms(uint32_t id, const Anchor& a);
+  void drop_names(uint32_t id, const Anchor& a);
   void forget_old();
 
   bool detect_;
@@ -142,9 +163,10 @@ class AnchorIndex {
   std::map<uint32_t, Anchor> anchors_;
   std::vector<Anchor> provisional_;
   std::vector<Segment> segments_;
-  std::unordered_map<uint64_t, std::vector<uint32_t>> terms_;
+  NameTable names_;
+  std::unordered_map<uint64_t, std::vector<uint32_t>> words_;
   std::map<uint32_t, std::string> open_;  // text so far of given anchors whose end is not reached
-  TermScanner scanner_;
+  NameScanner scanner_;
   // Text that the detector has not settled, and where its tokens begin in it (the first may begin before it).
   std::string text_;
   size_t text_offset_ = 0;  // bytes of the stream before it

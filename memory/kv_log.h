@@ -50,12 +50,13 @@ struct KvCounts {  // since the sequence began; tokens, where tables differ the 
   uint64_t events = 0;
 };
 
-// A reference in new text whose anchor was not all there, and could not be brought back.
+// A reference in new text that names statements which are not all there, and could not be brought back.
 struct DetachedReference {
   int32_t position = 0;  // of the token that completed the reference
-  int32_t first = 0;     // the anchor's positions [first, last)
+  int32_t first = 0;     // positions [first, last) of the newest of these statements
   int32_t last = 0;
-  std::string source_id;  // or the surface form that the detector found
+  int32_t statements = 1;  // how many there are
+  std::string reference;   // as it was written where it was found, or the source id that was given
 };
 
 }  // namespace kedge

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <tuple>
 
 #include "memory/checksum.h"
 
@@ -153,27 +154,36 @@ Status KvMemory::noted(std::span<const std::string_view> texts, const ThreadTeam
   const int32_t first = sequence_.next_position() - static_cast<int32_t>(texts.size());
   for (size_t i = 0; i < texts.size(); ++i) index_.note(first + static_cast<int32_t>(i), texts[i], &hits);
   for (const AnchorIndex::Hit& hit : hits) {
-    const auto found = index_.anchors().find(hit.anchor);
-    if (found == index_.anchors().end() || found->second.missing() == 0) continue;
-    // The condition of until_recall(): margins alone are no reason.
-    if (found->second.cold > 0) KEDGE_TRY(recall_if_room(recallable(found->second), team));
-    const auto still = index_.anchors().find(hit.anchor);
-    if (still != index_.anchors().end() && still->second.missing() > 0) detach(still->second, hit.position);
+    const std::vector<int32_t> wanted = recallable(hit.anchors);
+    if (!wanted.empty()) KEDGE_TRY(recall_if_room(wanted, team));
+    if (!hit.subject) detach(hit);
   }
   return recall_probed(team);
 }
 
-void KvMemory::detach(const Anchor& anchor, int32_t position) {
-  // A mention is often several words: one report for the lot.
+// One report for a mention, whatever it names.
+void KvMemory::detach(const AnchorIndex::Hit& hit) {
+  DetachedReference d{.position = hit.position, .statements = 0, .reference = hit.reference};
+  std::vector<uint32_t> missing;
+  for (const uint32_t id : hit.anchors) {
+    const auto found = index_.anchors().find(id);
+    if (found == index_.anchors().end() || found->second.missing() == 0) continue;
+    if (missing.empty()) std::tie(d.first, d.last) = std::pair(found->second.at.first, found->second.at.last);
+    missing.push_back(id);
+  }
+  std::sort(missing.begin(), missing.end());
+  d.statements = static_cast<int32_t>(std::unique(missing.begin(), missing.end()) - missing.begin());
+  if (d.statements == 0) return;
+  // A name that is repeated in one sentence is one mention.
   constexpr int32_t kOneMention = 32;
   constexpr size_t kKept = 256;
-  for (auto it = detached_.rbegin(); it != detached_.rend() && position - it->position < kOneMention; ++it) {
-    if (it->position > position) continue;  // of text that was taken back
-    if (it->first == anchor.at.first && it->last == anchor.at.last) return;
+  for (auto it = detached_.rbegin(); it != detached_.rend() && d.position - it->position < kOneMention; ++it) {
+    if (it->position > d.position) continue;  // of text that was taken back
+    if (it->first == d.first && it->last == d.last) return;
   }
   ++counts_.detached;
   if (detached_.size() == kKept) detached_.pop_front();
-  detached_.push_back({position, anchor.at.first, anchor.at.last, anchor.at.source_id});
+  detached_.push_back(std::move(d));
 }
 
 Result<std::vector<KvMemory::Refusal>> KvMemory::add_segments(std::span<const Segment> segments) {

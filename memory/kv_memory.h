@@ -15,6 +15,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "kernels/kernel_table.h"
@@ -129,6 +130,10 @@ class KvMemory {
     TokenState state;
   };
   std::vector<TokenRun> token_runs() const;
+  // What is gone: tokens that are not hot in every table and not cold, as runs of positions [first, last).
+  std::vector<std::pair<int32_t, int32_t>> gone_runs() const;
+  // Whether references in the text are looked for, so that one to something that is gone is reported.
+  bool watches_references() const { return options_.anchor_detect && policy_->uses_metadata; }
 
   friend class SnapshotAccess;
 
@@ -160,9 +165,10 @@ class KvMemory {
   Status recall_if_room(const std::vector<int32_t>& wanted, const ThreadTeam& team);
   void refuse(const std::vector<int32_t>& wanted);
   std::vector<int32_t> recallable(const Anchor& anchor) const;
+  std::vector<int32_t> recallable(std::span<const uint32_t> anchors) const;
   void lose(std::span<const int32_t> positions);
   void log_runs(std::span<const int32_t> positions, KvWhy why);  // ascending positions, as runs of neighbours
-  void detach(const Anchor& anchor, int32_t position);
+  void detach(const AnchorIndex::Hit& hit);
 
   KvShape shape_;
   KvOptions options_;

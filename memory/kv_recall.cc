@@ -36,6 +36,21 @@ std::vector<int32_t> KvMemory::recallable(const Anchor& a) const {
   return wanted;
 }
 
+// Of the anchors that a mention names as many as there is room for, in their order; one that alone is too large stays
+// wanted, to be refused.
+std::vector<int32_t> KvMemory::recallable(std::span<const uint32_t> anchors) const {
+  std::vector<int32_t> wanted;
+  for (const uint32_t id : anchors) {
+    const auto found = index_.anchors().find(id);
+    if (found == index_.anchors().end() || found->second.cold == 0) continue;  // its margins alone are no reason
+    std::vector<int32_t> all;
+    const std::vector<int32_t> more = recallable(found->second);
+    std::set_union(wanted.begin(), wanted.end(), more.begin(), more.end(), std::back_inserter(all));
+    if (wanted.empty() || static_cast<int>(all.size()) <= most_recalled()) wanted = std::move(all);
+  }
+  return wanted;
+}
+
 void KvMemory::refuse(const std::vector<int32_t>& wanted) {
   log_.add({.event = counts_.events,
             .position = sequence_.next_position(),
@@ -136,6 +151,24 @@ Result<KvMemory::Recalled> KvMemory::recall_mentioned(std::string_view text, con
     all.missing += index_.anchor(id).missing();
   }
   return all;
+}
+
+std::vector<std::pair<int32_t, int32_t>> KvMemory::gone_runs() const {
+  std::vector<std::pair<int32_t, int32_t>> runs;
+  const auto add = [&](int32_t first, int32_t last) {
+    for (int32_t p = first; p < last; ++p) {
+      if (cold_ && cold_->contains(p)) continue;
+      if (runs.empty() || runs.back().second != p) runs.emplace_back(p, p);
+      ++runs.back().second;
+    }
+  };
+  int32_t next = 0;
+  for (const int32_t p : hot_positions()) {
+    add(next, p);
+    next = p + 1;
+  }
+  add(next, sequence_.next_position());
+  return runs;
 }
 
 std::vector<KvMemory::TokenRun> KvMemory::token_runs() const {

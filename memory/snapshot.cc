@@ -99,8 +99,15 @@ void write_anchor(const Anchor& a, ByteWriter& out) {
   out.put<uint64_t>(a.text_end);
   out.put(a.hot);
   out.put(a.cold);
-  out.list<uint64_t>(a.terms);
-  out.list<uint64_t>(a.names);
+  out.put<uint64_t>(a.names.size());
+  for (const Name& n : a.names) {
+    out.put(n.key);
+    out.put(n.chars);
+    out.put(n.tail);
+    out.put(n.flags);
+    out.text(n.text);
+  }
+  out.list<uint64_t>(a.words);
 }
 
 Anchor read_anchor(ByteReader& in) {
@@ -113,8 +120,16 @@ Anchor read_anchor(ByteReader& in) {
   a.text_end = in.get<uint64_t>();
   a.hot = in.get<int32_t>();
   a.cold = in.get<int32_t>();
-  a.terms = in.list<uint64_t>(kMostThings);
-  a.names = in.list<uint64_t>(kMostThings);
+  for (size_t n = in.count(kMostThings, 16); n > 0 && in.ok(); --n) {
+    Name name;
+    name.key = in.get<uint64_t>();
+    name.chars = in.get<uint16_t>();
+    name.tail = in.get<uint16_t>();
+    name.flags = in.get<uint32_t>();
+    name.text = in.text(kMostText);
+    a.names.push_back(std::move(name));
+  }
+  a.words = in.list<uint64_t>(kMostThings);
   return a;
 }
 
@@ -154,7 +169,8 @@ class SnapshotAccess {
     for (size_t n = in.count(kMostThings, 8); n > 0 && in.ok(); --n) {
       const auto id = in.get<uint32_t>();
       const Anchor a = read_anchor(in);
-      for (const uint64_t term : a.terms) x.terms_[term].push_back(id);  // ids ascend: as they were added
+      for (const Name& name : a.names) x.names_.add(name, id);
+      for (const uint64_t word : a.words) x.words_[word].push_back(id);  // ids ascend: as they were added
       x.n_recallable_ += a.cold > 0 ? 1 : 0;
       x.anchors_.emplace(id, a);
     }
@@ -165,7 +181,9 @@ class SnapshotAccess {
       if (!x.anchors_.contains(id)) in.fail("holds the text of an anchor that is not there");
       x.open_[id] = in.text(kMostThings);
     }
-    x.scanner_ = TermScanner(in.get<TermScanner::State>());
+    const auto scanner = in.get<NameScanner::State>();
+    if (!NameScanner::is_valid(scanner)) in.fail("holds text that cannot be");
+    x.scanner_ = NameScanner(scanner);
     x.text_ = in.text(kMostThings);
     x.text_offset_ = in.get<uint64_t>();
     x.token_begin_ = in.list<int64_t>(kMostThings);
@@ -258,7 +276,8 @@ class SnapshotAccess {
       out.put(d.position);
       out.put(d.first);
       out.put(d.last);
-      out.text(d.source_id);
+      out.put(d.statements);
+      out.text(d.reference);
     }
   }
 
@@ -303,7 +322,8 @@ class SnapshotAccess {
       d.position = in.get<int32_t>();
       d.first = in.get<int32_t>();
       d.last = in.get<int32_t>();
-      d.source_id = in.text(kMostText);
+      d.statements = in.get<int32_t>();
+      d.reference = in.text(kMostText);
       m.detached_.push_back(std::move(d));
     }
     return in.status();

@@ -106,8 +106,9 @@ std::string memory_line(std::string_view text) {
   const uint64_t evicted = count(kv, "evicted");
   const uint64_t recalled = count(kv, "recalled");
   const uint64_t refused = count(kv, "pins_refused");
+  const uint64_t gone = count(kv, "gone");
   const Json detached = kv.value("detached", Json::array());
-  if (evicted + recalled + refused + detached.size() == 0) return "";
+  if (evicted + recalled + refused + gone + detached.size() == 0) return "";
   std::string line = format("memory: %llu hot", static_cast<unsigned long long>(count(kv, "hot")));
   const auto add = [&](uint64_t n, const char* what) {
     if (n > 0) line += format(", %llu %s", static_cast<unsigned long long>(n), what);
@@ -118,8 +119,14 @@ std::string memory_line(std::string_view text) {
   }
   add(recalled, "recalled");
   add(refused, refused == 1 ? "pin refused" : "pins refused");
+  if (gone > 0) {
+    line += format("; %llu %s of the text %s gone", static_cast<unsigned long long>(gone),
+                   gone == 1 ? "token" : "tokens", gone == 1 ? "is" : "are");
+    if (kv.value("references", std::string()) == "off") line += " (this memory does not watch references)";
+  }
   if (!detached.empty()) {
-    add(detached.size(), detached.size() == 1 ? "detached reference: " : "detached references: ");
+    line +=
+        format("; %zu %s", detached.size(), detached.size() == 1 ? "detached reference: " : "detached references: ");
     line += names_of(detached);
   }
   return line;
@@ -137,6 +144,11 @@ std::string memory_report(std::string_view text) {
   }
   out += format("\nso far %llu evicted (%llu demoted, %llu lost), %llu recalled, %llu pins refused", n("evicted"),
                 n("demoted"), n("lost"), n("recalled"), n("pins_refused"));
+  if (n("gone") > 0) {
+    out += format("\ngone: %llu tokens of the text, in %zu ranges", n("gone"),
+                  kv.value("gone_ranges", Json::array()).size() + static_cast<size_t>(n("gone_ranges_more")));
+  }
+  if (kv.value("references", std::string()) == "off") out += "\nreferences to what is gone are not watched";
   std::map<std::string, uint64_t> states;
   for (const Json& run : kv.value("tokens", Json::array())) {
     states[run.value("state", std::string("?"))] += count(run, "last") - count(run, "first");  // last: the one behind

@@ -273,12 +273,17 @@ KEDGE_API kedge_status kedge_session_add_segments(kedge_session* session, const 
                                                   char** json, size_t* json_size);
 
 /* Owned JSON: {"budget", "policy", "hot", "n_past", "evicted", "demoted", "recalled", "lost", "pins_refused",
- * "detached": [{"reference": its source id or the words that the detector found, "position": of the mention, "range": of
- * what it points at, "state": "lost"|"demoted"|"hot", as of now}] (the latest 256), "detached_total", "pages": {"in_use",
+ * "gone": tokens that are neither hot in every table nor cold, as of now, under any policy, "gone_ranges": [[first,
+ * behind the last]] (the 32 longest), "gone_ranges_more", "references": "on"|"off" (off: nobody looks for references, an
+ * empty "detached" then says nothing), "references_forgotten": those too old to be reported,
+ * "detached": [{"reference": its source id or the words that the detector found, "position": of the mention,
+ * "statements": that have this name and are not all there, "range": of the newest of them, "state": "lost"|"demoted"|
+ * "hot", as of now}] (the latest 256), "detached_total", "pages": {"in_use",
  * "total", "bytes_each"}, "slots_wasted", "hot_bytes", "metadata_bytes", "cold_bytes", "cold_tokens", "anchors",
  * "retention": hex, "events", "tokens": [{"first", "last", "state": "sink"|"pinned"|"recent"|"kept"|"recalled"|"demoted"|
  * "lost"}]}: counts of tokens since the session began, "lost" those that fell out of the cold tier; "tokens" are the runs
- * of positions [first, last) by what became of them, there "lost" is whatever is neither hot nor cold. */
+ * of positions [first, last) by what became of them (in the first table, where tables differ), there "lost" is whatever
+ * is neither hot nor cold. */
 KEDGE_API kedge_status kedge_session_kv(const kedge_session* session, char** json, size_t* json_size);
 /* Owned JSON array: why each token went, from entry number `from` on: [{"number", "event": entries of one event belong
  * together, "position": of the next token then, "why": "evict"|"demote"|"recall"|"lose"|"refuse", "first", "last": the
@@ -400,7 +405,8 @@ typedef struct kedge_generation_result { /* all pointers are views into the kedg
   double decode_ms;   /* from the first token chosen to the end */
   kedge_str settings; /* JSON: every setting as it took effect */
   kedge_str kv;       /* JSON: what the memory did during this generation: {"hot", "evicted", "demoted", "recalled",
-                         "pins_refused", "detached": [...]}, as in kedge_session_kv */
+                         "lost", "pins_refused", "detached": [...]} and, as of its end, "gone", "gone_ranges",
+                         "gone_ranges_more", "references", all as in kedge_session_kv */
 } kedge_generation_result;
 
 KEDGE_API void kedge_generate_options_init(kedge_generate_options* options, size_t struct_size);

@@ -300,7 +300,7 @@ TEST(Honesty, AnEvictedReferenceIsReportedOncePerMention) {
   ASSERT_TRUE(d.append(statement_and_mentions(1), 16).ok());
   EXPECT_EQ(1u, d.m->counts().detached);
   ASSERT_EQ(1u, d.m->detached().size());
-  EXPECT_EQ("DOC-83FA21", d.m->detached()[0].source_id);
+  EXPECT_EQ("DOC-83FA21", d.m->detached()[0].reference);
   EXPECT_EQ(6, d.m->detached()[0].first);
   EXPECT_EQ(9, d.m->detached()[0].last);
   EXPECT_EQ(9 + 154 - 1, d.m->detached()[0].position);
@@ -336,7 +336,7 @@ TEST(Honesty, GivenSegmentsAreReportedByTheirSource) {
   EXPECT_EQ(3u, d.m->counts().detached);
   ASSERT_EQ(3u, d.m->detached().size()) << "once per mention";
   for (size_t i = 0; i < 3; ++i) {
-    EXPECT_EQ("kb/17", d.m->detached()[i].source_id);
+    EXPECT_EQ("kb/17", d.m->detached()[i].reference);
     EXPECT_EQ(8 + 154 * (static_cast<int>(i) + 1), d.m->detached()[i].position);
   }
 }
