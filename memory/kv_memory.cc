@@ -154,8 +154,12 @@ Status KvMemory::noted(std::span<const std::string_view> texts, const ThreadTeam
   const int32_t first = sequence_.next_position() - static_cast<int32_t>(texts.size());
   for (size_t i = 0; i < texts.size(); ++i) index_.note(first + static_cast<int32_t>(i), texts[i], &hits);
   for (const AnchorIndex::Hit& hit : hits) {
-    const std::vector<int32_t> wanted = recallable(hit.anchors);
-    if (!wanted.empty()) KEDGE_TRY(recall_if_room(wanted, team));
+    // Once more for what left to make room for the rest of it.
+    for (int round = 0; round < 2; ++round) {
+      const std::vector<int32_t> wanted = recallable(hit.anchors);
+      if (wanted.empty()) break;
+      KEDGE_TRY(recall_if_room(wanted, team));
+    }
     if (!hit.subject) detach(hit);
   }
   return recall_probed(team);

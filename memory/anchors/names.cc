@@ -221,6 +221,7 @@ void account(const std::string& compact, Names& names) {
 void identifier(std::string_view s, Names& names) {
   const std::string small = lower(s);
   if (const auto digits = hex_digits(s)) return names.hex(*digits);
+  if (s.find('#') != std::string_view::npos) return numbered(s, names);
   if (const std::string compact = without(s, " "); is_account(compact)) return account(compact, names);
   const size_t doi = small.find("10.");
   if (doi != std::string::npos && small.find('/', doi) != std::string::npos)
