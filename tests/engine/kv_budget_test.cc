@@ -30,7 +30,7 @@ std::string log_of(const KvMemory& m) {
             std::to_string(e.tier) + "/" + std::to_string(e.score) + "\n";
   }
   for (const DetachedReference& d : m.detached()) {
-    text += "detached " + d.source_id + "@" + std::to_string(d.position) + "\n";
+    text += "detached " + d.reference + "@" + std::to_string(d.position) + "\n";
   }
   return text;
 }
