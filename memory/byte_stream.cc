@@ -1,13 +1,11 @@
 #include "memory/byte_stream.h"
 
-#include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
 
+#include "kernels/base/output_file.h"
 #include "memory/checksum.h"
 
 namespace kedge {
@@ -36,14 +34,14 @@ constexpr size_t kBuffer = 1 << 20;
 }  // namespace
 
 struct ByteWriter::State {
-  std::string path;
-  std::string temporary;
-  std::FILE* file = nullptr;
+  OutputFile file;
   StreamSum sum;
-  int error = 0;  // the first
-  ~State() {
-    if (file != nullptr) std::fclose(file);
-    if (!temporary.empty()) ::unlink(temporary.c_str());
+  std::vector<std::byte> buffer;
+  Status status;  // the first error
+
+  void flush() {
+    if (status.ok()) status = file.write(buffer);
+    buffer.clear();
   }
 };
 
@@ -52,44 +50,30 @@ ByteWriter::ByteWriter(ByteWriter&&) noexcept = default;
 ByteWriter::~ByteWriter() = default;
 
 Result<ByteWriter> ByteWriter::create(const std::string& path) {
+  KEDGE_ASSIGN(file, OutputFile::create(path, {.owner_only = true}));  // what was said to a model is its owner's
   auto s = std::make_unique<State>();
-  s->path = path;
-  static std::atomic<uint64_t> files{0};  // two sessions may be saved to one path at a time
-  const std::string temporary = path + ".tmp-" + std::to_string(::getpid()) + "-" + std::to_string(files++);
-  s->file = std::fopen(temporary.c_str(), "wbe");
-  if (s->file == nullptr) return io("cannot create", temporary, errno);
-  s->temporary = temporary;
-  std::setvbuf(s->file, nullptr, _IOFBF, kBuffer);
+  s->file = std::move(file);
+  s->buffer.reserve(kBuffer);
   return ByteWriter(std::move(s));
 }
 
 void ByteWriter::bytes(const void* data, size_t size) {
-  if (size == 0 || s_->error != 0) return;
   s_->sum.add(data, size);
-  errno = 0;
-  if (std::fwrite(data, 1, size, s_->file) != size) s_->error = errno != 0 ? errno : EIO;
+  std::span<const std::byte> rest(static_cast<const std::byte*>(data), size);
+  while (!rest.empty()) {
+    const auto part = rest.first(std::min(rest.size(), kBuffer - s_->buffer.size()));
+    s_->buffer.insert(s_->buffer.end(), part.begin(), part.end());
+    rest = rest.subspan(part.size());
+    if (s_->buffer.size() == kBuffer) s_->flush();
+  }
 }
 
 Status ByteWriter::finish() {
-  State& s = *s_;
-  const uint64_t sum = s.sum.value();
+  const uint64_t sum = s_->sum.value();
   bytes(&sum, sizeof sum);
-  if (s.error == 0 && std::fflush(s.file) != 0) s.error = errno;
-  if (s.error == 0 && ::fsync(::fileno(s.file)) != 0) s.error = errno;
-  if (std::fclose(s.file) != 0 && s.error == 0) s.error = errno;
-  s.file = nullptr;
-  if (s.error != 0) return io("writing", s.temporary, s.error);
-  if (::rename(s.temporary.c_str(), s.path.c_str()) != 0) return io("renaming to", s.path, errno);
-  s.temporary.clear();
-  // The new name is safe once the folder is on the disk too.
-  const size_t slash = s.path.rfind('/');
-  const std::string folder = slash == std::string::npos ? "." : slash == 0 ? "/" : s.path.substr(0, slash);
-  const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd >= 0) {
-    ::fsync(fd);
-    ::close(fd);
-  }
-  return {};
+  s_->flush();
+  KEDGE_TRY(std::move(s_->status));
+  return s_->file.commit();
 }
 
 struct ByteReader::State {

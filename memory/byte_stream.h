@@ -24,7 +24,7 @@ concept PlainData = std::is_trivially_copyable_v<T>;
 
 class ByteWriter {
  public:
-  // Begins `path`.tmp-<process>-<number>. Errors: kIo.
+  // Errors: those of OutputFile, which makes it a file for its owner only.
   static Result<ByteWriter> create(const std::string& path);
   ByteWriter(ByteWriter&&) noexcept;
   ~ByteWriter();  // without finish(): nothing is left
@@ -43,7 +43,7 @@ class ByteWriter {
     put<uint64_t>(values.size());
     bytes(values.data(), values.size_bytes());
   }
-  // Checksum, fsync, rename, fsync of the folder. Errors: kIo (the first thing that failed); the old file stays.
+  // Checksum, then OutputFile::commit(). Errors: kIo (the first thing that failed); the old file stays.
   Status finish();
 
  private:

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <set>
 
+#include "kernels/base/utf8_cut.h"
 #include "router/json_schema_keywords.h"
 #include "router/json_value.h"
 
@@ -189,9 +190,9 @@ Result<const Json*> resolve_schema_ref(const Json& root, std::string_view refere
         if (pointer_token(key).substr(1) == name) return &schema;
       }
     }
-    return Error{ErrorCode::kInvalidArgument, "$ref '" + std::string(reference.substr(0, 80)) + "' leads nowhere"};
+    return Error{ErrorCode::kInvalidArgument, "$ref '" + std::string(utf8_cut(reference, 80)) + "' leads nowhere"};
   }
-  return Error{ErrorCode::kUnsupported, "$ref '" + std::string(reference.substr(0, 80)) +
+  return Error{ErrorCode::kUnsupported, "$ref '" + std::string(utf8_cut(reference, 80)) +
                                             "' is not supported; only #, #/$defs/NAME and #/definitions/NAME are"};
 }
 

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <vector>
 
+#include "kernels/base/utf8_cut.h"
 #include "tokenizer/utf8.h"
 
 namespace kedge {
@@ -124,10 +125,9 @@ bool is_whole_number(const Json& value) {
 }
 
 std::string quoted_start(std::string_view text) {
-  size_t end = std::min(text.size(), kShown);
-  while (end > 0 && end < text.size() && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
-  const std::string shown = Json(text.substr(0, end)).dump(-1, ' ', false, Json::error_handler_t::replace);
-  return end < text.size() ? shown + "..." : shown;
+  const std::string_view start = utf8_cut(text, kShown);
+  const std::string shown = Json(start).dump(-1, ' ', false, Json::error_handler_t::replace);
+  return start.size() < text.size() ? shown + "..." : shown;
 }
 
 std::string short_text(const Json& value) {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "kernels/base/utf8_cut.h"
 #include "tokenizer/utf8.h"
 
 namespace kedge {
@@ -54,7 +55,7 @@ Result<Pattern::Code> Pattern::compile_code(std::string_view pattern, const std:
       PCRE2_UTF | PCRE2_NEVER_BACKSLASH_C | (kind == Kind::kWhole ? kWholeOptions : kSearchOptions);
   Code code(pcre2_compile(bytes(pattern), pattern.size(), options, &error, &at, context.get()));
   if (code) return code;
-  return Error{ErrorCode::kInvalidArgument, name + " '" + std::string(pattern.substr(0, 80)) +
+  return Error{ErrorCode::kInvalidArgument, name + " '" + std::string(utf8_cut(pattern, 80)) +
                                                 "' is no regular expression: " + pcre_message(error) + " at byte " +
                                                 std::to_string(at)};
 }
@@ -73,7 +74,7 @@ Result<Pattern> Pattern::compile(std::string_view pattern, std::string name, Kin
   auto anywhere = compile_code("(?s:.*?)(?:" + std::string(pattern) + ")", name, kind);
   if (!anywhere.ok()) {
     return Error{ErrorCode::kUnsupported,
-                 name + " '" + std::string(pattern.substr(0, 80)) + "' uses what ECMAScript's expressions do not have"};
+                 name + " '" + std::string(utf8_cut(pattern, 80)) + "' uses what ECMAScript's expressions do not have"};
   }
   return Pattern(std::move(*anywhere), std::move(name));
 }

@@ -177,11 +177,16 @@ std::string_view bare_value(std::string_view value) {
 std::vector<ByteRange> sentences(std::string_view text) {
   std::vector<ByteRange> found;
   size_t begin = 0;
+  // A byte is a character only where it is ASCII: 0x85 and 0xA0, spaces as code points, end many characters.
+  const auto blank = [&](size_t i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    return byte < 0x80 && is_space(byte);
+  };
   const auto close = [&](size_t end) {
     size_t first = begin;
-    while (first < end && is_space(static_cast<unsigned char>(text[first]))) ++first;
+    while (first < end && blank(first)) ++first;
     size_t last = end;
-    while (last > first && is_space(static_cast<unsigned char>(text[last - 1]))) --last;
+    while (last > first && blank(last - 1)) --last;
     if (first < last) found.push_back({first, last});
     begin = end;
   };

@@ -106,6 +106,7 @@ void write_plot(const BenchFlags& flags, const BenchReport& report) {
 }
 
 void bench(BenchFlags flags) {
+  need_outputs({flags.plot});
   BenchPlan& plan = flags.plan;
   plan.bandwidth = flags.bandwidth || !flags.plot.empty();
   if (plan.n_generate == 0 && *std::max_element(plan.prompts.begin(), plan.prompts.end()) == 0) {

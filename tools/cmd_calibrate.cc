@@ -22,6 +22,8 @@ struct CalibrateFlags {
 std::string share(const Json& value) { return value.is_number() ? format("%.3f", value.get<double>()) : "-"; }
 
 void calibrate(const CalibrateFlags& f) {
+  need_outputs({f.neighbours});
+  make_folder(f.out);
   const auto rows = read_route_rows(f.data, f.limit);
   // Calibrators there are must not decide anything while new ones are made.
   api::Router router = f.pool.open({{"calibrators", ""}, {"audit", ""}, {"threads", 1}});

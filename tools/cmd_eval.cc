@@ -120,6 +120,7 @@ void report(const EvalFlags& flags, const std::vector<RecallCell>& cells, Json j
 }
 
 void eval_recall(const EvalFlags& flags) {
+  need_outputs({flags.rows_out, flags.plot, flags.pages, flags.json_file});
   std::vector<RecallRow> rows = read_recall_rows(flags.data);
   if (flags.false_pins > 0) {
     for (RecallRow& row : rows) add_false_spans(row, flags.false_pins);

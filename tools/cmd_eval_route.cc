@@ -87,6 +87,7 @@ RouteMeasurement measure(const RouteFlags& f, const std::vector<RouteRow>& rows,
 }
 
 void eval_route(const RouteFlags& f) {
+  need_outputs({f.plot, f.json_file});
   const auto rows = read_route_rows(f.data, f.limit);
   const RunPlan plan{.jobs = f.jobs > 0 ? f.jobs : api::default_threads(), .quiet = f.json};
   const double start = seconds_now();

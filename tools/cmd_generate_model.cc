@@ -25,6 +25,7 @@ std::vector<std::string> shape_names() {
 }
 
 void generate(const GenerateModelFlags& flags) {
+  need_outputs({flags.out});
   GenerateModelOptions options;
   options.type = flags.type;
   options.seed = flags.seed;

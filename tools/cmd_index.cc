@@ -40,6 +40,7 @@ std::string request_text(const Json& request) {
 std::string plural(int64_t n, const char* one) { return std::to_string(n) + " " + one + (n == 1 ? "" : "s"); }
 
 void build(const BuildFlags& flags) {
+  need_outputs({flags.out});
   const Json request = {{"paths", flags.paths},
                         {"out", flags.out},
                         {"model", flags.model.path()},

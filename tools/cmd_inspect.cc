@@ -2,6 +2,7 @@
 // file whose architecture Kedge cannot run can still be looked at.
 #include <variant>
 
+#include "kernels/base/utf8_cut.h"
 #include "tools/model_flags.h"
 #include "weights/tensor_store.h"
 
@@ -63,9 +64,7 @@ std::string dump(const Json& value) { return value.dump(-1, ' ', false, Json::er
 std::string shown(const Json& value) {
   std::string text = dump(value);
   if (text.size() <= kShownText) return text;
-  size_t cut = kShownText;
-  while (cut > 0 && (static_cast<unsigned char>(text[cut]) & 0xc0u) == 0x80u) --cut;
-  return text.substr(0, cut) + format("... (%zu bytes)", text.size());
+  return std::string(utf8_cut(text, kShownText)) + format("... (%zu bytes)", text.size());
 }
 
 void print_metadata(const TensorStore& store) {

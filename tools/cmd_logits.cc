@@ -1,9 +1,9 @@
 // kedge logits: the raw numbers of a forward pass, for comparing engines.
 #include <bit>
-#include <cerrno>
 #include <cstdio>
-#include <cstring>
+#include <optional>
 
+#include "kernels/base/output_file.h"
 #include "tools/kv_flags.h"
 #include "tools/model_flags.h"
 #include "tools/progress.h"
@@ -24,7 +24,36 @@ struct LogitsFlags {
   bool json = false;
 };
 
+// A file that appears complete or not at all, or standard output.
+class Sink {
+ public:
+  explicit Sink(const std::string& path) {
+    if (path != "-") file_ = need(OutputFile::create(path));
+  }
+  bool write(std::span<const float> row) {
+    const auto bytes = std::as_bytes(row);
+    if (file_) {
+      status_ = file_->write(bytes);
+      return status_.ok();
+    }
+    return std::fwrite(bytes.data(), 1, bytes.size(), stdout) == bytes.size();
+  }
+  void finish() {
+    need(std::move(status_));
+    if (!file_) check_output();
+  }
+  void commit() {
+    if (file_) need(file_->commit());
+  }
+
+ private:
+  std::optional<OutputFile> file_;
+  kedge::Status status_;
+};
+
 void logits(const LogitsFlags& flags) {
+  if (flags.out == "-" && flags.json) throw Failure("-o - and --json are both for standard output", kExitUsage);
+  if (flags.out != "-") need_outputs({flags.out});
   if (!flags.tokens.given()) throw Failure("give the token ids with --tokens or --tokens-file", kExitUsage);
   const std::vector<int32_t> ids = flags.tokens.read();
   const size_t rows = flags.last > 0 ? static_cast<size_t>(flags.last) : ids.size();
@@ -37,9 +66,7 @@ void logits(const LogitsFlags& flags) {
   if (options.n_ctx == 0) options.n_ctx = static_cast<int>(ids.size());
   auto session = need(api::Session::create(model, options));
 
-  FILE* out = std::fopen(flags.out.c_str(), "wb");
-  if (out == nullptr) throw Failure(flags.out + ": " + std::strerror(errno));
-  bool written = true;
+  Sink sink(flags.out);
   Progress progress("computing");
   const size_t skipped = ids.size() - rows;
   const auto on_progress = [&](size_t base) {
@@ -49,22 +76,12 @@ void logits(const LogitsFlags& flags) {
     };
   };
   const std::span<const int32_t> all(ids);
-  api::Status status;
-  if (skipped > 0) status = session.eval(all.first(skipped), on_progress(0));
-  if (status.ok()) {
-    const auto on_row = [&](int, std::span<const float> row) {
-      written = std::fwrite(row.data(), sizeof(float), row.size(), out) == row.size();
-      return written;
-    };
-    status = session.eval_all(all.subspan(skipped), on_row, on_progress(skipped));
-  }
-  const int error = errno;
-  const bool closed = std::fclose(out) == 0;
-  if (!written || (status.ok() && !closed)) throw Failure(flags.out + ": " + std::strerror(written ? errno : error));
-  if (!status.ok()) {
-    std::remove(flags.out.c_str());  // half a file would look like a result
-    need(std::move(status));
-  }
+  if (skipped > 0) need(session.eval(all.first(skipped), on_progress(0)));
+  const auto status = session.eval_all(
+      all.subspan(skipped), [&](int, std::span<const float> row) { return sink.write(row); }, on_progress(skipped));
+  sink.finish();  // what went wrong there is why the rows ended
+  need(status);
+  sink.commit();
   progress.finish();
   if (flags.json) {
     Json json = {{"file", flags.out},
@@ -87,7 +104,8 @@ void add_logits(CLI::App& app) {
   flags->session.add_to(c);
   flags->kv.add_to(c);
   c->add_option("--last", flags->last, "Only the rows of the last N tokens")->check(in_range(1, 1 << 30));
-  c->add_option("-o,--out", flags->out, "File to write: rows of n_vocab little-endian float32")->required();
+  c->add_option("-o,--out", flags->out, "File to write ('-': standard output): rows of n_vocab little-endian float32")
+      ->required();
   c->add_flag("--json", flags->json, "Describe the file as JSON on standard output");
   c->footer(
       "Nothing is added to the tokens: give the beginning-of-text token yourself.\n"

@@ -68,6 +68,7 @@ void print_report(const QuantizeReport& report, const QuantizeFlags& flags, doub
 
 void quantize(const QuantizeFlags& flags) {
   if (flags.out.empty() && !flags.dry_run) throw Failure("--out is required (or --dry-run)", kExitUsage);
+  need_outputs({flags.out});
   LoadOptions load;
   load.use_mmap = !flags.model.no_mmap;
   const TensorStore store = need(TensorStore::open(flags.model.path(), load));

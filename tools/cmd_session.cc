@@ -43,6 +43,7 @@ std::string size_text(const api::Session& session, const std::string& path) {
 }
 
 void save(const SaveFlags& flags, const std::string& prompt) {
+  need_outputs({flags.out});
   const api::Model model = flags.model.open();
   const auto ids = need(model.tokenize(prompt, !flags.no_bos, !flags.no_special));
   if (ids.empty()) throw Failure("the prompt is empty");
@@ -71,6 +72,7 @@ api::Session load_session(const LoadFlags& flags, const api::Model& model) {
 }
 
 void load(const LoadFlags& flags, const std::string& prompt) {
+  need_outputs({flags.out});
   const api::Model model = flags.model.open();
   auto session = load_session(flags, model);
   const InterruptGuard guard(session);

@@ -10,6 +10,10 @@
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
+
+#include "kernels/base/output_file.h"
+#include "kernels/base/utf8_cut.h"
 
 namespace kedge::tools {
 
@@ -45,13 +49,20 @@ std::string read_text(const std::string& path) {
   return text;
 }
 
-void write_text(const std::string& path, std::string_view text) {
-  FILE* file = std::fopen(path.c_str(), "wb");
-  if (file == nullptr) throw Failure(path + ": " + std::strerror(errno));
-  const bool written = std::fwrite(text.data(), 1, text.size(), file) == text.size();
-  const int error = errno;
-  if (std::fclose(file) != 0 || !written) throw Failure(path + ": " + std::strerror(written ? errno : error));
+void need_outputs(std::initializer_list<std::string> paths) {
+  for (const std::string& path : paths) {
+    if (path == "-") throw Failure("'-': standard output is not what this file can be; ./- is a file of that name");
+    if (!path.empty()) need(check_target(path));
+  }
 }
+
+void make_folder(const std::string& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error) throw Failure(path + ": cannot make the folder: " + error.message());
+}
+
+void write_text(const std::string& path, std::string_view text) { need(write_file(path, text)); }
 
 std::vector<int32_t> parse_ids(std::string_view text, const std::string& what) {
   constexpr std::string_view kSeparators = ", \t\r\n[]";
@@ -63,7 +74,7 @@ std::vector<int32_t> parse_ids(std::string_view text, const std::string& what) {
     int32_t id = 0;
     const auto [rest, error] = std::from_chars(word.data(), word.data() + word.size(), id);
     if (error != std::errc() || rest != word.data() + word.size()) {
-      throw Failure(what + ": '" + std::string(word.substr(0, 40)) + "' is not a token id");
+      throw Failure(what + ": '" + std::string(utf8_cut(word, 40)) + "' is not a token id");
     }
     ids.push_back(id);
     at = text.find_first_not_of(kSeparators, end);

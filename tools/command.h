@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdint>
+#include <initializer_list>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <string>
@@ -42,7 +43,11 @@ CLI::Validator in_range(double low, double high);
 
 // The whole file, or standard input when `path` is "-".
 std::string read_text(const std::string& path);
+// A file that appears complete or not at all; only a regular file is replaced.
 void write_text(const std::string& path, std::string_view text);
+// Before hours of work: whether these can be written at its end. Empty ones are not wanted; "-" is no file.
+void need_outputs(std::initializer_list<std::string> paths);
+void make_folder(const std::string& path);  // with those above it; one that is there is fine
 // Token ids separated by commas or white space; a JSON array is fine too. `what` names the source in the error.
 std::vector<int32_t> parse_ids(std::string_view text, const std::string& what);
 

@@ -68,6 +68,7 @@ RecallOutcome RecallOutcome::from(const Json& json) {
 
 OutcomeFile::OutcomeFile(const std::string& path, const Json& setup) : path_(path) {
   if (path.empty()) return;
+  need_outputs({path});  // it grows row by row, so that a stopped run can go on: not written at once
   const std::string text = std::filesystem::exists(path) ? read_text(path) : "";
   size_t begin = 0;
   size_t number = 0;

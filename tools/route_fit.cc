@@ -213,8 +213,7 @@ std::vector<FittedCalibrator> fit_calibrators(const PairedRuns& runs, const FitO
 }
 
 void write_calibrators(const std::vector<FittedCalibrator>& fitted, const std::string& folder) {
-  std::error_code ec;
-  fs::create_directories(folder, ec);
+  make_folder(folder);
   for (const FittedCalibrator& f : fitted) {
     const std::string name = f.calibrator["model"]["name"].get<std::string>() + "-" + f.task + ".json";
     write_text((fs::path(folder) / name).string(), f.calibrator.dump(1) + "\n");

@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 
+#include "kernels/base/utf8_cut.h"
 #include "tools/command.h"
 
 namespace kedge::tools {
@@ -160,7 +161,7 @@ class ChartDrawing {
       std::string name = s.name;
       while (!name.empty()) {
         size_t cut = name.size() <= kLegendChars ? name.size() : name.rfind(' ', kLegendChars);
-        if (cut == std::string::npos || cut == 0) cut = std::min(name.size(), kLegendChars);
+        if (cut == std::string::npos || cut == 0) cut = utf8_floor(name, kLegendChars);
         out += text(kLegend + 36, y + 4, "tick", name.substr(0, cut));
         name = cut < name.size() ? name.substr(cut + (name[cut] == ' ' ? 1 : 0)) : "";
         if (!name.empty()) y += 16;

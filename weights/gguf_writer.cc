@@ -239,7 +239,8 @@ Status GgufWriter::begin(const std::string& path) {
   path_ = path;
   const auto head = header();
   if (!head.ok()) return Error{head.error().code, path + ": " + head.error().message};
-  KEDGE_ASSIGN(out, OutputFile::create(path, head->size() + data_end()));
+  const OutputOptions options{.expected_bytes = head->size() + data_end()};
+  KEDGE_ASSIGN(out, without_bad_alloc(path, [&] { return OutputFile::create(path, options); }));
   out_ = std::move(out);
   current_ = 0;
   current_done_ = 0;

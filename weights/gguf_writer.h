@@ -17,10 +17,10 @@
 #include <string_view>
 #include <vector>
 
+#include "kernels/base/output_file.h"
 #include "kernels/base/result.h"
 #include "kernels/quants.h"
 #include "weights/gguf.h"
-#include "weights/output_file.h"
 
 namespace kedge {
 

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "engine/json_in.h"
+#include "kernels/base/utf8_cut.h"
 
 namespace kedge {
 
@@ -41,7 +42,7 @@ inline Result<const Json*> need_member(const Json& object, const std::string& wh
 inline Result<double> finite_number(const Json& value, const std::string& where, std::string_view key,
                                     ErrorCode code = ErrorCode::kInvalidArgument) {
   if (!value.is_number() || !std::isfinite(value.get<double>())) {
-    return wrong_member(where, key, "is " + value.dump().substr(0, 80) + ", not a finite number", code);
+    return wrong_member(where, key, "is " + std::string(utf8_cut(value.dump(), 80)) + ", not a finite number", code);
   }
   return value.get<double>();
 }
@@ -67,7 +68,7 @@ inline Result<uint64_t> count_member(const Json& object, const std::string& wher
   if (found == object.end()) return otherwise;
   const double value = found->is_number() ? found->get<double>() : -1;
   if (!(value >= 0 && value <= 0x1p53 && value == std::floor(value))) {
-    return wrong_member(where, key, "is " + found->dump().substr(0, 80) + ", not a whole number from 0 to 2^53");
+    return wrong_member(where, key, "is " + std::string(utf8_cut(found->dump(), 80)) + ", not a whole number from 0 to 2^53");
   }
   return static_cast<uint64_t>(value);
 }

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <system_error>
 
+#include "kernels/base/utf8_cut.h"
 #include "router/retrieval/document.h"
 #include "router/retrieval/text_clean.h"
 
@@ -148,7 +149,7 @@ Result<Document> read_pdf(const std::string& path, const GoOn& go_on) {
   if (status == -1 || !WIFEXITED(status) || WEXITSTATUS(status) != 0) {
     // Where the system's posix_spawn cannot tell, a missing program is a child that ended with 127.
     const bool missing = status != -1 && WIFEXITED(status) && WEXITSTATUS(status) == 127;
-    std::string why(trim(std::string_view(complaint).substr(0, kMaxMessage)));
+    std::string why(trim(utf8_cut(complaint, kMaxMessage)));
     std::replace(why.begin(), why.end(), '\n', ';');
     if (why.empty()) why = missing ? "not installed" : "status " + std::to_string(status);
     return Error{missing ? ErrorCode::kUnsupported : ErrorCode::kInvalidArgument,
