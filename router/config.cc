@@ -14,7 +14,7 @@
 namespace kedge {
 namespace {
 
-constexpr const char* kPaths[] = {"calibrators", "index", "neighbours", "audit"};
+constexpr const char* kPaths[] = {"calibrators", "index", "neighbours", "audit", "audit_mirror"};
 
 Error invalid(std::string message) { return {ErrorCode::kInvalidArgument, std::move(message)}; }
 
@@ -124,7 +124,8 @@ Result<RouterConfig> parse_router_config(std::string_view text, const std::strin
   KEDGE_TRY(o.integer("memory_bytes", bytes, 0, INT64_MAX));
   config.memory_bytes = static_cast<uint64_t>(bytes);
   KEDGE_TRY(o.integer("threads", config.threads, 0, 1024));
-  std::string* const paths[] = {&config.calibrators, &config.index, &config.neighbours, &config.audit};
+  std::string* const paths[] = {&config.calibrators, &config.index, &config.neighbours, &config.audit,
+                                &config.audit_mirror};
   for (size_t i = 0; i < std::size(kPaths); ++i) {
     KEDGE_TRY(o.text(kPaths[i], *paths[i]));
     *paths[i] = resolved(*paths[i], folder);

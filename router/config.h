@@ -49,6 +49,7 @@ struct RouterConfig {
   std::string index;       // retrieval index that questions are grounded in when asked to; empty: none
   std::string neighbours;  // index of past questions with what became of them; empty: none
   std::string audit;       // database of records; empty: answers are not recorded
+  std::string audit_mirror;  // a second copy of its heads, in another place; empty: none
   RoutePolicy policy;
   std::string sha256;  // of the configuration as it took effect: the version records name
 };

@@ -212,7 +212,7 @@ Record make_record(const AskRequest& request, const RouteResult& r, const std::s
                           {"citations", citations_json(r)},
                           {"cpu_s", r.cpu_s},
                           {"wall_s", r.wall_s}};
-  record.artifacts.push_back({.kind = "request", .bytes = request.json});
+  record.artifacts.push_back({.kind = kRequestKind, .bytes = request.json});
   if (a != nullptr) record.artifacts.push_back({.kind = is_given(r) ? kResponseKind : "draft", .bytes = a->text});
   for (const Evidence& e : r.evidence) {
     record.artifacts.push_back(

@@ -10,7 +10,7 @@ namespace kedge {
 Result<std::unique_ptr<Router>> Router::create(RouterConfig config) {
   auto router = std::unique_ptr<Router>(new Router(std::move(config)));
   if (!router->config_.audit.empty()) {
-    KEDGE_ASSIGN(audit, AuditLog::open(router->config_.audit, {.create = true}));
+    KEDGE_ASSIGN(audit, AuditLog::open(router->config_.audit, {.create = true, .mirror = router->config_.audit_mirror}));
     router->audit_ = std::move(audit);
   }
   return router;
@@ -54,7 +54,11 @@ Status Router::record(const AskRequest& request, const RouteResult& result, Json
     return Error{receipt.error().code,
                  "the answer is withheld, because it cannot be recorded: " + receipt.error().message};
   }
-  response["record"] = {{"id", receipt->id}, {"seq", receipt->seq}, {"hash", receipt->hash}, {"db", audit_->path()}};
+  response["record"] = {{"id", receipt->id},
+                        {"seq", receipt->seq},
+                        {"hash", receipt->hash},
+                        {"anchored", receipt->anchored},
+                        {"db", audit_->path()}};
   return {};
 }
 

@@ -1,7 +1,7 @@
 #include "router/sqlite.h"
 
 #include <sqlite3.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
@@ -18,7 +18,8 @@ ErrorCode error_code(int sqlite_code) {
       return ErrorCode::kCapacity;
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-    case SQLITE_ERROR:  // our SQL is right: the file has not the tables or values it was written for
+    case SQLITE_INTERRUPT:  // a limit on steps, which a sound file never needs
+    case SQLITE_ERROR:      // our SQL is right: the file has not the tables or values it was written for
       return ErrorCode::kCorrupt;
     case SQLITE_IOERR:
     case SQLITE_CANTOPEN:
@@ -41,6 +42,7 @@ Error failure(const std::string& path, sqlite3* db) {
   const int code = sqlite3_extended_errcode(db);
   std::string message = path + ": " + sqlite3_errmsg(db);
   if ((code & 0xFF) == SQLITE_NOTADB) message = path + " is not an SQLite database";
+  if (code == SQLITE_INTERRUPT) message = path + ": reading it takes more steps than a file of its kind can need";
   if ((code & 0xFF) == SQLITE_BUSY) message = path + ": another process holds the database";
   const int os_error = sqlite3_system_errno(db);
   const bool system = (code & 0xFF) == SQLITE_IOERR || (code & 0xFF) == SQLITE_CANTOPEN;
@@ -65,15 +67,20 @@ std::string immutable_uri(const std::string& path) {
   return uri + "?immutable=1";
 }
 
-bool exists(const std::string& path) {
-  struct stat status {};
-  return ::stat(path.c_str(), &status) == 0;
+// Whether SQLite cannot make the files it wants beside this one, and nobody else has left any.
+bool lies_still(const std::string& path) {
+  const std::string folder = path.substr(0, path.rfind('/') + 1);
+  return ::access(path.c_str(), R_OK) == 0 && ::access(folder.c_str(), W_OK) != 0 &&
+         ::access((path + "-wal").c_str(), F_OK) != 0;
 }
 
 }  // namespace
 
 void Statement::Finalize::operator()(sqlite3_stmt* s) const { sqlite3_finalize(s); }
-void Database::Close::operator()(sqlite3* db) const { sqlite3_close_v2(db); }
+// A child process must not even close what its parent opened: it would take the log away from under the parent.
+void Database::Close::operator()(sqlite3* db) const {
+  if (owner == ::getpid()) sqlite3_close_v2(db);
+}
 
 Status Statement::bound(int code) const {
   if (code != SQLITE_OK) return failure(path_, sqlite3_db_handle(statement_.get()));
@@ -133,7 +140,7 @@ Result<Database> Database::open_file(const std::string& path, const std::string&
   const int code = sqlite3_open_v2(name.c_str(), &raw, flags | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_NOMUTEX, nullptr);
   Database db;
   db.path_ = path;
-  db.db_.reset(raw);
+  db.db_ = {raw, Close{::getpid()}};
   if (raw == nullptr) return Error{ErrorCode::kCapacity, path + ": out of memory"};
   if (code != SQLITE_OK) return failure(path, raw);
   return db;
@@ -163,7 +170,7 @@ Result<Database> Database::open(const std::string& path, OpenMode mode, int time
   if (mode == OpenMode::kImmutable) return open_immutable();
   if (mode != OpenMode::kReadOnly) return open_as(file, SQLITE_OPEN_READWRITE);
   auto db = open_as(file, SQLITE_OPEN_READONLY);
-  if (!db.ok() && db.error().code == ErrorCode::kIo && exists(file) && !exists(file + "-wal")) {
+  if (!db.ok() && db.error().code == ErrorCode::kIo && lies_still(file)) {
     auto still = open_immutable();
     if (still.ok()) return still;
   }
@@ -175,7 +182,14 @@ Error Database::error(int code, const char* doing) const {
   return {error_code(code), path_ + ": " + doing + ": " + (latest ? sqlite3_errmsg(db_.get()) : sqlite3_errstr(code))};
 }
 
+Status Database::check_process() const {
+  if (db_.get_deleter().owner == ::getpid()) return {};
+  return Error{ErrorCode::kInvalidArgument,
+               path_ + ": was opened before this process was forked; SQLite allows no use of it here: open it again"};
+}
+
 Result<Statement> Database::prepare(std::string_view sql) const {
+  KEDGE_TRY(check_process());
   sqlite3_stmt* raw = nullptr;
   const int code = sqlite3_prepare_v2(db_.get(), sql.data(), static_cast<int>(sql.size()), &raw, nullptr);
   if (code != SQLITE_OK) return failure(path_, db_.get());
@@ -186,6 +200,7 @@ Result<Statement> Database::prepare(std::string_view sql) const {
 }
 
 Status Database::run(const std::string& sql) const {
+  KEDGE_TRY(check_process());
   if (sqlite3_exec(db_.get(), sql.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK) return failure(path_, db_.get());
   return {};
 }

@@ -74,11 +74,13 @@ enum class OpenMode {
   kFresh,      // writes an empty file that is this process's own: no guards against what a file may hold
 };
 
-// Owns the connection. One thread at a time.
+// Owns the connection. One thread at a time; a child process gets errors.
 class Database {
  public:
   Database() = default;
-  // The file must exist. `timeout_ms` is how long to wait for another process.
+  // The file must exist. `timeout_ms` is how long to wait for another process. Nobody may open the file in another way
+  // while it is open here: closing any descriptor of it drops the locks this process has on it
+  // (sqlite.org/howtocorrupt.html, 2.2).
   static Result<Database> open(const std::string& path, OpenMode mode, int timeout_ms);
 
   Result<Statement> prepare(std::string_view sql) const;
@@ -86,6 +88,7 @@ class Database {
   Result<int64_t> integer(std::string_view sql) const;
   Result<std::string> text(std::string_view sql) const;
   bool in_transaction() const;
+  Status check_process() const;  // kInvalidArgument in a child of the process that opened it
   const std::string& path() const { return path_; }
   void call_it(std::string name) { path_ = std::move(name); }  // in errors, when its file has a name nobody knows
 
@@ -95,6 +98,7 @@ class Database {
 
  private:
   struct Close {
+    int owner;  // the process that opened it
     void operator()(sqlite3* db) const;
   };
   static Result<Database> open_file(const std::string& path, const std::string& name, int flags);

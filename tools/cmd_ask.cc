@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <sstream>
 
+#include "tools/audit_place.h"
 #include "tools/pool_flags.h"
 
 namespace kedge::tools {
@@ -11,7 +12,6 @@ namespace kedge::tools {
 namespace {
 
 constexpr int kExitNoAnswer = 3;
-constexpr const char* kDefaultLog = "kedge-audit.db";
 
 struct AskFlags {
   PoolFlags pool;
@@ -23,7 +23,8 @@ struct AskFlags {
   std::string schema;
   std::string pattern;
   std::string conversation;
-  std::string audit = kDefaultLog;
+  std::string audit;
+  std::string audit_mirror;
   double min_confidence = -1;
   double deadline = -1;
   double temperature = 0;
@@ -143,6 +144,7 @@ void print_answer(const Json& answer, bool explain) {
   if (answer.contains("record")) {
     foot += format("; record %lld in ", static_cast<long long>(answer["record"]["seq"].get<int64_t>())) +
             answer["record"]["db"].get<std::string>();
+    if (!answer["record"]["anchored"].get<bool>()) foot += ", its head could not be written beside it yet";
   }
   print("(" + foot + ")\n");
 }
@@ -162,15 +164,20 @@ void print_comparison(const Json& c) {
                c["cpu_ratio"]["routed"].get<double>()));
 }
 
+// Answers are recorded: where --audit says, else where the pool says, else in the user's own log.
+api::Router open_router(const AskFlags& f) {
+  Json overrides = Json::object();
+  if (f.no_audit || !f.audit.empty()) overrides["audit"] = f.no_audit ? "" : f.audit;
+  if (!f.audit_mirror.empty()) overrides["audit_mirror"] = f.audit_mirror;
+  api::Router router = f.pool.open(overrides);
+  if (overrides.contains("audit") || !Json::parse(need(router.state()))["audit"].is_null()) return router;
+  overrides["audit"] = audit_log_to_write();
+  return f.pool.open(overrides);
+}
+
 void ask(const AskFlags& f) {
   const Json request = request_of(f);
-  Json overrides = Json::object();
-  if (f.no_audit) {
-    overrides["audit"] = "";
-  } else if (!f.audit.empty()) {
-    overrides["audit"] = f.audit;
-  }
-  api::Router router = f.pool.open(overrides);
+  api::Router router = open_router(f);
   const Json answer = Json::parse(need(router.ask(request.dump())));
   if (f.json) {
     print_json(answer);
@@ -204,7 +211,8 @@ void print_replay(const Json& result) {
                result["same"].get<bool>() ? "same bits" : "NOT the same"));
 }
 
-void replay(const PoolFlags& pool, const std::string& id, const std::string& audit, bool json) {
+void replay(const PoolFlags& pool, const std::string& id, const std::string& given, bool json) {
+  const std::string audit = audit_log_to_read(given);
   if (!std::filesystem::exists(audit)) throw Failure(audit + ": no such file");  // reading makes no log
   const bool all = id == "all";
   const std::vector<std::string> ids = all ? all_records(audit) : std::vector<std::string>{id};
@@ -253,7 +261,11 @@ void add_ask(CLI::App& app) {
   c->add_option("question", f->question, "The question; - reads standard input")->required();
   f->pool.add_to(c);
   add_how(c, *f);
-  c->add_option("--audit,--db", f->audit, "Database of records")->type_name("FILE")->capture_default_str();
+  c->add_option("--audit,--db", f->audit, std::string("Database of records [") + kAuditPlace + "]")->type_name("FILE");
+  c->add_option(
+       "--audit-mirror", f->audit_mirror,
+       "Also keep the signed heads of the records here, on another disk or machine, for 'audit verify --against'")
+      ->type_name("FILE");
   c->add_flag("--no-audit", f->no_audit, "Keep no record");
   c->add_option("--conversation", f->conversation, "An id of yours, for the record")->type_name("ID");
   c->add_flag("--explain", f->explain, "Print every step and what it was decided on");
@@ -272,14 +284,14 @@ void add_replay(CLI::App& app) {
   struct Flags {
     PoolFlags pool;
     std::string id;
-    std::string audit = kDefaultLog;
+    std::string audit;
     bool json = false;
   };
   auto f = std::make_shared<Flags>();
   CLI::App* c = app.add_subcommand("replay", "Generate a recorded answer again and compare bits");
   c->add_option("record", f->id, "Its id, its number, last, or all")->required();
   f->pool.add_to(c);
-  c->add_option("--audit,--db", f->audit, "Database of records")->type_name("FILE")->capture_default_str();
+  c->add_option("--audit,--db", f->audit, std::string("Database of records [") + kAuditPlace + "]")->type_name("FILE");
   c->add_flag("--json", f->json, "Print everything as JSON");
   c->footer("Ends with 1 when a bit differs. The models are found by their digests.");
   c->callback([f] { replay(f->pool, f->id, f->audit, f->json); });

@@ -38,7 +38,7 @@ KEDGE_API void kedge_router_free(kedge_router* router); /* null is allowed; not 
  * null without a calibrator, "threshold" (null: none, or one that accepts nothing), "citations", "evidence", "path": every
  * step, "attempts": every generation with features and action, "neighbours": what became of past questions like it,
  * "usage", "seed", "cpu_s", "wall_s", "retrieval_s", "overhead_s": what neither models nor retrieval took, "record":
- * {"id", "seq", "hash", "db"} when there is an audit log}; with "compare" {"fast", "deep", "routed": such answers,
+ * {"id", "seq", "hash", "anchored", "db"} when there is an audit log}; with "compare" {"fast", "deep", "routed": such answers,
  * "same_answer", "cpu_ratio"}.
  * A model's failure is an outcome. A request nobody can answer is an error, and so is an answer that cannot be recorded. */
 KEDGE_API kedge_status kedge_router_ask(kedge_router* router, const char* request, size_t request_size,
@@ -87,10 +87,12 @@ KEDGE_API kedge_status kedge_index_info(const char* request, size_t request_size
  * KEDGE_CORRUPT (no audit log, or what was asked for was changed), KEDGE_UNSUPPORTED (a newer schema), KEDGE_IO.
  *
  * list    {limit = 20 (1 to 10000), model, outcome, since "2026-01-31T23:59" (UTC)}
- *         -> {records: [{seq, id, created, hash, model, outcome, artifacts}] newest first, total}
+ *         -> {records: [{seq, id, created, hash, model, outcome, question, artifacts}] newest first, total}
  * show    {record = "last": an id, a number as text, or "last"}
- *         -> {seq, id, created, prev, hash, record, artifacts: [{kind, sha256, bytes, text | base64}]}
- * verify  {public_key: hexadecimal; default: that of the key file}; problems are in the answer, not in the status
+ *         -> {seq, id, created, prev, hash, hash_checked: true, question, record,
+ *             artifacts: [{kind, sha256, bytes, text | base64}]}
+ * verify  {public_key: hexadecimal; default: that of the key file, against: a file of heads kept elsewhere}; problems are
+ *         in the answer, not in the status
  *         -> {ok, records, artifacts, heads, last_hash, public_key, problems: [{where, seq, what}], notes: [text]}
  * export  {format = "jsonl" | "in-toto", artifacts = false}
  *         -> text, one JSON object per line */

@@ -1,8 +1,8 @@
 #include "router/audit/audit_export.h"
 
 #include "router/audit/digest.h"
-#include "router/audit/file.h"
 #include "router/digest.h"
+#include "router/sqlite_schema.h"
 
 namespace kedge {
 
@@ -91,12 +91,9 @@ Status add_records(const sqlite::Database& db, AuditFormat format, std::string& 
 
 Result<std::string> export_audit_log(const std::string& path, AuditFormat format, bool with_artifacts, int timeout_ms) {
   KEDGE_TRY(init_crypto());
-  KEDGE_ASSIGN(there, File::open(path, 0));
-  (void)there;
-  KEDGE_ASSIGN(db, sqlite::Database::open(path, sqlite::OpenMode::kReadOnly, timeout_ms));
+  KEDGE_ASSIGN(db, AuditLog::open_reader(path, timeout_ms));
+  const sqlite::StepLimit limit(db, step_limit(db));
   KEDGE_ASSIGN(snapshot, sqlite::Transaction::begin(db, "BEGIN"));
-  KEDGE_ASSIGN(present, is_audit_log(db));
-  if (!present) return Error{ErrorCode::kCorrupt, path + " is empty: no audit log"};
   KEDGE_ASSIGN(identity, read_identity(db));
   std::string out;
   if (format == AuditFormat::kJsonl) {

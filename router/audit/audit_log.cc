@@ -4,8 +4,11 @@
 
 #include "router/audit/canonical_json.h"
 #include "router/audit/digest.h"
+#include "router/audit/ownership.h"
+#include "router/audit/question.h"
 #include "router/audit/writer.h"
 #include "router/digest.h"
+#include "router/sqlite_schema.h"
 
 namespace kedge {
 
@@ -89,13 +92,18 @@ Result<std::unique_ptr<AuditLog>> AuditLog::open(const std::string& path, const 
     KEDGE_ASSIGN(opened, audit::Writer::open(path, options));
     writer = std::move(opened);
   }
-  KEDGE_ASSIGN(there, audit::File::open(path, 0));  // SQLite does not say that a file is missing
-  (void)there;
-  KEDGE_ASSIGN(reader, sqlite::Database::open(path, sqlite::OpenMode::kReadOnly, options.timeout_ms));
-  KEDGE_ASSIGN(present, audit::is_audit_log(reader));
-  if (!present) return Error{ErrorCode::kCorrupt, path + " is empty: no audit log"};
+  KEDGE_ASSIGN(reader, open_reader(path, options.timeout_ms));
   KEDGE_ASSIGN(identity, audit::read_identity(reader));
   return std::unique_ptr<AuditLog>(new AuditLog(path, std::move(identity), std::move(writer), std::move(reader)));
+}
+
+Result<sqlite::Database> AuditLog::open_reader(const std::string& path, int timeout_ms) {
+  KEDGE_TRY(audit::check_ownership(path, audit::Access::kRead));
+  KEDGE_ASSIGN(reader, sqlite::Database::open(path, sqlite::OpenMode::kReadOnly, timeout_ms));
+  KEDGE_ASSIGN(present, audit::is_audit_log(reader));
+  if (!present) return Error{ErrorCode::kCorrupt, path + " is empty: no audit log"};
+  KEDGE_TRY(audit::check_schema(reader));
+  return reader;
 }
 
 // Whoever finds nobody committing commits for all that wait; the others sleep until theirs is done.
@@ -128,6 +136,7 @@ Result<AuditReceipt> AuditLog::append(Json record, std::span<const AuditArtifact
 
 Result<Json> AuditLog::show(std::string_view id_or_seq) const {
   const std::scoped_lock lock(reader_mutex_);
+  const sqlite::StepLimit limit(reader_, audit::step_limit(reader_));
   const bool last = id_or_seq == "last";
   const bool number = !id_or_seq.empty() && all_digits(id_or_seq);
   const char* where = last ? "ORDER BY seq DESC LIMIT 1" : number ? "WHERE seq = CAST(? AS INTEGER)" : "WHERE id = ?";
@@ -146,11 +155,14 @@ Result<Json> AuditLog::show(std::string_view id_or_seq) const {
   KEDGE_ASSIGN(record, parse_json(text, "the record"));
   const Json::json_pointer at("/kedge/artifacts");
   Json artifacts = record.contains(at) ? record[at] : Json::array();
+  KEDGE_ASSIGN(question, question_of(artifacts));
   return Json{{"seq", row.integer(0)},
               {"id", row.bytes(1)},
               {"created", row.bytes(2)},
               {"prev", hex(row.bytes(4))},
               {"hash", hex(row.bytes(5))},
+              {"hash_checked", true},  // else there was an error
+              {"question", std::move(question)},
               {"record", std::move(record)},
               {"artifacts", std::move(artifacts)}};
 }
@@ -163,10 +175,11 @@ Result<std::vector<Json>> AuditLog::list(const AuditFilter& filter) const {
     return invalid("since is '" + filter.since + "', not a time like 2026-01-31 or 2026-01-31T23:59:59 (UTC)");
   }
   const std::scoped_lock lock(reader_mutex_);
+  const sqlite::StepLimit limit(reader_, audit::step_limit(reader_));
   KEDGE_ASSIGN(rows,
                reader_.prepare("SELECT seq, id, created, hash, coalesce(json_extract(json, '$.model'), ''), "
                                "coalesce(json_extract(json, '$.outcome'), ''), "
-                               "coalesce(json_array_length(json, '$.kedge.artifacts'), 0) FROM records "
+                               "coalesce(json_extract(json, '$.kedge.artifacts'), '[]') FROM records "
                                "WHERE created >= ?1 AND (?2 = '' OR json_extract(json, '$.model') = ?2) "
                                "AND (?3 = '' OR json_extract(json, '$.outcome') = ?3) ORDER BY seq DESC LIMIT ?4"));
   KEDGE_TRY(rows.bind(Text{filter.since}, Text{filter.model}, Text{filter.outcome}, filter.limit));
@@ -174,23 +187,41 @@ Result<std::vector<Json>> AuditLog::list(const AuditFilter& filter) const {
   for (;;) {
     KEDGE_ASSIGN(row, rows.step());
     if (!row) return out;
+    const auto parsed = parse_json(rows.view(6), "kedge.artifacts");
+    const Json artifacts = parsed.ok() && parsed->is_array() ? *parsed : Json::array();
+    KEDGE_ASSIGN(question, question_of(artifacts));
     out.push_back({{"seq", rows.integer(0)},
                    {"id", rows.bytes(1)},
                    {"created", rows.bytes(2)},
                    {"hash", hex(rows.bytes(3))},
                    {"model", rows.bytes(4)},
                    {"outcome", rows.bytes(5)},
-                   {"artifacts", rows.integer(6)}});
+                   {"question", std::move(question)},
+                   {"artifacts", artifacts.size()}});
   }
 }
 
+Result<Json> AuditLog::question_of(const Json& artifacts) const {
+  for (const Json& reference : artifacts) {
+    if (!reference.is_object() || reference.value("kind", "") != kRequestKind) continue;
+    KEDGE_ASSIGN(request, read_artifact(reference.value("sha256", "")));
+    return audit::asked_question(request.bytes);
+  }
+  return Json();
+}
+
 Result<AuditArtifact> AuditLog::artifact(std::string_view address) const {
+  const std::scoped_lock lock(reader_mutex_);
+  const sqlite::StepLimit limit(reader_, audit::step_limit(reader_));
+  return read_artifact(address);
+}
+
+Result<AuditArtifact> AuditLog::read_artifact(std::string_view address) const {
   KEDGE_ASSIGN(key, unhex(address));
   if (key.size() != Digest::kSize) {
     return invalid("an artifact's address has 64 hexadecimal digits, '" + std::string(address) + "' has " +
                    std::to_string(address.size()));
   }
-  const std::scoped_lock lock(reader_mutex_);
   KEDGE_ASSIGN(row, reader_.prepare("SELECT salt, kind, bytes FROM artifacts WHERE sha256 = ?"));
   KEDGE_TRY(row.bind(Blob{key}));
   KEDGE_ASSIGN(found, row.step());
@@ -204,7 +235,7 @@ Result<AuditArtifact> AuditLog::artifact(std::string_view address) const {
 
 Result<int64_t> AuditLog::size() const {
   const std::scoped_lock lock(reader_mutex_);
-  return reader_.integer("SELECT count(*) FROM records");
+  return reader_.integer("SELECT coalesce(max(seq), 0) FROM records");  // they are numbered without gaps
 }
 
 }  // namespace kedge

@@ -23,13 +23,15 @@ struct Pending;
 }  // namespace audit
 
 struct AuditOptions {
-  bool create = false;     // make the log when there is no file
-  bool read_only = false;  // never writes, needs no key
-  int timeout_ms = 5000;   // how long to wait for another process
+  bool create = false;      // make the log when there is no file
+  bool read_only = false;   // never writes, needs no key
+  int timeout_ms = 5000;    // how long to wait for another process
+  std::string mirror = {};  // a second copy of the heads, in another place; empty: none
 };
 
 // The kind of artifact that is the answer: the subject of an in-toto statement.
 inline constexpr const char* kResponseKind = "response";
+inline constexpr const char* kRequestKind = "request";  // what was asked, as JSON with messages
 
 // Content a record refers to: a conversation, an answer, a document of the evidence. Equal contents of one kind are
 // stored once.
@@ -41,8 +43,9 @@ struct AuditArtifact {
 struct AuditReceipt {
   std::string id;
   int64_t seq = 0;
-  std::string hash;      // hexadecimal
-  bool anchored = true;  // false: recorded, but its line could not be added to the anchor file; the next append does it
+  std::string hash;  // hexadecimal
+  // False: recorded, but its line could not be added to the anchor file or to the mirror; the next append does it.
+  bool anchored = true;
 };
 
 inline constexpr int64_t kMaxListed = 10000;
@@ -56,7 +59,7 @@ struct AuditFilter {
 };
 
 struct AuditProblem {
-  std::string where;  // "database", "schema", "meta", "key", "record", "artifact", "head", "anchor"
+  std::string where;  // "file", "schema", "database", "meta", "key", "record", "artifact", "head", "anchor", "against"
   int64_t seq = 0;    // of the record or head; 0: none
   std::string what;
 };
@@ -72,11 +75,13 @@ struct VerifyReport {
   bool ok() const { return problems.empty(); }
 };
 
-// Thread-safe. Several processes may have the same log open; writers take turns. Not to be used across fork().
+// Thread-safe. Several processes may have the same log open, and one process several times; writers take turns. A child
+// process opens its own: what it got from its parent gives errors.
 class AuditLog {
  public:
-  // Errors: kNotFound, kIo, kCorrupt (no audit log, another application's database, and for writing: a changed schema,
-  // a database behind its anchor, another key), kUnsupported (a newer schema).
+  // Errors: kNotFound, kIo (also: files that somebody else can write, see ownership.h), kCorrupt (no audit log, another
+  // application's database, a changed schema, and for writing: a database behind its anchor or mirror, another key),
+  // kUnsupported (a newer schema).
   static Result<std::unique_ptr<AuditLog>> open(const std::string& path, const AuditOptions& options);
   ~AuditLog();
 
@@ -87,10 +92,11 @@ class AuditLog {
   // kCorrupt.
   Result<AuditReceipt> append(Json record, std::span<const AuditArtifact> artifacts);
 
-  // {seq, id, created, prev, hash, record, artifacts: [{kind, sha256, bytes}]} by id, number or "last". The record's
-  // hash is checked. Errors: kNotFound, kCorrupt.
+  // {seq, id, created, prev, hash, hash_checked, question, record, artifacts: [{kind, sha256, bytes}]} by id, number or
+  // "last". hash_checked is true: a record without its hash is an error. Errors: kNotFound, kCorrupt.
   Result<Json> show(std::string_view id_or_seq) const;
-  // {seq, id, created, hash, model, outcome, artifacts}, the last a number.
+  // {seq, id, created, hash, model, outcome, question, artifacts}, the last a number; question is null when the record
+  // has no artifact of kind "request" that says it.
   Result<std::vector<Json>> list(const AuditFilter& filter) const;
   // By its address in hexadecimal; its bytes are checked against it. Errors: kInvalidArgument, kNotFound, kCorrupt.
   Result<AuditArtifact> artifact(std::string_view address) const;
@@ -99,7 +105,13 @@ class AuditLog {
   const std::string& path() const { return path_; }
   const audit::Identity& identity() const { return identity_; }
 
+  // A connection for reading, after the files' owners and the schema were found right. Errors: those of open().
+  static Result<sqlite::Database> open_reader(const std::string& path, int timeout_ms);
+
  private:
+  Result<AuditArtifact> read_artifact(std::string_view address) const;
+  Result<Json> question_of(const Json& artifacts) const;
+
   AuditLog(std::string path, audit::Identity identity, std::unique_ptr<audit::Writer> writer, sqlite::Database reader);
 
   const std::string path_;
@@ -118,10 +130,12 @@ class AuditLog {
 
 struct VerifyOptions {
   std::string public_key = {};  // hexadecimal: the key signatures have to be of. Empty: that of the key file.
+  std::string against = {};     // heads that were kept elsewhere (a mirror, lines of an anchor): each has to be here
   int timeout_ms = 5000;
 };
 
-// Reads everything and finds every problem. Errors only when the file is no audit log this program can read.
+// Reads everything and finds every problem; of a database whose schema is not an audit log's nothing but that is read.
+// Errors only when the file is no audit log this program can read.
 Result<VerifyReport> verify_audit_log(const std::string& path, const VerifyOptions& options);
 
 }  // namespace kedge

@@ -86,6 +86,7 @@ kedge_status kedge_audit_verify(const char* request, size_t request_size, char**
     VerifyOptions options;
     KEDGE_TRY(in.text("db", db));
     KEDGE_TRY(in.text("public_key", options.public_key));
+    KEDGE_TRY(in.text("against", options.against));
     KEDGE_TRY(in.finish({"db"}));
     KEDGE_ASSIGN(report, verify_audit_log(db, options));
     Json problems = Json::array();

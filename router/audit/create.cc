@@ -1,13 +1,16 @@
 #include "router/audit/create.h"
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <thread>
 
+#include "kernels/base/output_file.h"
 #include "router/audit/anchor.h"
 #include "router/audit/digest.h"
 #include "router/audit/file.h"
+#include "router/audit/ownership.h"
 #include "router/audit/schema.h"
 #include "router/audit/signing_key.h"
 
@@ -15,12 +18,14 @@ namespace kedge::audit {
 
 namespace {
 
-// An empty file only its owner may read: SQLite gives its log beside it the same mode.
+// An empty file only its owner may read: SQLite gives its log beside it the same mode. It gets its name when we have
+// closed it, because another process or thread may open it at once. Whoever comes second finds it made.
 Status make_file(const std::string& path) {
-  auto file = File::open(path, O_RDWR);
-  if (file.ok() || file.error().code != ErrorCode::kNotFound) return file.ok() ? Status() : Status(file.error());
-  KEDGE_ASSIGN(made, File::open(path, O_RDWR | O_CREAT, 0600));
-  return sync_folder_of(path);
+  if (::access(path.c_str(), F_OK) == 0) return {};
+  KEDGE_ASSIGN(file, OutputFile::create(path, {.owner_only = true, .new_only = true, .named = true}));
+  Status made = file.commit();
+  if (::access(path.c_str(), F_OK) == 0) return {};
+  return made;
 }
 
 // SQLite asks no busy handler when it changes the journal, so the waiting is ours.
@@ -58,7 +63,7 @@ Status initialise(const sqlite::Database& db) {
   KEDGE_TRY(check_no_heads(db.path()));
   KEDGE_ASSIGN(key, SigningKey::load_or_create(key_path(db.path())));
   // What a crash left of an earlier attempt: a header of a log that never was. Nobody else is here.
-  KEDGE_ASSIGN(anchor, File::open(anchor_path(db.path()), O_RDWR | O_CREAT, 0644));
+  KEDGE_ASSIGN(anchor, File::open(anchor_path(db.path()), O_RDWR | O_CREAT, 0600));
   KEDGE_TRY(anchor.truncate(0));
   KEDGE_TRY(sync_folder_of(db.path()));
   Identity identity;
@@ -74,8 +79,7 @@ Status initialise(const sqlite::Database& db) {
 
 Result<sqlite::Database> open_or_create(const std::string& path, const AuditOptions& options) {
   if (options.create) KEDGE_TRY(make_file(path));
-  KEDGE_ASSIGN(there, File::open(path, O_RDWR));  // says which file is missing or refused
-  (void)there;
+  KEDGE_TRY(check_ownership(path, Access::kWrite));
   KEDGE_ASSIGN(db, sqlite::Database::open(path, sqlite::OpenMode::kReadWrite, options.timeout_ms));
   KEDGE_ASSIGN(present, is_audit_log(db));
   if (!present && !options.create) return Error{ErrorCode::kCorrupt, path + " is empty: no audit log"};

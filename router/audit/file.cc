@@ -20,9 +20,16 @@ constexpr int64_t kLogByte = kGateByte + 1;
 }  // namespace
 
 Result<File> File::open(const std::string& path, int flags, unsigned mode) {
-  const int fd = ::open(path.c_str(), flags | O_CLOEXEC, mode);
-  if (fd >= 0) return File(fd, path);
-  return Error{errno == ENOENT ? ErrorCode::kNotFound : ErrorCode::kIo, path + ": " + std::strerror(errno)};
+  const int fd = ::open(path.c_str(), flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, mode);
+  if (fd < 0) {
+    if (errno == ELOOP) return Error{ErrorCode::kIo, path + ": is a symbolic link; a file of an audit log is none"};
+    return Error{errno == ENOENT ? ErrorCode::kNotFound : ErrorCode::kIo, path + ": " + std::strerror(errno)};
+  }
+  File file(fd, path);
+  struct stat status {};
+  if (::fstat(fd, &status) != 0) return file.error("look at it");
+  if (!S_ISREG(status.st_mode)) return Error{ErrorCode::kIo, path + ": is not a regular file"};
+  return file;
 }
 
 File::File(File&& other) noexcept : fd_(std::exchange(other.fd_, -1)), path_(std::move(other.path_)) {}
@@ -123,8 +130,11 @@ void File::unlock() const noexcept {
 Status sync_folder_of(const std::string& path) {
   const size_t slash = path.rfind('/');
   const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
-  KEDGE_ASSIGN(file, File::open(folder, O_RDONLY | O_DIRECTORY));
-  if (::fsync(file.fd()) != 0) return Error{ErrorCode::kIo, folder + ": cannot sync: " + std::strerror(errno)};
+  const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const bool synced = fd >= 0 && ::fsync(fd) == 0;
+  const int error = errno;
+  if (fd >= 0) ::close(fd);
+  if (!synced) return Error{ErrorCode::kIo, folder + ": cannot sync: " + std::strerror(error)};
   return {};
 }
 

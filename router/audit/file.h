@@ -14,7 +14,8 @@ namespace kedge::audit {
 
 class File {
  public:
-  // Flags of open(2). Errors: kNotFound, kIo.
+  // A regular file and no symbolic link; never the database, which is SQLite's alone to open. Flags of open(2).
+  // Errors: kNotFound, kIo.
   static Result<File> open(const std::string& path, int flags, unsigned mode = 0);
   File(File&& other) noexcept;
   File& operator=(File&&) = delete;

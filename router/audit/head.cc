@@ -4,6 +4,7 @@
 #include <charconv>
 #include <vector>
 
+#include "kernels/base/utf8_cut.h"
 #include "router/digest.h"
 
 namespace kedge::audit {
@@ -31,7 +32,7 @@ std::string head_line(const Head& head) {
 }
 
 Result<Head> parse_head_line(std::string_view line) {
-  const Error broken{ErrorCode::kCorrupt, "is not a head: '" + std::string(line.substr(0, 300)) + "'"};
+  const Error broken{ErrorCode::kCorrupt, "is not a head: '" + std::string(utf8_cut(line, 300)) + "'"};
   std::vector<std::string_view> words;
   for (size_t at = 0; at <= line.size();) {
     const size_t end = std::min(line.find(' ', at), line.size());

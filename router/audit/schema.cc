@@ -1,10 +1,12 @@
 #include "router/audit/schema.h"
 
-#include <iterator>
+#include <sys/stat.h>
+
 #include <map>
 
 #include "router/audit/canonical_json.h"
 #include "router/digest.h"
+#include "router/sqlite_schema.h"
 
 namespace kedge::audit {
 
@@ -13,68 +15,39 @@ namespace {
 using sqlite::Blob;
 using sqlite::Text;
 
-struct SchemaObject {
-  const char* type;
-  const char* name;
-  const char* table;
-  const char* sql;  // SQLite keeps this text as it is
-};
+#define KEDGE_NEVER(table, action)                                     \
+  "CREATE TRIGGER " table "_no_" action " BEFORE " action " ON " table \
+  " BEGIN SELECT RAISE(ABORT, 'the audit log is append-only: no " action " of " table "'); END;"
 
-#define KEDGE_NEVER(table, action)                                                                    \
-  {                                                                                                   \
-    "trigger", table "_no_" action, table,                                                            \
-        "CREATE TRIGGER " table "_no_" action " BEFORE " action " ON " table                          \
-        " BEGIN SELECT RAISE(ABORT, 'the audit log is append-only: no " action " of " table "'); END" \
-  }
-
-// The triggers before an INSERT are for INSERT OR REPLACE, which deletes without asking a DELETE trigger.
-constexpr SchemaObject kSchema[] = {
-    {"table", "meta", "meta", "CREATE TABLE meta(key TEXT PRIMARY KEY NOT NULL, value BLOB NOT NULL) STRICT"},
-    {"table", "records", "records",
-     "CREATE TABLE records(seq INTEGER PRIMARY KEY NOT NULL, id TEXT UNIQUE NOT NULL, created TEXT NOT NULL, "
-     "json TEXT NOT NULL, prev BLOB NOT NULL, hash BLOB NOT NULL) STRICT"},
-    {"table", "artifacts", "artifacts",
-     "CREATE TABLE artifacts(sha256 BLOB PRIMARY KEY NOT NULL, salt BLOB NOT NULL, kind TEXT NOT NULL, "
-     "bytes BLOB NOT NULL) STRICT"},
-    {"table", "heads", "heads",
-     "CREATE TABLE heads(seq INTEGER PRIMARY KEY NOT NULL REFERENCES records(seq), first INTEGER NOT NULL, "
-     "hash BLOB NOT NULL, key_id TEXT NOT NULL, signature BLOB NOT NULL, created TEXT NOT NULL) STRICT"},
-    KEDGE_NEVER("meta", "update"),
-    KEDGE_NEVER("meta", "delete"),
-    KEDGE_NEVER("records", "update"),
-    KEDGE_NEVER("records", "delete"),
-    KEDGE_NEVER("artifacts", "update"),
-    KEDGE_NEVER("artifacts", "delete"),
-    KEDGE_NEVER("heads", "update"),
-    KEDGE_NEVER("heads", "delete"),
-    {"trigger", "meta_complete", "meta",
-     "CREATE TRIGGER meta_complete BEFORE insert ON meta WHEN (SELECT count(*) FROM meta) >= 4 "
-     "BEGIN SELECT RAISE(ABORT, 'the audit log is append-only: meta is complete'); END"},
-    {"trigger", "records_in_order", "records",
-     "CREATE TRIGGER records_in_order BEFORE insert ON records "
-     "WHEN NEW.seq <> (SELECT coalesce(max(seq), 0) + 1 FROM records) "
-     "BEGIN SELECT RAISE(ABORT, 'records are appended in order'); END"},
-    {"trigger", "records_new_id", "records",
-     "CREATE TRIGGER records_new_id BEFORE insert ON records WHEN EXISTS (SELECT 1 FROM records WHERE id = NEW.id) "
-     "BEGIN SELECT RAISE(ABORT, 'a record of this id is there'); END"},
-    {"trigger", "artifacts_new", "artifacts",
-     "CREATE TRIGGER artifacts_new BEFORE insert ON artifacts "
-     "WHEN EXISTS (SELECT 1 FROM artifacts WHERE sha256 = NEW.sha256) "
-     "BEGIN SELECT RAISE(ABORT, 'an artifact of this address is there'); END"},
-    {"trigger", "heads_in_order", "heads",
-     "CREATE TRIGGER heads_in_order BEFORE insert ON heads "
-     "WHEN NEW.first <> (SELECT coalesce(max(seq), 0) + 1 FROM heads) OR NEW.seq < NEW.first "
-     "BEGIN SELECT RAISE(ABORT, 'heads are appended in order'); END"},
-};
+// SQLite keeps these texts as they are. The triggers before an INSERT are for INSERT OR REPLACE, which deletes without
+// asking a DELETE trigger.
+constexpr const char* kSchema =
+    "CREATE TABLE meta(key TEXT PRIMARY KEY NOT NULL, value BLOB NOT NULL) STRICT;"
+    "CREATE TABLE records(seq INTEGER PRIMARY KEY NOT NULL, id TEXT UNIQUE NOT NULL, created TEXT NOT NULL, "
+    "json TEXT NOT NULL, prev BLOB NOT NULL, hash BLOB NOT NULL) STRICT;"
+    "CREATE TABLE artifacts(sha256 BLOB PRIMARY KEY NOT NULL, salt BLOB NOT NULL, kind TEXT NOT NULL, "
+    "bytes BLOB NOT NULL) STRICT;"
+    "CREATE TABLE heads(seq INTEGER PRIMARY KEY NOT NULL REFERENCES records(seq), first INTEGER NOT NULL, "
+    "hash BLOB NOT NULL, key_id TEXT NOT NULL, signature BLOB NOT NULL, created TEXT NOT NULL) STRICT;"  //
+    KEDGE_NEVER("meta", "update") KEDGE_NEVER("meta", "delete") KEDGE_NEVER("records", "update")
+        KEDGE_NEVER("records", "delete") KEDGE_NEVER("artifacts", "update") KEDGE_NEVER("artifacts", "delete")
+            KEDGE_NEVER("heads", "update") KEDGE_NEVER("heads", "delete")
+                "CREATE TRIGGER meta_complete BEFORE insert ON meta WHEN (SELECT count(*) FROM meta) >= 4 "
+    "BEGIN SELECT RAISE(ABORT, 'the audit log is append-only: meta is complete'); END;"
+    "CREATE TRIGGER records_in_order BEFORE insert ON records "
+    "WHEN NEW.seq <> (SELECT coalesce(max(seq), 0) + 1 FROM records) "
+    "BEGIN SELECT RAISE(ABORT, 'records are appended in order'); END;"
+    "CREATE TRIGGER records_new_id BEFORE insert ON records WHEN EXISTS (SELECT 1 FROM records WHERE id = NEW.id) "
+    "BEGIN SELECT RAISE(ABORT, 'a record of this id is there'); END;"
+    "CREATE TRIGGER artifacts_new BEFORE insert ON artifacts "
+    "WHEN EXISTS (SELECT 1 FROM artifacts WHERE sha256 = NEW.sha256) "
+    "BEGIN SELECT RAISE(ABORT, 'an artifact of this address is there'); END;"
+    "CREATE TRIGGER heads_in_order BEFORE insert ON heads "
+    "WHEN NEW.first <> (SELECT coalesce(max(seq), 0) + 1 FROM heads) OR NEW.seq < NEW.first "
+    "BEGIN SELECT RAISE(ABORT, 'heads are appended in order'); END;";
 #undef KEDGE_NEVER
 
-constexpr SchemaObject kIndices[] = {{"index", "sqlite_autoindex_artifacts_1", "artifacts", ""},
-                                     {"index", "sqlite_autoindex_meta_1", "meta", ""},
-                                     {"index", "sqlite_autoindex_records_1", "records", ""}};
-
-std::string object_text(std::string_view type, std::string_view table, std::string_view sql) {
-  return std::string(type) + " of " + std::string(table) + ": " + std::string(sql);
-}
+constexpr int64_t kSteps = 10'000'000;  // of SQLite's machine: a second, whatever the file holds
 
 Error corrupt(const sqlite::Database& db, const std::string& what) {
   return {ErrorCode::kCorrupt, db.path() + ": " + what};
@@ -97,8 +70,12 @@ std::string Identity::genesis() const {
 Result<bool> is_audit_log(const sqlite::Database& db) {
   KEDGE_ASSIGN(application, db.integer("PRAGMA application_id"));
   KEDGE_ASSIGN(version, db.integer("PRAGMA user_version"));
-  KEDGE_ASSIGN(objects, db.integer("SELECT count(*) FROM sqlite_schema"));
-  if (application == 0 && version == 0 && objects == 0) return false;
+  if (application == 0 && version == 0) {  // nothing says that it is ours: is it anybody's?
+    const sqlite::StepLimit limit(db, kSteps);
+    KEDGE_ASSIGN(rows, db.prepare("SELECT 1 FROM sqlite_schema LIMIT 1"));
+    KEDGE_ASSIGN(used, rows.step());
+    if (!used) return false;
+  }
   if (application != kApplicationId) {
     return corrupt(db, "is a database of another application (application_id " + std::to_string(application) +
                            ", an audit log has " + std::to_string(kApplicationId) + ")");
@@ -112,7 +89,7 @@ Result<bool> is_audit_log(const sqlite::Database& db) {
 }
 
 Status create_schema(const sqlite::Database& db, const Identity& identity) {
-  for (const SchemaObject& object : kSchema) KEDGE_TRY(db.run(object.sql));
+  KEDGE_TRY(db.run(kSchema));
   KEDGE_ASSIGN(insert, db.prepare("INSERT INTO meta(key, value) VALUES(?, ?)"));
   const std::pair<const char*, const std::string*> values[] = {{"created", &identity.created},
                                                                {"database_id", &identity.database_id},
@@ -127,34 +104,24 @@ Status create_schema(const sqlite::Database& db, const Identity& identity) {
 }
 
 std::vector<std::string> schema_problems(const sqlite::Database& db) {
-  std::map<std::string, std::string> expected;
-  const auto expect = [&](const SchemaObject& o) { expected[o.name] = object_text(o.type, o.table, o.sql); };
-  for (const SchemaObject& object : kSchema) expect(object);
-  for (const SchemaObject& index : kIndices) expect(index);
-  std::vector<std::string> problems;
-  const auto compare = [&]() -> Status {
-    KEDGE_ASSIGN(rows, db.prepare("SELECT name, type, tbl_name, coalesce(sql, '') FROM sqlite_schema"));
-    for (;;) {
-      KEDGE_ASSIGN(row, rows.step());
-      if (!row) return {};
-      const std::string name = rows.bytes(0);
-      const auto found = expected.find(name);
-      if (found == expected.end()) {
-        problems.push_back("'" + name + "' is no part of an audit log");
-        continue;
-      }
-      if (found->second != object_text(rows.bytes(1), rows.bytes(2), rows.bytes(3)))
-        problems.push_back("'" + name + "' is not as it was created");
-      expected.erase(found);
-    }
-  };
-  const Status status = compare();
-  if (!status.ok()) {
-    problems.push_back(status.error().message);
-    return problems;
+  auto found = sqlite::schema_differences(db, kSchema);
+  if (!found.ok()) return {std::move(found).error().message};
+  return *std::move(found);
+}
+
+Status check_schema(const sqlite::Database& db) {
+  const auto problems = schema_problems(db);
+  if (problems.empty()) return {};
+  return corrupt(db, "the schema is not that of an audit log: " + problems[0]);
+}
+
+int64_t step_limit(const sqlite::Database& db) {
+  int64_t bytes = 0;
+  for (const char* end : {"", "-wal"}) {
+    struct stat info {};
+    if (::stat((db.path() + end).c_str(), &info) == 0) bytes += info.st_size;
   }
-  for (const auto& [name, text] : expected) problems.push_back("'" + name + "' is missing");
-  return problems;
+  return kSteps + bytes;  // a row takes a tenth of its bytes in steps
 }
 
 Result<Identity> read_identity(const sqlite::Database& db) {

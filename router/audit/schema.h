@@ -34,8 +34,13 @@ struct Identity {
 Result<bool> is_audit_log(const sqlite::Database& db);
 
 Status create_schema(const sqlite::Database& db, const Identity& identity);  // inside of a transaction
-std::vector<std::string> schema_problems(const sqlite::Database& db);        // tables, triggers and indices as created
-Result<Identity> read_identity(const sqlite::Database& db);                  // kCorrupt
+// Tables, triggers and indices as created. To be asked before anything else is read: a view in place of a table can
+// make any statement endless.
+std::vector<std::string> schema_problems(const sqlite::Database& db);
+Status check_schema(const sqlite::Database& db);             // the first of them; kCorrupt
+Result<Identity> read_identity(const sqlite::Database& db);  // kCorrupt
+// More steps than reading all of the file once needs (sqlite::StepLimit): pages may name each other in circles.
+int64_t step_limit(const sqlite::Database& db);
 
 // Columns first, seq, hash, created, key_id, signature of a head.
 inline constexpr const char* kHeadColumns = "first, seq, hash, created, key_id, signature";

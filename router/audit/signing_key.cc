@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "kernels/base/output_file.h"
 #include "router/audit/digest.h"
 #include "router/audit/file.h"
 #include "router/digest.h"
@@ -45,7 +46,6 @@ Result<SigningKey> SigningKey::load(const std::string& path) {
   KEDGE_ASSIGN(file, File::open(path, O_RDONLY));
   struct stat status {};
   if (::fstat(file.fd(), &status) != 0) return io_error(path);
-  if (!S_ISREG(status.st_mode)) return Error{ErrorCode::kIo, path + ": the signing key is not a regular file"};
   if ((status.st_mode & 077) != 0) {
     char mode[16];
     std::snprintf(mode, sizeof mode, "%03o", status.st_mode & 0777u);
@@ -64,26 +64,17 @@ Result<SigningKey> SigningKey::load(const std::string& path) {
   return key;
 }
 
-// A complete file appears under its name at once, by link(), which never replaces one that is there.
 Result<SigningKey> SigningKey::load_or_create(const std::string& path) {
   auto present = load(path);
   if (present.ok() || present.error().code != ErrorCode::kNotFound) return present;
   std::string seed = random_bytes(kSeedSize);
   std::string text = hex(seed) + "\n";
   wipe(seed);
-  const std::string temporary = path + "." + hex(random_bytes(8));
-  Status written;
-  {
-    KEDGE_ASSIGN(file, File::open(temporary, O_WRONLY | O_CREAT | O_EXCL, 0600));
-    written = file.append(text);
-    if (written.ok()) written = file.sync();
-  }
+  Status written = write_file(path, text, {.owner_only = true, .new_only = true});
   wipe(text);
-  if (written.ok() && ::link(temporary.c_str(), path.c_str()) != 0 && errno != EEXIST) written = io_error(path);
-  ::unlink(temporary.c_str());
-  KEDGE_TRY(std::move(written));
-  KEDGE_TRY(sync_folder_of(path));
-  return load(path);
+  auto key = load(path);  // that of another process, when it was faster
+  if (!key.ok() && key.error().code == ErrorCode::kNotFound && !written.ok()) return std::move(written).error();
+  return key;
 }
 
 std::string SigningKey::sign(std::string_view message) const {

@@ -9,7 +9,10 @@
 #include "router/audit/anchor.h"
 #include "router/audit/audit_log.h"
 #include "router/audit/digest.h"
+#include "router/audit/mirror.h"
+#include "router/audit/ownership.h"
 #include "router/digest.h"
+#include "router/sqlite_schema.h"
 
 namespace kedge {
 
@@ -29,11 +32,16 @@ class Verifier {
   void problem(const char* where, int64_t seq, std::string what) {
     report_.problems.push_back({where, seq, std::move(what)});
   }
+  // Pages that name each other in circles give the same rows for ever.
+  Error out_of_order(const char* table) const {
+    return {ErrorCode::kCorrupt, path_ + ": the rows of " + table + " repeat themselves: the file is damaged"};
+  }
   // A part that SQLite cannot read is a problem, and no reason to leave out the others.
   void part(const char* where, const Status& status) {
     if (!status.ok()) problem(where, 0, status.error().message);
   }
   Status open();
+  Status read_against();
   void choose_key();
   Status check_file();
   Status check_artifacts();
@@ -46,6 +54,7 @@ class Verifier {
   void check_anchor();
   void check_anchor_line(std::string_view line, size_t number, size_t& next_head);
   void check_anchor_end(size_t anchored, std::string_view torn);
+  void check_against();
 
   struct Stored {
     std::string kind;
@@ -61,7 +70,7 @@ class Verifier {
   Identity identity_;
   std::string genesis_;
   std::string public_key_;
-  std::optional<std::string> anchor_;                  // the file's content
+  std::optional<std::string> anchor_, against_;        // the files' content
   std::unordered_map<std::string, Stored> artifacts_;  // by address
   std::unordered_map<int64_t, std::string> ends_;      // hash of every record that may end a commit
   std::string last_hash_;
@@ -88,14 +97,23 @@ Status Verifier::open() {
     KEDGE_ASSIGN(text, anchor->read(0, static_cast<size_t>(size)));
     anchor_ = std::move(text);
   }
-  KEDGE_ASSIGN(there, File::open(path_, O_RDONLY));
-  (void)there;
   KEDGE_ASSIGN(db, sqlite::Database::open(path_, sqlite::OpenMode::kReadOnly, options_.timeout_ms));
   db_.emplace(std::move(db));
   KEDGE_ASSIGN(snapshot, sqlite::Transaction::begin(*db_, "BEGIN"));
   snapshot_.emplace(std::move(snapshot));
   KEDGE_ASSIGN(present, is_audit_log(*db_));  // the first read: the snapshot is this moment's
   if (!present) return Error{ErrorCode::kCorrupt, path_ + " is empty: no audit log"};
+  return {};
+}
+
+// Heads from elsewhere. Before SQLite has the database open: a path that names it must not be opened as a text.
+Status Verifier::read_against() {
+  if (options_.against.empty()) return {};
+  KEDGE_TRY(check_outside(options_.against, path_));
+  KEDGE_ASSIGN(file, File::open(options_.against, O_RDONLY));
+  KEDGE_ASSIGN(size, file.size());
+  KEDGE_ASSIGN(text, file.read(0, static_cast<size_t>(size)));
+  against_ = std::move(text);
   return {};
 }
 
@@ -135,6 +153,7 @@ Status Verifier::check_artifacts() {
     KEDGE_ASSIGN(row, rows.step());
     if (!row) return {};
     ++report_.artifacts;
+    if (artifacts_.count(rows.bytes(0)) > 0) return out_of_order("artifacts");
     const std::string address = rows.bytes(0), salt = rows.bytes(1), bytes = rows.bytes(3);
     const bool typed = rows.is_blob(0) && rows.is_blob(1) && rows.is_text(2) && rows.is_blob(3);
     if (!typed || salt.size() != kSaltSize || sha256(salt, bytes) != address) {
@@ -203,6 +222,7 @@ Status Verifier::check_records() {
   for (;;) {
     KEDGE_ASSIGN(row, rows.step());
     if (!row) break;
+    if (report_.records > 0 && rows.integer(0) <= last_seq_) return out_of_order("records");
     ++report_.records;
     check_record(rows, last_seq_ + 1);
   }
@@ -240,6 +260,7 @@ Status Verifier::check_heads() {
       problem("head", 0, head.error().message);
       continue;
     }
+    if (!heads_.empty() && head->seq <= signed_to) return out_of_order("heads");
     check_head(*head, signed_to + 1);
     signed_to = head->seq;
     heads_.push_back(std::move(*head));
@@ -315,6 +336,36 @@ void Verifier::check_anchor_end(size_t anchored, std::string_view torn) {
     report_.notes.push_back("the anchor is one head behind, as after a crash; the next open for writing adds it");
 }
 
+// Lines of heads in their order, all of them or some, with or without the first line.
+void Verifier::check_against() {
+  if (!against_) return;
+  const auto bad = [&](int64_t seq, std::string what) { problem("against", seq, options_.against + ": " + what); };
+  std::string_view rest = *against_;
+  if (rest.starts_with("kedge-audit-heads-v1 ")) {
+    const std::string header = anchor_header(genesis_);
+    if (!rest.starts_with(header)) return bad(0, "its first line is that of another log");
+    rest.remove_prefix(header.size());
+  }
+  size_t held = 0;
+  for (size_t end; (end = rest.find('\n')) != std::string_view::npos; rest.remove_prefix(end + 1)) {
+    const auto head = parse_head_line(rest.substr(0, end));
+    if (!head.ok()) {
+      bad(0, "a line " + head.error().message);
+      continue;
+    }
+    ++held;
+    const auto at = std::lower_bound(heads_.begin(), heads_.end(), head->seq,
+                                     [](const Head& h, int64_t seq) { return h.seq < seq; });
+    if (at != heads_.end() && head_line(*at) == head_line(*head)) continue;
+    const bool genuine = head_is_valid(*head, genesis_, public_key_);
+    bad(head->seq, genuine ? "its head is signed, but the log does not have it: the log was put back to an older state"
+                           : "its head is not one of this log");
+  }
+  if (!rest.empty()) report_.notes.push_back(options_.against + ": its last line has no end and was not compared");
+  if (held == 0) return bad(0, "holds no heads: nothing was compared");
+  report_.notes.push_back(std::to_string(held) + " heads compared with " + options_.against);
+}
+
 Result<VerifyReport> Verifier::run() {
   KEDGE_TRY(init_crypto());
   if (!options_.public_key.empty()) {
@@ -324,9 +375,14 @@ Result<VerifyReport> Verifier::run() {
                    "public_key is '" + options_.public_key + "', not 64 hexadecimal digits"};
     }
   }
+  KEDGE_TRY(read_against());
+  for (std::string& what : ownership_problems(path_)) problem("file", 0, std::move(what));
   KEDGE_TRY(open());
+  auto differences = schema_problems(*db_);
+  for (std::string& what : differences) problem("schema", 0, std::move(what));
+  if (!differences.empty()) return std::move(report_);  // what its tables hold is anybody's guess, and may have no end
+  const sqlite::StepLimit limit(*db_, step_limit(*db_));
   part("database", check_file());
-  for (std::string& what : schema_problems(*db_)) problem("schema", 0, std::move(what));
   auto identity = read_identity(*db_);
   if (!identity.ok()) {  // nothing to hold the chain against
     problem("meta", 0, identity.error().message);
@@ -339,6 +395,7 @@ Result<VerifyReport> Verifier::run() {
   part("record", check_records());
   part("head", check_heads());
   check_anchor();
+  check_against();
   return std::move(report_);
 }
 

@@ -23,19 +23,20 @@ Error with_prefix(const std::string& prefix, Error error) {
 
 }  // namespace
 
-Writer::Writer(sqlite::Database db, Identity identity, SigningKey key, Anchor anchor, int timeout_ms)
+Writer::Writer(sqlite::Database db, Identity identity, SigningKey key, Anchor anchor, std::optional<Mirror> mirror,
+               int timeout_ms)
     : db_(std::move(db)),
       identity_(std::move(identity)),
       genesis_(identity_.genesis()),
       key_(std::move(key)),
       anchor_(std::move(anchor)),
+      mirror_(std::move(mirror)),
       timeout_ms_(timeout_ms) {}
 
 Result<std::unique_ptr<Writer>> Writer::open(const std::string& path, const AuditOptions& options) {
   KEDGE_TRY(init_crypto());
   KEDGE_ASSIGN(db, open_or_create(path, options));
-  const auto problems = schema_problems(db);
-  if (!problems.empty()) return Error{ErrorCode::kCorrupt, path + ": the schema was changed: " + problems[0]};
+  KEDGE_TRY(check_schema(db));
   KEDGE_ASSIGN(identity, read_identity(db));
   auto key = SigningKey::load(key_path(path));
   if (!key.ok()) return with_prefix("no signing key: ", key.error());
@@ -45,12 +46,18 @@ Result<std::unique_ptr<Writer>> Writer::open(const std::string& path, const Audi
   }
   auto anchor = File::open(anchor_path(path), O_RDWR);
   if (!anchor.ok()) return with_prefix("no anchor: ", anchor.error());
-  std::unique_ptr<Writer> writer(
-      new Writer(std::move(db), std::move(identity), std::move(*key), Anchor(std::move(*anchor)), options.timeout_ms));
+  std::optional<Mirror> mirror;
+  if (!options.mirror.empty()) {
+    KEDGE_ASSIGN(opened, Mirror::open(options.mirror, path));
+    mirror.emplace(std::move(opened));
+  }
+  std::unique_ptr<Writer> writer(new Writer(std::move(db), std::move(identity), std::move(*key),
+                                            Anchor(std::move(*anchor)), std::move(mirror), options.timeout_ms));
   KEDGE_TRY(writer->prepare());
   KEDGE_TRY(writer->anchor_.file().lock(true, options.timeout_ms));
   const FileLock lock(writer->anchor_.file());
   KEDGE_TRY(writer->repair_anchor());
+  if (writer->mirror_) KEDGE_TRY(writer->mirror_->catch_up(writer->db_, writer->genesis_));
   return writer;
 }
 
@@ -153,7 +160,14 @@ void Writer::commit(std::span<Pending* const> batch) noexcept {
   }
 }
 
+// After the commit: anchor first, then what lies elsewhere with all that it missed.
+Status Writer::append_line(const std::string& line) {
+  KEDGE_TRY(anchor_.append(line));
+  return mirror_ ? mirror_->catch_up(db_, genesis_) : Status();
+}
+
 Status Writer::commit_batch(std::span<Pending* const> batch) {
+  KEDGE_TRY(db_.check_process());
   KEDGE_TRY(anchor_.file().lock(true, timeout_ms_));
   const FileLock lock(anchor_.file());
   KEDGE_ASSIGN(transaction, sqlite::Transaction::begin(db_, "BEGIN IMMEDIATE"));
@@ -186,7 +200,7 @@ Status Writer::commit_batch(std::span<Pending* const> batch) {
   // From here on the records exist, whatever happens to the anchor.
   bool anchored = false;
   try {
-    anchored = anchor_.append(line).ok();
+    anchored = append_line(line).ok();
   } catch (const std::bad_alloc&) {
   }
   for (Pending* pending : batch) {

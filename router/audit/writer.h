@@ -8,6 +8,7 @@
 
 #include "router/audit/anchor.h"
 #include "router/audit/audit_log.h"
+#include "router/audit/mirror.h"
 #include "router/audit/schema.h"
 #include "router/audit/signing_key.h"
 #include "router/sqlite.h"
@@ -33,7 +34,8 @@ class Writer {
   const Identity& identity() const { return identity_; }
 
  private:
-  Writer(sqlite::Database db, Identity identity, SigningKey key, Anchor anchor, int timeout_ms);
+  Writer(sqlite::Database db, Identity identity, SigningKey key, Anchor anchor, std::optional<Mirror> mirror,
+         int timeout_ms);
 
   struct Tail {  // how the chain ends
     int64_t seq = 0;
@@ -43,6 +45,7 @@ class Writer {
   Status prepare();
   Result<Tail> read_tail();
   Status repair_anchor();
+  Status append_line(const std::string& line);
   Status commit_batch(std::span<Pending* const> batch);
   Result<AuditReceipt> insert(const Pending& pending, const Tail& tail, int64_t now);
   Result<Json> insert_artifact(const AuditArtifact& artifact);
@@ -52,6 +55,7 @@ class Writer {
   const std::string genesis_;
   SigningKey key_;
   Anchor anchor_;
+  std::optional<Mirror> mirror_;
   const int timeout_ms_;
   sqlite::Statement last_record_, last_head_, heads_after_, id_exists_, find_artifact_;
   sqlite::Statement insert_record_, insert_artifact_, insert_head_;

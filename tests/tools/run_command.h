@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace kedge::tools_test {
@@ -49,7 +50,10 @@ inline std::string write_scratch(const std::string& name, const std::string& tex
 }
 
 // Outputs go to files, so no pipe can fill up and block.
-inline Outcome run_command(std::vector<std::string> args, const std::string& input = "") {
+using Environment = std::vector<std::pair<std::string, std::string>>;
+
+inline Outcome run_command(std::vector<std::string> args, const std::string& input = "",
+                           const Environment& environment = {}) {
   const std::string in = write_scratch("stdin", input);
   const std::string out = scratch("stdout");
   const std::string err = scratch("stderr");
@@ -62,6 +66,8 @@ inline Outcome run_command(std::vector<std::string> args, const std::string& inp
     dup2(open(in.c_str(), O_RDONLY), STDIN_FILENO);
     dup2(open(out.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), STDOUT_FILENO);
     dup2(open(err.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), STDERR_FILENO);
+    setenv("XDG_STATE_HOME", scratch_folder().c_str(), 1);  // no record of a test in the user's own log
+    for (const auto& [name, value] : environment) setenv(name.c_str(), value.c_str(), 1);
     execv(argv[0], argv.data());
     _exit(127);
   }
