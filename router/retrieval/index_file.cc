@@ -2,7 +2,6 @@
 
 #include <charconv>
 #include <cstring>
-#include <fstream>
 
 #include "router/digest.h"
 #include "router/sqlite_schema.h"
@@ -139,11 +138,12 @@ Result<Contents> read_contents(const sqlite::Database& database, bool keep_vecto
 }
 
 bool is_index_file(const std::string& path) {
-  // SQLite's file header: "SQLite format 3", and the application id as four big-endian bytes from 68.
-  std::ifstream in(path, std::ios::binary);
-  char header[100] = {};
-  if (!in.read(header, sizeof header) || std::memcmp(header, "SQLite format 3", 16) != 0) return false;
-  return std::memcmp(header + 68, "KIDX", 4) == 0;
+  // Asked through SQLite with its locks: a descriptor of ours on a database that this process has open, an audit log say,
+  // would drop them when it is closed.
+  const auto database = sqlite::Database::open(path, sqlite::OpenMode::kReadOnly, 0);
+  if (!database.ok()) return false;
+  const auto id = database->integer("PRAGMA application_id");
+  return id.ok() && *id == kApplicationId;
 }
 
 Result<sqlite::Database> open_index_file(const std::string& path) {

@@ -1,11 +1,6 @@
 #include "router/retrieval/index_writer.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <atomic>
-#include <cerrno>
 #include <filesystem>
 #include <system_error>
 
@@ -13,22 +8,8 @@ namespace kedge::retrieval {
 
 namespace {
 
-namespace fs = std::filesystem;
 using sqlite::Blob;
 using sqlite::Text;
-
-Error io_error(const std::string& path, const char* doing) {
-  return {ErrorCode::kIo, path + ": " + doing + ": " + std::generic_category().message(errno)};
-}
-
-Status sync(const std::string& path, int flags) {
-  const int fd = ::open(path.c_str(), flags | O_CLOEXEC);
-  if (fd < 0) return io_error(path, "cannot open");
-  const bool synced = ::fsync(fd) == 0;
-  Status status = synced ? Status() : Status(io_error(path, "cannot sync"));
-  if (::close(fd) != 0 && status.ok()) return io_error(path, "cannot close");
-  return status;
-}
 
 std::string terms_of(std::span<const FoldedWord> words, const Stemmer& stemmer) {
   std::string terms;
@@ -39,38 +20,19 @@ std::string terms_of(std::span<const FoldedWord> words, const Stemmer& stemmer) 
 }  // namespace
 
 Result<std::unique_ptr<IndexWriter>> IndexWriter::create(const std::string& path) {
-  if (path.empty() || path.find('\0') != std::string::npos) {
-    return Error{ErrorCode::kInvalidArgument, "'" + path + "' is not a path a file can have"};
-  }
-  std::unique_ptr<IndexWriter> writer(new IndexWriter());
-  writer->path_ = path;
+  // What an index holds is its owner's, like the documents it was made from.
+  KEDGE_ASSIGN(file, OutputFile::create(path, {.owner_only = true, .named = true}));
   std::error_code error;
-  const fs::path target = fs::weakly_canonical(path, error);
-  writer->target_ = error ? path : target.string();
-  if (fs::exists(writer->target_, error) && fs::file_size(writer->target_, error) != 0 &&
-      !is_index_file(writer->target_)) {
+  if (std::filesystem::file_size(path, error) != 0 && !error && !is_index_file(path)) {
     return Error{ErrorCode::kInvalidArgument, path + ": exists and is not a Kedge index, it is not replaced"};
   }
-  static std::atomic<unsigned> counter{0};
-  int fd = -1;
-  do {
-    writer->temporary_ = writer->target_ + ".tmp-" + std::to_string(::getpid()) + "-" + std::to_string(counter++);
-    fd = ::open(writer->temporary_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-  } while (fd < 0 && errno == EEXIST);
-  if (fd < 0) {
-    writer->temporary_.clear();
-    return io_error(path, "cannot create");
-  }
-  ::close(fd);
-  KEDGE_ASSIGN(database, sqlite::Database::open(writer->temporary_, sqlite::OpenMode::kFresh, 0));
+  std::unique_ptr<IndexWriter> writer(new IndexWriter());
+  writer->file_ = std::move(file);
+  KEDGE_ASSIGN(database, sqlite::Database::open(writer->file_.temporary(), sqlite::OpenMode::kFresh, 0));
   writer->database_ = std::move(database);
   writer->database_.call_it(path);
   KEDGE_TRY(writer->prepare());
   return writer;
-}
-
-IndexWriter::~IndexWriter() {
-  if (!temporary_.empty()) ::unlink(temporary_.c_str());
 }
 
 Status IndexWriter::prepare() {
@@ -171,13 +133,7 @@ Result<Contents> IndexWriter::commit() {
 Status IndexWriter::publish() {
   for (sqlite::Statement* s : {&document_, &passage_, &words_, &id_, &vector_, &meta_}) *s = sqlite::Statement();
   database_ = sqlite::Database();  // closes the file
-  KEDGE_TRY(sync(temporary_, O_RDWR));
-  if (::rename(temporary_.c_str(), target_.c_str()) != 0) return io_error(path_, "cannot rename");
-  temporary_.clear();
-  // The new name reaches the disk with the folder; a folder that cannot be synced is left to the system.
-  const Status folder = sync(fs::path(target_).parent_path().string(), O_RDONLY | O_DIRECTORY);
-  (void)folder;
-  return {};
+  return file_.commit();
 }
 
 }  // namespace kedge::retrieval

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/base/output_file.h"
 #include "router/retrieval/index_file.h"
 #include "router/retrieval/inputs.h"
 #include "router/retrieval/language.h"
@@ -13,11 +14,10 @@
 namespace kedge::retrieval {
 
 // Stays where it was made; one thread at a time. Removes the temporary file unless committed. Errors: those of
-// sqlite::Database; kInvalidArgument when the target exists and is not an index.
+// sqlite::Database and OutputFile; kInvalidArgument when the target exists and is not an index.
 class IndexWriter {
  public:
   static Result<std::unique_ptr<IndexWriter>> create(const std::string& path);
-  ~IndexWriter();
   IndexWriter(const IndexWriter&) = delete;
   IndexWriter& operator=(const IndexWriter&) = delete;
 
@@ -38,9 +38,7 @@ class IndexWriter {
   Status publish();
   Result<const Stemmer*> stemmer_of(std::span<const FoldedWord> words);
 
-  std::string path_;
-  std::string target_;  // with symbolic links resolved
-  std::string temporary_;
+  OutputFile file_;
   sqlite::Database database_;
   sqlite::Statement document_, passage_, words_, id_, vector_, meta_;
   std::vector<Stemmer> stemmers_;       // of the languages met so far
