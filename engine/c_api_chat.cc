@@ -11,6 +11,22 @@ namespace {
 
 std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::strict); }
 
+// Pictures and sounds are not something that can be read here, whatever a template would write in their place.
+Status check_parts(const Json& content, const std::string& name) {
+  if (!content.is_array()) return {};
+  for (size_t i = 0; i < content.size(); ++i) {
+    const auto found = content[i].is_object() ? content[i].find("type") : content[i].end();
+    if (found == content[i].end() || !found->is_string()) continue;
+    const auto& type = found->get_ref<const std::string&>();
+    for (const char* kind : {"image", "audio", "video", "file", "input_"}) {
+      if (!type.starts_with(kind)) continue;
+      return Error{ErrorCode::kUnsupported, name + "[" + std::to_string(i) + "] is of the type '" + type.substr(0, 40) +
+                                                "'; only text can be read"};
+    }
+  }
+  return {};
+}
+
 Result<ChatMessage> message(const Json& json, const std::string& name) {
   if (!json.is_object()) return invalid(name + " is not an object");
   const auto role = json.find("role");
@@ -25,6 +41,7 @@ Result<ChatMessage> message(const Json& json, const std::string& name) {
       extra[key] = value;
     }
   }
+  if (json.contains("content")) KEDGE_TRY(check_parts(json["content"], name + ".content"));
   if (!json.contains("content") && extra.empty()) return invalid(name + " has no content");
   if (!extra.empty()) m.extra_json = dump(extra);
   return m;
@@ -36,7 +53,7 @@ struct ChatRequest {
   std::vector<Json> mark_fields;  // of each mark, its range aside
   std::string variables_json;
   bool add_generation_prompt = true;
-  bool allow_special = false;
+  ChatEncodeOptions encode;
   std::optional<int64_t> now;
 
   ChatOptions options() const { return {add_generation_prompt, variables_json, now}; }
@@ -62,7 +79,9 @@ Status read_options(std::string_view text, ChatRequest& request) {
     if (key == "add_generation_prompt") {
       KEDGE_TRY(read_flag(value, key, request.add_generation_prompt));
     } else if (key == "allow_special") {
-      KEDGE_TRY(read_flag(value, key, request.allow_special));
+      KEDGE_TRY(read_flag(value, key, request.encode.allow_special));
+    } else if (key == "exact_bytes") {
+      KEDGE_TRY(read_flag(value, key, request.encode.exact_bytes));
     } else if (key == "enable_thinking") {
       if (!value.is_boolean()) return invalid("chat option enable_thinking is not true or false");
       KEDGE_TRY(add_variable(key, value));
@@ -76,36 +95,53 @@ Status read_options(std::string_view text, ChatRequest& request) {
       if (!value.is_object()) return invalid("chat option variables is not an object");
       for (const auto& [name, v] : value.items()) KEDGE_TRY(add_variable(name, v));
     } else {
-      return invalid("unknown chat option '" + key +
-                     "'; known are add_generation_prompt, allow_special, enable_thinking, tools, now, variables");
+      return invalid(
+          "unknown chat option '" + key +
+          "'; known are add_generation_prompt, allow_special, enable_thinking, exact_bytes, tools, now, variables");
     }
   }
   if (!variables.empty()) request.variables_json = dump(variables);
   return {};
 }
 
-// The marks of a message ("segments": [{"range": [begin, end], ...}]), which are not the template's business.
-Status take_marks(Json& json, size_t message, ChatRequest& request) {
+// The marks of a text ("segments": [{"range": [begin, end], ...}]) beside it in `json`, which are not the template's
+// business.
+Status take_marks(Json& json, const char* text_key, ContentMark mark, const std::string& where, ChatRequest& request) {
   const auto found = json.find("segments");
   if (found == json.end()) return {};
-  const std::string name = "messages[" + std::to_string(message) + "].segments";
-  const size_t size = json.contains("content") && json["content"].is_string()
-                          ? json["content"].get_ref<const std::string&>().size()
-                          : 0;
+  const std::string name = where + ".segments";
+  const bool has_text = json.contains(text_key) && json[text_key].is_string();
+  const size_t size = has_text ? json[text_key].get_ref<const std::string&>().size() : 0;
   if (!found->is_array()) return invalid(name + " is not an array");
   for (Json fields : *found) {
     const Json range = fields.is_object() && fields.contains("range") ? fields["range"] : Json();
     const bool pair =
         range.is_array() && range.size() == 2 && range[0].is_number_unsigned() && range[1].is_number_unsigned();
     if (!pair || range[0].get<size_t>() >= range[1].get<size_t>() || range[1].get<size_t>() > size) {
-      return invalid(name + ": a range is not [begin, end) within the " + std::to_string(size) +
-                     " bytes of the content: " + range.dump());
+      return invalid(name + ": a range is not [begin, end) within the " + std::to_string(size) + " bytes of the " +
+                     text_key + ": " + range.dump());
     }
-    request.marks.push_back({message, range[0].get<size_t>(), range[1].get<size_t>()});
+    mark.begin = range[0].get<size_t>();
+    mark.end = range[1].get<size_t>();
+    request.marks.push_back(mark);
     fields.erase("range");
     request.mark_fields.push_back(std::move(fields));
   }
   json.erase("segments");
+  return {};
+}
+
+// Those of a message's content, and of its parts when it is a list.
+Status take_message_marks(Json& json, size_t message, ChatRequest& request) {
+  const std::string name = "messages[" + std::to_string(message) + "]";
+  KEDGE_TRY(take_marks(json, "content", {.message = message}, name, request));
+  if (!json.contains("content") || !json["content"].is_array()) return {};
+  Json& parts = json["content"];
+  for (size_t i = 0; i < parts.size(); ++i) {
+    if (!parts[i].is_object()) continue;
+    KEDGE_TRY(take_marks(parts[i], "text", {.message = message, .part = static_cast<int32_t>(i)},
+                         name + ".content[" + std::to_string(i) + "]", request));
+  }
   return {};
 }
 
@@ -119,14 +155,16 @@ const char* kind_of(const std::string& role) {
 // Segments for kedge_session_add_segments.
 Json segments_json(const ChatRequest& request, const MarkedRanges& ranges) {
   Json segments = Json::array();
-  for (size_t m = 0; m < request.messages.size(); ++m) {
-    segments.push_back(
-        {{"range", {ranges.messages[m].first, ranges.messages[m].last}}, {"kind", kind_of(request.messages[m].role)}});
-  }
-  for (size_t i = 0; i < request.marks.size(); ++i) {
-    Json segment = {{"range", {ranges.marks[i].first, ranges.marks[i].last}}};
-    segment.update(request.mark_fields[i]);
+  const auto add = [&](const TokenRange& range, const Json& fields) {
+    Json segment = {{"range", {range.first, range.last}}};
+    segment.update(fields);
     segments.push_back(std::move(segment));
+  };
+  for (size_t m = 0; m < ranges.messages.size(); ++m) {
+    for (const TokenRange& range : ranges.messages[m]) add(range, {{"kind", kind_of(request.messages[m].role)}});
+  }
+  for (size_t i = 0; i < ranges.marks.size(); ++i) {
+    for (const TokenRange& range : ranges.marks[i]) add(range, request.mark_fields[i]);
   }
   return segments;
 }
@@ -136,7 +174,7 @@ Result<ChatRequest> read_request(std::string_view messages, std::string_view opt
   KEDGE_ASSIGN(json, parse_json(messages, "messages"));
   if (!json.is_array()) return invalid("messages is not a JSON array");
   for (size_t i = 0; i < json.size(); ++i) {
-    if (json[i].is_object()) KEDGE_TRY(take_marks(json[i], i, request));
+    if (json[i].is_object()) KEDGE_TRY(take_message_marks(json[i], i, request));
     KEDGE_ASSIGN(m, message(json[i], "messages[" + std::to_string(i) + "]"));
     request.messages.push_back(std::move(m));
   }
@@ -183,7 +221,7 @@ kedge_status kedge_chat_tokenize(const kedge_model* model, const char* messages,
     KEDGE_ASSIGN(chat, chat_template(*model->model));
     KEDGE_ASSIGN(request, read_request(messages_view, options_view));
     KEDGE_ASSIGN(segments, chat->render_segments(request.messages, request.options()));
-    KEDGE_ASSIGN(ids, encode_chat(model->model->tokenizer(), segments, request.allow_special));
+    KEDGE_ASSIGN(ids, encode_chat(model->model->tokenizer(), segments, request.encode));
     return give_ids(ids, tokens, n_tokens);
   });
 }
@@ -200,13 +238,9 @@ kedge_status kedge_chat_tokenize_marked(const kedge_model* model, const char* me
     KEDGE_ASSIGN(chat, chat_template(*model->model));
     KEDGE_ASSIGN(request, read_request(messages_view, options_view));
     KEDGE_ASSIGN(parts, chat->render_segments(request.messages, request.options()));
-    const Tokenizer& tokenizer = model->model->tokenizer();
-    KEDGE_ASSIGN(ids, encode_chat(tokenizer, parts, request.allow_special));
-    std::string rendered;
-    for (const TextSegment& part : parts) rendered += part.text;
-    std::vector<std::string> contents;
-    for (const ChatMessage& m : request.messages) contents.push_back(m.content);
-    KEDGE_ASSIGN(ranges, find_marked(tokenizer, ids, rendered, contents, request.marks));
+    std::vector<size_t> begins;
+    KEDGE_ASSIGN(ids, encode_chat(model->model->tokenizer(), parts, request.encode, &begins));
+    KEDGE_ASSIGN(ranges, find_marked(parts, begins, request.messages.size(), request.marks));
     KEDGE_TRY(give_text(segments_json(request, ranges).dump(), segments, segments_size));
     return give_ids(ids, tokens, n_tokens);
   });

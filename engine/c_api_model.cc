@@ -95,10 +95,12 @@ kedge_status kedge_tokenize(const kedge_model* model, const char* text, size_t t
     KEDGE_TRY(clear_outputs(tokens, n_tokens));
     KEDGE_TRY(not_null(model, "model"));
     KEDGE_ASSIGN(view, in_text(text, text_size, "text"));
-    KEDGE_TRY(check_flags(flags, KEDGE_TOKENIZE_ADD_BOS | KEDGE_TOKENIZE_PARSE_SPECIAL, "kedge_tokenize"));
-    KEDGE_ASSIGN(
-        ids, model->model->tokenizer().encode(view, {.add_special = (flags & KEDGE_TOKENIZE_ADD_BOS) != 0,
-                                                     .parse_special = (flags & KEDGE_TOKENIZE_PARSE_SPECIAL) != 0}));
+    KEDGE_TRY(check_flags(flags, KEDGE_TOKENIZE_ADD_BOS | KEDGE_TOKENIZE_PARSE_SPECIAL | KEDGE_TOKENIZE_EXACT_BYTES,
+                          "kedge_tokenize"));
+    const EncodeOptions options{.add_special = (flags & KEDGE_TOKENIZE_ADD_BOS) != 0,
+                                .parse_special = (flags & KEDGE_TOKENIZE_PARSE_SPECIAL) != 0,
+                                .exact_bytes = (flags & KEDGE_TOKENIZE_EXACT_BYTES) != 0};
+    KEDGE_ASSIGN(ids, model->model->tokenizer().encode(view, options));
     return give_ids(ids, tokens, n_tokens);
   });
 }

@@ -1,6 +1,7 @@
 #include "engine/chat_tokens.h"
 
 #include <string>
+#include <string_view>
 
 #include "tokenizer/special.h"
 #include "tokenizer/vocab.h"
@@ -24,53 +25,82 @@ SpecialTokens special_tokens(const Tokenizer& t) {
   return special;
 }
 
-Result<std::vector<int32_t>> encode_segments(const Tokenizer& tokenizer, std::span<const TextSegment> segments,
-                                             bool allow_special) {
-  std::vector<int32_t> out;
-  std::string run;  // text since the last special token
-  const auto encode_run = [&](bool parse_special) -> Status {
-    KEDGE_ASSIGN(ids, tokenizer.encode(run, {.add_special = false, .parse_special = parse_special}));
-    out.insert(out.end(), ids.begin(), ids.end());
-    run.clear();
+// The tokens so far, and the text since the last special one.
+class ChatEncoder {
+ public:
+  ChatEncoder(const Tokenizer& tokenizer, ChatEncodeOptions options) : tokenizer_(tokenizer), options_(options) {}
+
+  void add_text(std::string_view text) { run_ += text; }
+
+  // Ends the run: what follows it is a special token, or nothing.
+  Status end_run() {
+    std::vector<size_t> begins;
+    KEDGE_ASSIGN(
+        ids,
+        tokenizer_.encode(
+            run_, {.add_special = false, .parse_special = options_.allow_special, .exact_bytes = options_.exact_bytes},
+            &begins));
+    ids_.insert(ids_.end(), ids.begin(), ids.end());
+    for (const size_t begin : begins) begins_.push_back(done_ + begin);
+    done_ += run_.size();
+    run_.clear();
     return {};
-  };
-  if (allow_special) {
-    for (const TextSegment& segment : segments) run += segment.text;
-    KEDGE_TRY(encode_run(true));
-    return out;
   }
-  const SpecialTokens special = special_tokens(tokenizer);
-  for (const TextSegment& segment : segments) {
-    if (segment.from_input) {
-      run += segment.text;
-      continue;
-    }
-    for (size_t at = 0; at < segment.text.size();) {
-      const SpecialTokens::Match match = special.find(segment.text, at);
-      const size_t begin = match.id < 0 ? segment.text.size() : match.begin;
-      run.append(segment.text, at, begin - at);
-      at = begin + match.length;
-      if (match.id < 0) break;
-      if (!is_guarded(tokenizer, match.id)) {  // ordinary text, which encode() finds again
-        run.append(segment.text, begin, match.length);
-        continue;
-      }
-      KEDGE_TRY(encode_run(false));
-      out.push_back(match.id);
-    }
+
+  Status add_special(int32_t id, size_t length) {
+    KEDGE_TRY(end_run());
+    ids_.push_back(id);
+    begins_.push_back(done_);
+    done_ += length;
+    return {};
   }
-  KEDGE_TRY(encode_run(false));
-  return out;
-}
+
+  std::vector<int32_t> take(std::vector<size_t>* begins) {
+    const bool has_bos = !ids_.empty() && ids_.front() == tokenizer_.bos();
+    if (tokenizer_.add_bos() && !has_bos) {
+      ids_.insert(ids_.begin(), tokenizer_.bos());
+      begins_.insert(begins_.begin(), 0);
+    }
+    if (begins != nullptr) *begins = std::move(begins_);
+    return std::move(ids_);
+  }
+
+ private:
+  const Tokenizer& tokenizer_;
+  ChatEncodeOptions options_;
+  std::string run_;
+  size_t done_ = 0;  // bytes before it
+  std::vector<int32_t> ids_;
+  std::vector<size_t> begins_;
+};
 
 }  // namespace
 
 Result<std::vector<int32_t>> encode_chat(const Tokenizer& tokenizer, std::span<const TextSegment> segments,
-                                         bool allow_special) {
-  KEDGE_ASSIGN(ids, encode_segments(tokenizer, segments, allow_special));
-  const bool has_bos = !ids.empty() && ids.front() == tokenizer.bos();
-  if (tokenizer.add_bos() && !has_bos) ids.insert(ids.begin(), tokenizer.bos());
-  return ids;
+                                         ChatEncodeOptions options, std::vector<size_t>* begins) {
+  ChatEncoder encoder(tokenizer, options);
+  const SpecialTokens special = options.allow_special ? SpecialTokens() : special_tokens(tokenizer);
+  for (const TextSegment& segment : segments) {
+    const std::string_view text = segment.text;
+    if (segment.from_input || options.allow_special) {  // nothing to find, or encode() finds it
+      encoder.add_text(text);
+      continue;
+    }
+    for (size_t at = 0; at < text.size();) {
+      const SpecialTokens::Match match = special.find(text, at);
+      const size_t begin = match.id < 0 ? text.size() : match.begin;
+      encoder.add_text(text.substr(at, begin - at));
+      at = begin + match.length;
+      if (match.id < 0) break;
+      if (is_guarded(tokenizer, match.id)) {
+        KEDGE_TRY(encoder.add_special(match.id, match.length));
+      } else {
+        encoder.add_text(text.substr(begin, match.length));  // ordinary text, which encode() finds again
+      }
+    }
+  }
+  KEDGE_TRY(encoder.end_run());
+  return encoder.take(begins);
 }
 
 }  // namespace kedge

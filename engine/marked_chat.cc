@@ -1,78 +1,98 @@
 #include "engine/marked_chat.h"
 
 #include <algorithm>
+#include <string>
+#include <utility>
 
 namespace kedge {
 
 namespace {
 
-Error unsupported(std::string message) { return {ErrorCode::kUnsupported, std::move(message)}; }
+using Source = TextSegment::Source;
 
-// Byte of the text at which each token begins. A token may begin with a space the tokenizer put there.
-Result<std::vector<size_t>> token_begins(const Tokenizer& tokenizer, std::span<const int32_t> ids,
-                                         std::string_view text) {
-  std::vector<size_t> begins;
-  begins.reserve(ids.size() + 1);
+// All sources, their bytes counted from the beginning of the whole text.
+std::vector<Source> sources_of(std::span<const TextSegment> parts) {
+  std::vector<Source> all;
   size_t at = 0;
-  for (size_t i = 0; i < ids.size(); ++i) {
-    begins.push_back(at);
-    std::string_view piece = tokenizer.is_control(ids[i]) ? tokenizer.token_text(ids[i]) : tokenizer.piece(ids[i]);
-    if (i == 0 && ids[i] == tokenizer.bos() && text.substr(0, piece.size()) != piece) continue;  // not in the text
-    if (text.substr(at, piece.size()) != piece && tokenizer.adds_space() && piece.starts_with(' ')) {
-      piece.remove_prefix(1);
+  for (const TextSegment& part : parts) {
+    for (Source s : part.sources) {
+      s.begin += at;
+      s.end += at;
+      if (s.origin.message >= 0) all.push_back(s);
     }
-    if (text.substr(at, piece.size()) != piece) {
-      return unsupported("the tokens do not spell the chat's text at byte " + std::to_string(at) +
-                         ": this tokenizer changes text, so ranges of it cannot be found again");
-    }
-    at += piece.size();
+    at += part.text.size();
   }
-  if (at != text.size()) {
-    return unsupported("the tokens spell " + std::to_string(at) + " of the chat's " + std::to_string(text.size()) +
-                       " bytes: ranges cannot be told");
-  }
-  begins.push_back(at);
-  return begins;
+  return all;
 }
 
 // Tokens that have a byte of [begin, end).
-TokenRange tokens_of(const std::vector<size_t>& begins, size_t begin, size_t end) {
-  const auto after = std::upper_bound(begins.begin(), begins.end() - 1, begin);
-  const auto stop = std::lower_bound(begins.begin(), begins.end() - 1, end);
-  const auto first = static_cast<int32_t>(after - begins.begin()) - 1;
-  return {first, std::max(static_cast<int32_t>(stop - begins.begin()), first + 1)};
+TokenRange tokens_of(std::span<const size_t> begins, size_t begin, size_t end) {
+  const auto after = std::upper_bound(begins.begin(), begins.end(), begin);
+  const auto stop = std::lower_bound(begins.begin(), begins.end(), end);
+  const auto first = std::max<ptrdiff_t>(after - begins.begin() - 1, 0);
+  return {static_cast<int32_t>(first), static_cast<int32_t>(std::max(stop - begins.begin(), first + 1))};
+}
+
+void add_range(std::vector<TokenRange>& ranges, TokenRange range) {
+  if (!ranges.empty() && ranges.back().last >= range.first) {
+    ranges.back().last = std::max(ranges.back().last, range.last);
+  } else {
+    ranges.push_back(range);
+  }
+}
+
+std::vector<std::vector<TokenRange>> message_ranges(std::span<const Source> sources, std::span<const size_t> begins,
+                                                    size_t n_messages) {
+  std::vector<std::vector<TokenRange>> ranges(n_messages);
+  const auto n_tokens = static_cast<int32_t>(begins.size());
+  if (sources.empty() && n_messages > 0 && n_tokens > 0) ranges.back().push_back({0, n_tokens});  // empty messages
+  int32_t done = 0;
+  for (size_t i = 0; i < sources.size(); ++i) {
+    const bool goes_on = i + 1 < sources.size() && sources[i + 1].origin.message == sources[i].origin.message;
+    if (goes_on) continue;
+    const bool last = i + 1 == sources.size();
+    const int32_t end = last ? n_tokens : tokens_of(begins, sources[i].begin, sources[i].end).last;
+    if (end > done) add_range(ranges[static_cast<size_t>(sources[i].origin.message)], {done, end});
+    done = std::max(done, end);
+  }
+  return ranges;
+}
+
+// The rendered bytes of a source that stand for bytes of the mark; none: an empty range.
+std::pair<size_t, size_t> part_of(const Source& s, const ContentMark& mark) {
+  const size_t begin = std::max(s.origin.begin, mark.begin);
+  const size_t end = std::min(s.origin.end, mark.end);
+  const bool same = s.origin.message == static_cast<int32_t>(mark.message) && s.origin.part == mark.part;
+  if (!same || begin >= end) return {0, 0};
+  if (s.end - s.begin != s.origin.end - s.origin.begin) return {s.begin, s.end};  // only as a whole
+  return {s.begin + (begin - s.origin.begin), s.begin + (end - s.origin.begin)};
+}
+
+std::vector<TokenRange> mark_ranges(std::span<const Source> sources, std::span<const size_t> begins,
+                                    const ContentMark& mark) {
+  std::vector<TokenRange> ranges;
+  for (const Source& s : sources) {
+    const auto [begin, end] = part_of(s, mark);
+    if (begin < end) add_range(ranges, tokens_of(begins, begin, end));
+  }
+  return ranges;
 }
 
 }  // namespace
 
-Result<MarkedRanges> find_marked(const Tokenizer& tokenizer, std::span<const int32_t> ids, std::string_view rendered,
-                                 std::span<const std::string> contents, std::span<const ContentMark> marks) {
-  KEDGE_ASSIGN(begins, token_begins(tokenizer, ids, rendered));
-  std::vector<size_t> content_at;
-  size_t from = 0;
-  for (size_t m = 0; m < contents.size(); ++m) {
-    const size_t at = rendered.find(contents[m], from);
-    if (at == std::string_view::npos) {
-      return unsupported(
-          "the content of messages[" + std::to_string(m) +
-          "] does not stand in the rendered chat: the template changes it, so its tokens cannot be told");
-    }
-    content_at.push_back(at);
-    from = at + contents[m].size();
-  }
-  MarkedRanges ranges;
-  int32_t first = 0;
-  for (size_t m = 0; m < contents.size(); ++m) {
-    // What the template writes between two contents belongs to the message it opens.
-    const size_t end = m + 1 < contents.size() ? content_at[m] + contents[m].size() : rendered.size();
-    int32_t last = tokens_of(begins, content_at[m], std::max(end, content_at[m] + 1)).last;
-    if (m + 1 == contents.size()) last = static_cast<int32_t>(ids.size());
-    ranges.messages.push_back({first, std::max(last, first + 1)});
-    first = last;
-  }
+Result<MarkedRanges> find_marked(std::span<const TextSegment> parts, std::span<const size_t> begins, size_t n_messages,
+                                 std::span<const ContentMark> marks) {
+  const std::vector<Source> sources = sources_of(parts);
+  MarkedRanges ranges{.messages = message_ranges(sources, begins, n_messages), .marks = {}};
   for (const ContentMark& mark : marks) {
-    const size_t at = content_at[mark.message];
-    ranges.marks.push_back(tokens_of(begins, at + mark.begin, at + mark.end));
+    std::vector<TokenRange> found = mark_ranges(sources, begins, mark);
+    if (found.empty()) {
+      return Error{ErrorCode::kUnsupported, "bytes " + std::to_string(mark.begin) + " to " + std::to_string(mark.end) +
+                                                " of messages[" + std::to_string(mark.message) +
+                                                "] do not stand in the rendered chat: the template drops or "
+                                                "changes them, so their tokens cannot be told"};
+    }
+    ranges.marks.push_back(std::move(found));
   }
   return ranges;
 }

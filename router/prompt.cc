@@ -35,27 +35,35 @@ Composed with_sources(const Tokenizer& tokenizer, std::span<const Evidence> evid
   return c;
 }
 
+// Where in a rendered part the bytes [begin, end) of message `message` stand, or npos.
+size_t find_content(const TextSegment& part, size_t message, size_t begin, size_t end) {
+  for (const TextSegment::Source& s : part.sources) {
+    const TextOrigin& o = s.origin;
+    const bool bytewise = s.end - s.begin == o.end - o.begin;
+    const bool same = o.message == static_cast<int32_t>(message) && o.part == TextOrigin::kContent;
+    if (same && bytewise && o.begin <= begin && end <= o.end) return s.begin + (begin - o.begin);
+  }
+  return std::string::npos;
+}
+
 // Cuts the rendered text so that our marks are template text, which may become control tokens.
-Result<std::vector<TextSegment>> split_marks(std::vector<TextSegment> parts, const Composed& composed) {
-  if (composed.marks.empty()) return parts;
+Result<std::vector<TextSegment>> split_marks(std::span<const TextSegment> parts, const Composed& composed,
+                                             size_t message) {
   std::vector<TextSegment> out;
-  bool found = false;
-  for (TextSegment& part : parts) {
-    const size_t at = part.from_input && !found ? part.text.rfind(composed.text) : std::string::npos;
-    if (at == std::string::npos) {
-      out.push_back(std::move(part));
-      continue;
-    }
-    found = true;
+  size_t found = 0;
+  for (const TextSegment& part : parts) {
     size_t done = 0;
     for (const size_t mark : composed.marks) {
-      if (at + mark > done) out.push_back({part.text.substr(done, at + mark - done), true});
+      const size_t at = find_content(part, message, mark, mark + kDocToken.size());
+      if (at == std::string::npos) continue;
+      if (at > done) out.push_back(part.slice(done, at));
       out.push_back({std::string(kDocToken), false});
-      done = at + mark + kDocToken.size();
+      done = at + kDocToken.size();
+      ++found;
     }
-    out.push_back({part.text.substr(done), true});
+    if (done < part.text.size()) out.push_back(part.slice(done, part.text.size()));
   }
-  if (!found) {
+  if (found != composed.marks.size()) {
     return Error{ErrorCode::kUnsupported, "the model's chat template changes the message that holds the passages"};
   }
   return out;
@@ -67,27 +75,26 @@ Result<Prompt> tokenize(const Model& model, std::vector<ChatMessage> messages, c
     return Error{ErrorCode::kUnsupported, "the model has no chat template: " + model.chat_template_error()};
   }
   KEDGE_ASSIGN(rendered, model.chat_template()->render_segments(messages, ChatOptions{}));
-  KEDGE_ASSIGN(parts, split_marks(std::move(rendered), composed));
+  KEDGE_ASSIGN(parts, split_marks(rendered, composed, messages.size() - 1));
   Prompt prompt;
-  KEDGE_ASSIGN(ids, encode_chat(model.tokenizer(), parts, allow_special));
+  std::vector<size_t> begins;
+  KEDGE_ASSIGN(ids, encode_chat(model.tokenizer(), parts, {.allow_special = allow_special}, &begins));
   prompt.tokens = std::move(ids);
   if (evidence.empty()) return prompt;
 
-  std::string text;
-  for (const TextSegment& part : parts) text += part.text;
-  std::vector<std::string> contents;
-  for (const ChatMessage& m : messages) contents.push_back(m.content);
   std::vector<ContentMark> marks;
   for (const auto& [begin, end] : composed.passages) {
     marks.push_back({.message = messages.size() - 1, .begin = begin, .end = end});
   }
-  KEDGE_ASSIGN(ranges, find_marked(model.tokenizer(), prompt.tokens, text, contents, marks));
+  KEDGE_ASSIGN(ranges, find_marked(parts, begins, messages.size(), marks));
   for (size_t i = 0; i < evidence.size(); ++i) {
-    prompt.segments.push_back({.first = ranges.marks[i].first,
-                               .last = ranges.marks[i].last,
-                               .kind = SegmentKind::kRetrieved,
-                               .pin = Pin::kSoft,
-                               .source_id = evidence[i].id});
+    for (const TokenRange& range : ranges.marks[i]) {
+      prompt.segments.push_back({.first = range.first,
+                                 .last = range.last,
+                                 .kind = SegmentKind::kRetrieved,
+                                 .pin = Pin::kSoft,
+                                 .source_id = evidence[i].id});
+    }
   }
   return prompt;
 }

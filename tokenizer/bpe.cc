@@ -105,30 +105,30 @@ class BpeTokenizer final : public Tokenizer {
     return {};
   }
 
-  Status encode_fragment(std::string_view text, bool, std::vector<int32_t>* out) const override {
+  Status encode_fragment(std::string_view text, bool, Encoded* out) const override {
     Scratch scratch;
     for (size_t i = 0; i < text.size();) {
       const size_t valid = utf8_valid_until(text, i);
       KEDGE_TRY(pretokenizer_.split(text.substr(i, valid - i), &scratch.ends));
       size_t begin = i;
       for (const size_t end : scratch.ends) {
-        KEDGE_TRY(encode_word(text.substr(begin, i + end - begin), &scratch, out));
+        KEDGE_TRY(encode_word(text.substr(begin, i + end - begin), begin, &scratch, out));
         begin = i + end;
       }
       // Patterns know only UTF-8; a run of other bytes is a word of its own.
       size_t next = valid;
       while (next < text.size() && utf8_char_length(text, next) == 0) ++next;
-      if (next > valid) KEDGE_TRY(encode_word(text.substr(valid, next - valid), &scratch, out));
+      if (next > valid) KEDGE_TRY(encode_word(text.substr(valid, next - valid), valid, &scratch, out));
       i = next;
     }
     return {};
   }
 
-  Status encode_word(std::string_view word, Scratch* scratch, std::vector<int32_t>* out) const {
+  Status encode_word(std::string_view word, size_t begin, Scratch* scratch, Encoded* out) const {
     if (*vocab_.ignore_merges) {
       const auto at = words_.find(word);
       if (at != words_.end()) {
-        out->push_back(at->second);
+        out->push(at->second, begin);
         return {};
       }
     }
@@ -148,7 +148,7 @@ class BpeTokenizer final : public Tokenizer {
                                                   std::to_string(static_cast<unsigned char>(s.byte)) +
                                                   ", and no unknown token"};
       }
-      out->push_back(id);
+      out->push(id, begin + static_cast<size_t>(at));  // a symbol keeps the place of its first byte
     }
     return {};
   }

@@ -12,6 +12,7 @@
 
 #include "kernels/base/result.h"
 #include "tokenizer/jinja/limits.h"
+#include "tokenizer/text_origin.h"
 
 namespace kedge {
 
@@ -19,15 +20,26 @@ struct ChatMessage {
   std::string role;
   std::string content;
   // A JSON object whose members join the message, or replace those above: tool_calls, reasoning_content, name; a list
-  // of parts, or null, as content. Empty: none.
+  // of parts, or null, as content. Empty: none. A list of nothing but texts is handed to a template that does not know
+  // parts as one text with a line end between them.
   std::string extra_json;
 };
 
 // A stretch of rendered text. What came from the conversation must never become a special token: encode such a stretch
 // without looking for them. Roles the field knows (system, user, assistant, tool, developer) are the template's own.
 struct TextSegment {
+  // Bytes [begin, end) of the text stand for those of its origin: one by one when there are as many.
+  struct Source {
+    size_t begin = 0;
+    size_t end = 0;
+    TextOrigin origin;
+  };
+
   std::string text;
   bool from_input = false;
+  std::vector<Source> sources = {};  // ascending, of the whole text; empty for the template's own
+
+  TextSegment slice(size_t begin, size_t end) const;
 };
 
 struct ChatOptions {

@@ -63,7 +63,9 @@ constexpr std::string_view kDeepseekLetters =
     "\\x{1E900}-\\x{1E943}]+";
 constexpr std::string_view kDeepseekPunctuation = "\\s?[!-/:-~！-／：-～‘-‟\\x{3000}-。]+";
 constexpr std::string_view kAsianScripts =
-    "[一-鿿㐀-䶿\\x{F900}-\\x{FAFF}\\x{3040}-ゟ゠-ヿ･-ﾟ⼀-\\x{2FDF}เ-\\x{0E7F}\\x{0E80}-\\x{0EFF}ក-\\x{17FF}က-႟ꩠ-"
+    "[一-鿿㐀-䶿\\x{F900}-\\x{FAFF}\\x{3040}-ゟ゠-ヿ･-ﾟ⼀-\\x{2FDF}เ-\\x{0E7F}\\x{0E80}-\\x{0EFF}ក-\\x{17FF}"
+    "က-"
+    "႟ꩠ-"
     "ꩿꧠ-\\x{A9FF}"
     "가-\\x{D7AF}ᄀ-ᇿ]+";
 constexpr std::string_view kYoutuScripts =
@@ -133,6 +135,14 @@ Result<const PretokenizerRules*> find_pretokenizer(std::string_view name) {
   }
   return Error{ErrorCode::kUnsupported,
                "unknown pre-tokeniser tokenizer.ggml.pre = '" + std::string(name.substr(0, 100)) + "'"};
+}
+
+bool pretokenizer_implies_nfc(std::string_view name) {
+  // The Qwen family and those made from its code (unicodedata.normalize("NFC", ...)), Cohere's, and GPT-NeoX's with its
+  // heirs. "deepseek-r1-qwen" has Qwen's words but an empty normaliser.
+  static constexpr std::string_view kNames[] = {"qwen2",     "qwen35", "f2llmv2", "stablelm2",  "hunyuan",
+                                                "command-r", "olmo",   "mpt",     "modern-bert"};
+  return std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames);
 }
 
 std::vector<std::string_view> pretokenizer_names() {

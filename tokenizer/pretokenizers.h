@@ -28,6 +28,9 @@ inline constexpr std::string_view kDigitGroupsOfWords = "[digits by threes of wh
 // The rules of a name. Errors: kUnsupported, naming the unknown name (an empty one means the key is missing).
 Result<const PretokenizerRules*> find_pretokenizer(std::string_view name);
 
+// Whether the tokenizers that go by this name put text into NFC first. GGUF has no key for it.
+bool pretokenizer_implies_nfc(std::string_view name);
+
 // All names known, for listing.
 std::vector<std::string_view> pretokenizer_names();
 

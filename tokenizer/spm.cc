@@ -3,6 +3,7 @@
 #include <sentencepiece_processor.h>
 
 #include <array>
+#include <vector>
 
 #include "tokenizer/utf8.h"
 
@@ -26,15 +27,23 @@ std::string unescape(std::string_view text) {
   return out;
 }
 
-// Runs of spaces to one, none at the ends: what sentencepiece does when a vocabulary asks for it.
-std::string squeeze(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    if (c != ' ' || (!out.empty() && out.back() != ' ')) out.push_back(c);
+// A fragment as sentencepiece gets it, and the byte of the fragment that each of its bytes stands for.
+struct Prepared {
+  std::string text;
+  std::vector<size_t> from;
+
+  void push(char c, size_t at) {
+    text.push_back(c);
+    from.push_back(at);
   }
-  if (!out.empty() && out.back() == ' ') out.pop_back();
-  return out;
-}
+  // Runs of spaces to one, none at the ends: what sentencepiece does when a vocabulary asks for it.
+  void squeeze(std::string_view fragment) {
+    for (size_t i = 0; i < fragment.size(); ++i) {
+      if (fragment[i] != ' ' || (!text.empty() && text.back() != ' ')) push(fragment[i], i);
+    }
+    if (!text.empty() && text.back() == ' ') text.pop_back();
+  }
+};
 
 class SpmTokenizer final : public Tokenizer {
  public:
@@ -72,37 +81,50 @@ class SpmTokenizer final : public Tokenizer {
   }
 
  private:
-  Status encode_fragment(std::string_view text, bool after_special, std::vector<int32_t>* out) const override {
-    std::string changed;
+  Status encode_fragment(std::string_view fragment, bool after_special, Encoded* out) const override {
+    Prepared prepared;
+    std::string_view text = fragment;
+    const bool spaced = after_special && adds_space_;
     if (vocab_.remove_extra_whitespaces) {
-      changed = squeeze(text);
-      text = changed;
-      if (text.empty()) return {};
+      prepared.squeeze(fragment);
+      if (prepared.text.empty()) return {};
+      text = prepared.text;
     }
-    if (after_special && adds_space_) {
-      std::string spaced;
-      spaced.reserve(text.size() + 1);
-      spaced.push_back(' ');
-      spaced.append(text);
-      changed = std::move(spaced);
-      text = changed;
+    std::string with_space;
+    if (spaced) {
+      with_space.reserve(text.size() + 1);
+      with_space.push_back(' ');
+      with_space.append(text);
+      text = with_space;
     }
-    // sentencepiece would replace what is not UTF-8, and read a mark in the text as a space. Both would be lost, so
-    // they go in as bytes and it sees only what lies between.
+    const size_t known = out->ids.size();
+    KEDGE_TRY(encode_prepared(text, out));
+    if (out->begins == nullptr) return {};
+    for (size_t i = known; i < out->begins->size(); ++i) {
+      size_t& at = (*out->begins)[i];
+      if (spaced && at > 0) --at;
+      if (vocab_.remove_extra_whitespaces) at = prepared.from[at];
+    }
+    return {};
+  }
+
+  // sentencepiece would replace what is not UTF-8, and read a mark in the text as a space. Both would be lost, so they
+  // go in as bytes and it sees only what lies between.
+  Status encode_prepared(std::string_view text, Encoded* out) const {
     size_t begin = 0;
     size_t i = 0;
     while (i < text.size()) {
       const size_t length = utf8_char_length(text, i);
       const bool as_byte = length == 0 || (has_bytes_ && is_literal(text, i, length));
       if (as_byte) {
-        KEDGE_TRY(encode_valid(text.substr(begin, i - begin), out));
+        KEDGE_TRY(encode_valid(text.substr(begin, i - begin), begin, out));
         const size_t n = length == 0 ? 1 : length;
-        for (size_t k = 0; k < n; ++k) KEDGE_TRY(encode_byte(text[i + k], out));
+        for (size_t k = 0; k < n; ++k) KEDGE_TRY(encode_byte(text[i + k], i + k, out));
         begin = i + n;
       }
       i += length == 0 ? 1 : length;
     }
-    return encode_valid(text.substr(begin), out);
+    return encode_valid(text.substr(begin), begin, out);
   }
 
   // Characters that decode to themselves only as bytes.
@@ -111,30 +133,33 @@ class SpmTokenizer final : public Tokenizer {
     return length == 3 && text.substr(i, 3) == kSpaceMark;
   }
 
-  Status encode_byte(char byte, std::vector<int32_t>* out) const {
+  Status encode_byte(char byte, size_t at, Encoded* out) const {
     const auto value = static_cast<unsigned char>(byte);
     const int32_t id = has_bytes_ ? byte_ids_[value] : vocab_.unk_id;
     if (id < 0) {
       return Error{ErrorCode::kUnsupported,
                    "the vocabulary has no token for byte " + std::to_string(value) + ", and no unknown token"};
     }
-    out->push_back(id);
+    out->push(id, at);
     return {};
   }
 
-  Status encode_valid(std::string_view text, std::vector<int32_t>* out) const {
+  Status encode_valid(std::string_view text, size_t begin, Encoded* out) const {
     if (text.empty()) return {};
     std::vector<int> ids;
-    const auto status = processor_.Encode(text, &ids);
+    std::vector<std::string> pieces;  // what each stands for, told only when somebody wants to know
+    auto status = processor_.Encode(text, &ids);
+    if (status.ok() && out->begins != nullptr) status = processor_.Encode(text, &pieces);
     if (!status.ok()) return Error{ErrorCode::kInternal, std::string("sentencepiece: ") + status.message()};
-    for (const int id : ids) {
+    for (size_t i = 0; i < ids.size(); ++i) {
       // The id behind the last is the unknown piece that was added for the library's sake.
-      const int32_t known = contains(id) ? id : vocab_.unk_id;
+      const int32_t known = contains(ids[i]) ? ids[i] : vocab_.unk_id;
       if (known < 0) {
         return Error{ErrorCode::kUnsupported,
                      "the vocabulary cannot express a character of the text, and has no unknown token"};
       }
-      out->push_back(known);
+      out->push(known, begin);
+      if (i < pieces.size()) begin += type(known) == TokenType::kByte ? 1 : unescape(pieces[i]).size();
     }
     return {};
   }

@@ -5,6 +5,7 @@
 #include <new>
 
 #include "tokenizer/bpe.h"
+#include "tokenizer/nfc.h"
 #include "tokenizer/sha256.h"
 #include "tokenizer/spm.h"
 
@@ -32,6 +33,7 @@ std::string fingerprint_of(const VocabData& v) {
     sha.update_u64(flag ? 1 : 0);
   }
   sha.update_field(v.precompiled_charsmap);
+  if (*v.nfc) sha.update_field("NFC");  // nothing otherwise: what is in use keeps its fingerprint
   return sha.hex();
 }
 
@@ -96,30 +98,46 @@ bool Tokenizer::is_guarded(int32_t id) const {
          (type(id) == TokenType::kUserDefined && (is_markup(token_text(id)) || is_eog(id) || id == vocab_.bos_id));
 }
 
-Result<std::vector<int32_t>> Tokenizer::encode(std::string_view text, EncodeOptions options) const try {
+// The tokens of text[begin, end), which has no special tokens in it.
+Status Tokenizer::encode_plain(std::string_view text, size_t begin, size_t end, bool after_special, bool exact,
+                               Encoded* out) const {
+  if (begin == end) return {};
+  std::string_view fragment = text.substr(begin, end - begin);
+  std::string changed;
+  std::vector<size_t> from;
+  const bool nfc = *vocab_.nfc && !exact && to_nfc(fragment, &changed, out->begins == nullptr ? nullptr : &from);
+  if (nfc) fragment = changed;
+  const size_t known = out->ids.size();
+  KEDGE_TRY(encode_fragment(fragment, after_special, out));
+  if (out->begins == nullptr) return {};
+  for (size_t i = known; i < out->begins->size(); ++i) {
+    size_t& at = (*out->begins)[i];
+    at = begin + (nfc ? from[at] : at);
+  }
+  return {};
+}
+
+Result<std::vector<int32_t>> Tokenizer::encode(std::string_view text, EncodeOptions options,
+                                               std::vector<size_t>* begins) const try {
   if (text.size() > kMaxTextBytes) {
     return Error{ErrorCode::kCapacity, "tokenizer: the text has " + std::to_string(text.size()) +
                                            " bytes; the limit is " + std::to_string(kMaxTextBytes)};
   }
-  std::vector<int32_t> out;
-  if (options.add_special && add_bos()) out.push_back(vocab_.bos_id);
+  if (begins != nullptr) begins->clear();
+  Encoded out{{}, begins};
+  if (options.add_special && add_bos()) out.push(vocab_.bos_id, 0);
   const SpecialTokens& special = options.parse_special ? special_ : plain_;
   bool after_special = true;
   for (size_t at = 0; at < text.size();) {
     const SpecialTokens::Match match = special.find(text, at);
     const size_t end = match.id < 0 ? text.size() : match.begin;
-    if (end > at) {
-      KEDGE_TRY(encode_fragment(text.substr(at, end - at), after_special, &out));
-      after_special = false;
-    }
-    if (match.id >= 0) {
-      out.push_back(match.id);
-      after_special = true;
-    }
+    KEDGE_TRY(encode_plain(text, at, end, after_special, options.exact_bytes, &out));
+    after_special = match.id >= 0;
+    if (match.id >= 0) out.push(match.id, end);
     at = end + match.length;
   }
-  if (options.add_special && add_eos()) out.push_back(vocab_.eos_id);
-  return out;
+  if (options.add_special && add_eos()) out.push(vocab_.eos_id, text.size());
+  return std::move(out.ids);
 } catch (const std::bad_alloc&) {
   return out_of_memory("a text of " + std::to_string(text.size()) + " bytes");
 }

@@ -26,6 +26,8 @@ struct EncodeOptions {
   // comes from outside: then no text whatever can become one of them. User-defined tokens that are plain text (runs of
   // spaces, single letters: see is_markup) are part of ordinary segmentation and recognised always.
   bool parse_special = false;
+  // The text as it is, also where the vocabulary's own tokenizer puts it into Unicode NFC first (VocabData::nfc).
+  bool exact_bytes = false;
 };
 
 struct DecodeOptions {
@@ -36,8 +38,9 @@ struct DecodeOptions {
 
 // Const, immutable and thread-safe. Owns its vocabulary. No exception leaves it.
 //
-// decode(encode(x)) == x for every byte string x if the vocabulary has a token for every byte. Where it has not, text
-// it cannot express becomes the unknown token, as the vocabulary defines, or an error if there is none.
+// decode(encode(x)) == x for every byte string x if the vocabulary has a token for every byte; NFC(x) where it was
+// trained on that and exact_bytes is off. Where it has not, text it cannot express becomes the unknown token, as the
+// vocabulary defines, or an error if there is none.
 class Tokenizer {
  public:
   // Checks the vocabulary and builds the tokenizer of its kind. Errors: kCorrupt, kCapacity, kUnsupported; the message
@@ -48,8 +51,11 @@ class Tokenizer {
   Tokenizer(const Tokenizer&) = delete;
   Tokenizer& operator=(const Tokenizer&) = delete;
 
-  // Errors: kCapacity (text longer than kMaxTextBytes, or a pre-tokeniser's limit), kUnsupported (no token for a byte).
-  Result<std::vector<int32_t>> encode(std::string_view text, EncodeOptions options = {}) const;
+  // `begins`, where given, gets the byte of the text at which each token begins: ascending, several tokens of one
+  // character share it. Errors: kCapacity (text longer than kMaxTextBytes, or a pre-tokeniser's limit), kUnsupported
+  // (no token for a byte).
+  Result<std::vector<int32_t>> encode(std::string_view text, EncodeOptions options = {},
+                                      std::vector<size_t>* begins = nullptr) const;
   // Errors: kInvalidArgument (an id that is not in the vocabulary).
   Result<std::string> decode(std::span<const int32_t> ids, DecodeOptions options = {}) const;
 
@@ -89,14 +95,27 @@ class Tokenizer {
   // Whether the token is matched in text only when special tokens are parsed.
   bool is_guarded(int32_t id) const;
 
-  // Appends the tokens of text without special tokens. `after_special`: it begins the text or follows a special token.
-  virtual Status encode_fragment(std::string_view text, bool after_special, std::vector<int32_t>* out) const = 0;
+  // Tokens so far, and where they begin, if somebody asked.
+  struct Encoded {
+    std::vector<int32_t> ids;
+    std::vector<size_t>* begins = nullptr;
+    void push(int32_t id, size_t begin) {
+      ids.push_back(id);
+      if (begins != nullptr) begins->push_back(begin);
+    }
+  };
+  // Appends the tokens of text without special tokens; they begin at bytes of `text`. `after_special`: it begins the
+  // text or follows a special token.
+  virtual Status encode_fragment(std::string_view text, bool after_special, Encoded* out) const = 0;
 
   VocabData vocab_;
   std::vector<std::string> pieces_;
   bool adds_space_ = false;
 
  private:
+  Status encode_plain(std::string_view text, size_t begin, size_t end, bool after_special, bool exact,
+                      Encoded* out) const;
+
   std::unordered_map<std::string_view, int32_t> index_;
   SpecialTokens plain_;    // recognised always
   SpecialTokens special_;  // those and the ones recognised on request

@@ -242,10 +242,12 @@ Status resolve_defaults(VocabData* v) {
     if (!v->add_bos) v->add_bos = v->bos_id >= 0;
     if (!v->add_space_prefix) v->add_space_prefix = true;
     v->ignore_merges = false;
+    v->nfc = false;
   } else {
     KEDGE_ASSIGN(rules, find_pretokenizer(v->pre));
     if (!v->add_bos) v->add_bos = rules->add_bos && v->bos_id >= 0;
     if (!v->ignore_merges) v->ignore_merges = rules->ignore_merges;
+    if (!v->nfc) v->nfc = pretokenizer_implies_nfc(v->pre);
     v->add_space_prefix = false;
   }
   if (!v->add_eos) v->add_eos = false;

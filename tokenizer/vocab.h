@@ -45,6 +45,7 @@ struct VocabData {
   bool remove_extra_whitespaces = false;  // remove_extra_whitespaces; only "llama" uses it
   std::string precompiled_charsmap;       // precompiled_charsmap, the raw bytes
   std::optional<bool> ignore_merges;      // not a GGUF key: overrides what the pre-tokeniser implies
+  std::optional<bool> nfc;                // not a GGUF key: text is put into Unicode NFC first; likewise implied
 };
 
 // Limits on a vocabulary; beyond them loading is refused (kCapacity).

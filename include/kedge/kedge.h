@@ -94,12 +94,7 @@ typedef struct kedge_session_options {
   kedge_str kv;      /* JSON object of memory options, see "Memory"; default empty: nothing is ever evicted */
 } kedge_session_options;
 
-typedef enum kedge_kv_type {
-  KEDGE_KV_F32 = 0,
-  KEDGE_KV_F16 = 1,
-  KEDGE_KV_Q8_0 = 2,
-  KEDGE_KV_Q4_0 = 3
-} kedge_kv_type;
+typedef enum kedge_kv_type { KEDGE_KV_F32 = 0, KEDGE_KV_F16 = 1, KEDGE_KV_Q8_0 = 2, KEDGE_KV_Q4_0 = 3 } kedge_kv_type;
 /* EXACT: the bits of the scalar reference. FAST: weights rounded once more, to bytes with a scale per 256 values; other
  * numbers, just as independent of batch and threads; KEDGE_UNSUPPORTED where the processor has no AMX. */
 typedef enum kedge_numerics { KEDGE_NUMERICS_EXACT = 0, KEDGE_NUMERICS_FAST = 1 } kedge_numerics;
@@ -135,8 +130,10 @@ KEDGE_API kedge_status kedge_model_describe(const kedge_model* model, const kedg
 /* --- Text and tokens -------------------------------------------------------------------------------------------- */
 
 enum {
-  KEDGE_TOKENIZE_ADD_BOS = 1,      /* bos first, when the model wants one */
-  KEDGE_TOKENIZE_PARSE_SPECIAL = 2 /* "<|im_end|>" in the text is the control token, not characters */
+  KEDGE_TOKENIZE_ADD_BOS = 1,       /* bos first, when the model wants one */
+  KEDGE_TOKENIZE_PARSE_SPECIAL = 2, /* "<|im_end|>" in the text is the control token, not characters */
+  KEDGE_TOKENIZE_EXACT_BYTES = 4    /* the text as it is; otherwise Unicode NFC first where the model was trained so
+                                       (the Qwen vocabularies, say), and detokenizing gives that */
 };
 enum { KEDGE_DETOKENIZE_SPECIAL = 1 /* write control tokens as text; otherwise they are left out */ };
 enum {
@@ -166,6 +163,7 @@ KEDGE_API kedge_status kedge_token(const kedge_model* model, int32_t token, char
  *   "variables": object             further template variables
  *   "now": integer                  the time templates may show, seconds since 1970; otherwise the clock's
  *   "allow_special": false          true: control tokens written out in the messages' strings are control tokens
+ *   "exact_bytes": false            as KEDGE_TOKENIZE_EXACT_BYTES
  * A model without a template, or with one we cannot run, is KEDGE_UNSUPPORTED: never another template.
  * kedge_chat_tokenize gives the ids at once and keeps what users wrote apart from what the template wrote: unless
  * allow_special is set, a "<|im_end|>" inside a message becomes characters. A model that wants bos gets it in front
@@ -176,11 +174,13 @@ KEDGE_API kedge_status kedge_chat_tokenize(const kedge_model* model, const char*
                                            const char* options, size_t options_size, int32_t** tokens,
                                            size_t* n_tokens);
 
-/* Like kedge_chat_tokenize, and where everything went. Owned JSON for kedge_session_add_segments: one segment per
- * message ({"range": [first token, behind the last], "kind": "system"|"user"|"generated"|"tool"|"retrieved"}, by role),
- * and one per mark: a message may carry "segments": [{"range": [begin, end], ...}], byte ranges of its content with the
- * fields of a segment, which are handed on. KEDGE_UNSUPPORTED when the tokens do not spell the text (a tokenizer that
- * normalises), so that ranges cannot be told. */
+/* Like kedge_chat_tokenize, and where everything went. Owned JSON for kedge_session_add_segments: first the messages
+ * ({"range": [first token, behind the last], "kind": "system"|"user"|"generated"|"tool"|"retrieved"}, by role; with
+ * what the template wrote before them), then the marks: a message may carry "segments": [{"range": [begin, end], ...}],
+ * byte ranges of its content with the fields of a segment, which are handed on; so may a part of a content that is a
+ * list (of its "text"). Found by where the rendered bytes came from, never by what they read: one segment each, several
+ * where the template writes a message twice or in pieces, none for a message it leaves out. KEDGE_UNSUPPORTED when
+ * nothing of a mark stands in the rendered chat. */
 KEDGE_API kedge_status kedge_chat_tokenize_marked(const kedge_model* model, const char* messages, size_t messages_size,
                                                   const char* options, size_t options_size, int32_t** tokens,
                                                   size_t* n_tokens, char** segments, size_t* segments_size);
@@ -234,8 +234,8 @@ KEDGE_API kedge_status kedge_session_logits(const kedge_session* session, const 
 
 /* What the routers of a mixture-of-experts model did in this session. Owned JSON:
  * {"n_experts", "n_used", "layers": [{"tokens": [by expert], "n_tokens", "margin", "entropy", "switch_rate"}]}. Margin:
- * smallest chosen probability minus the largest left out; entropy of the router in nats; switch_rate: share of a token's
- * experts that the token before did not use. Means over tokens; "layers" is empty for a dense model. */
+ * smallest chosen probability minus the largest left out; entropy of the router in nats; switch_rate: share of a
+ * token's experts that the token before did not use. Means over tokens; "layers" is empty for a dense model. */
 KEDGE_API kedge_status kedge_session_experts(const kedge_session* session, char** json, size_t* json_size);
 
 /* Forgets the tokens from position n on (0 <= n <= n_past). */
@@ -320,8 +320,8 @@ KEDGE_API void kedge_session_set_cancel(kedge_session* session, int on);
 typedef struct kedge_prefix_cache_options {
   size_t struct_size;
   int32_t entries;  /* most states kept; default 64 */
-  int32_t sessions; /* that may be in use at once; more may meet a full arena; default 4. The arena has room for twice as
-                       many contexts or budgets (or "forks" of them, when that is more); what sessions leave keeps
+  int32_t sessions; /* that may be in use at once; more may meet a full arena; default 4. The arena has room for twice
+                       as many contexts or budgets (or "forks" of them, when that is more); what sessions leave keeps
                        entries, and those used least recently go when sessions need the pages */
 } kedge_prefix_cache_options;
 

@@ -92,8 +92,8 @@ inline std::string_view view(kedge_str s) { return {s.data, s.size}; }
 
 inline std::string version() { return kedge_version(); }
 inline int default_threads() { return kedge_default_threads(); }
-inline Result<std::string> system_info() { return detail::text(kedge_system_info); }          // JSON
-inline Result<std::string> detect_references(std::string_view text) {  // JSON
+inline Result<std::string> system_info() { return detail::text(kedge_system_info); }  // JSON
+inline Result<std::string> detect_references(std::string_view text) {                 // JSON
   return detail::text([&](char** d, size_t* n) { return kedge_detect_references(text.data(), text.size(), d, n); });
 }
 inline Result<std::string> settings_schema() { return detail::text(kedge_settings_schema); }  // JSON
@@ -166,8 +166,9 @@ class Model {
     const kedge_session_options o = plan.c();
     return detail::text([&](char** d, size_t* n) { return kedge_model_describe(get(), &o, d, n); });
   }
-  Result<std::vector<int32_t>> tokenize(std::string_view text, bool add_bos, bool parse_special) const {
-    uint32_t flags = 0;
+  Result<std::vector<int32_t>> tokenize(std::string_view text, bool add_bos, bool parse_special,
+                                        bool exact_bytes = false) const {
+    uint32_t flags = exact_bytes ? KEDGE_TOKENIZE_EXACT_BYTES : 0;
     if (add_bos) flags |= KEDGE_TOKENIZE_ADD_BOS;
     if (parse_special) flags |= KEDGE_TOKENIZE_PARSE_SPECIAL;
     return detail::ids(
@@ -323,9 +324,8 @@ class Session {
   }
   // JSON in, JSON out; see "Memory" in kedge.h.
   Result<std::string> add_segments(std::string_view segments) {
-    return detail::text([&](char** d, size_t* n) {
-      return kedge_session_add_segments(get(), segments.data(), segments.size(), d, n);
-    });
+    return detail::text(
+        [&](char** d, size_t* n) { return kedge_session_add_segments(get(), segments.data(), segments.size(), d, n); });
   }
   Result<std::string> kv() const {
     return detail::text([&](char** d, size_t* n) { return kedge_session_kv(get(), d, n); });

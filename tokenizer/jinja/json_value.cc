@@ -8,7 +8,7 @@ namespace {
 // Builds values from the parser's events, so that no second tree exists and members keep their order.
 class Builder final : public nlohmann::json_sax<nlohmann::json> {
  public:
-  explicit Builder(Heap& heap) : heap_(heap) {}
+  Builder(Heap& heap, const TextOrigin& origin) : heap_(heap), origin_(origin) {}
 
   bool null() override { return add(Value::none()); }
   bool boolean(bool b) override { return add(Value::boolean(b)); }
@@ -19,12 +19,12 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
     return add(Value::integer(static_cast<int64_t>(i)));
   }
   bool number_float(number_float_t d, const string_t&) override { return add(Value::number(d)); }
-  bool string(string_t& s) override { return add(heap_.string(Text(s, true))); }
+  bool string(string_t& s) override { return add(heap_.string(Text(s, origin_))); }
   bool binary(binary_t&) override { return fail("binary data"); }
   bool start_object(size_t) override { return open(true); }
   bool start_array(size_t) override { return open(false); }
   bool key(string_t& s) override {
-    open_.back().key = heap_.string(Text(s, true));
+    open_.back().key = heap_.string(Text(s, origin_));
     return !heap_.failed();
   }
   bool end_object() override {
@@ -77,13 +77,14 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
   }
 
   Heap& heap_;
+  TextOrigin origin_;
   std::vector<Open> open_;
 };
 
 }  // namespace
 
-Result<Value> parse_json(Heap& heap, std::string_view json, std::string_view what) {
-  Builder builder(heap);
+Result<Value> parse_json(Heap& heap, std::string_view json, std::string_view what, const TextOrigin& origin) {
+  Builder builder(heap, origin);
   if (!nlohmann::json::sax_parse(json, &builder)) {
     const ErrorCode code = heap.failed() ? ErrorCode::kCapacity : ErrorCode::kInvalidArgument;
     return Error{code, std::string(what) + ": " + (builder.error.empty() ? "it is not valid JSON" : builder.error)};

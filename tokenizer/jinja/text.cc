@@ -13,6 +13,18 @@ std::vector<Range>::const_iterator first_after(const std::vector<Range>& ranges,
   return std::partition_point(ranges.begin(), ranges.end(), [at](const Range& r) { return r.end <= at; });
 }
 
+// What of a range lies in [begin, end).
+Range cut(const Range& range, size_t begin, size_t end) {
+  Range r = range;
+  r.begin = std::max(range.begin, begin);
+  r.end = std::min(range.end, end);
+  if (range.origin.has_bytes() && range.bytewise()) {
+    r.origin.end = range.origin.begin + (r.end - range.begin);
+    r.origin.begin = range.origin.begin + (r.begin - range.begin);
+  }
+  return r;
+}
+
 bool in_set(std::string_view set, char32_t code) {
   if (set.empty()) return is_space(code);
   for (size_t at = 0; at < set.size();) {
@@ -85,28 +97,46 @@ bool Text::input_in(size_t begin, size_t end) const {
   return it != input_.end() && it->begin < end;
 }
 
+void Text::add(const Range& range) {
+  if (!input_.empty() && input_.back().end == range.begin) {
+    Range& last = input_.back();
+    const bool follows =
+        !last.origin.has_bytes() || (last.bytewise() && range.bytewise() && last.origin.end == range.origin.begin);
+    if (last.origin.same_string(range.origin) && follows) {
+      last.end = range.end;
+      last.origin.end = range.origin.end;
+      return;
+    }
+  }
+  input_.push_back(range);
+}
+
 void Text::append(std::string_view bytes, bool from_input) {
+  if (from_input) return append(bytes, TextOrigin());
+  bytes_ += bytes;
+}
+
+void Text::append(std::string_view bytes, const TextOrigin& origin) {
   if (bytes.empty()) return;
   const size_t begin = bytes_.size();
   bytes_ += bytes;
-  if (!from_input) return;
-  if (!input_.empty() && input_.back().end == begin) {
-    input_.back().end = bytes_.size();
-  } else {
-    input_.push_back({begin, bytes_.size()});
-  }
+  add({begin, bytes_.size(), origin});
+}
+
+void Text::append_changed(std::string_view bytes, const Text& other, size_t begin, size_t end) {
+  const auto it = first_after(other.input_, begin);
+  if (it == other.input_.end() || it->begin >= end) return append(bytes, false);
+  append(bytes, cut(*it, begin, end).origin);
 }
 
 void Text::append_slice(const Text& other, size_t begin, size_t end) {
   const size_t base = bytes_.size();
   bytes_.append(other.bytes_, begin, end - begin);
   for (auto it = first_after(other.input_, begin); it != other.input_.end() && it->begin < end; ++it) {
-    const Range r{base + std::max(it->begin, begin) - begin, base + std::min(it->end, end) - begin};
-    if (!input_.empty() && input_.back().end == r.begin) {
-      input_.back().end = r.end;
-    } else {
-      input_.push_back(r);
-    }
+    Range r = cut(*it, begin, end);
+    r.begin += base - begin;
+    r.end += base - begin;
+    add(r);
   }
 }
 

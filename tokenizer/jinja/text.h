@@ -1,6 +1,7 @@
-// A string that remembers which of its bytes came from the conversation ("input") and which from the template itself.
-// Everything a template does to strings is done on Text, so that a special token typed by a user never becomes one.
-// Where an operation cannot follow single bytes, its whole result counts as input.
+// A string that remembers which of its bytes came from the conversation ("input"), from where in it, and which from the
+// template itself. Everything a template does to strings is done on Text, so that a special token typed by a user never
+// becomes one, and what a caller marked is found again whatever the template does around it. Where an operation cannot
+// follow single bytes, its whole result counts as input of no known place.
 #pragma once
 
 #include <cstddef>
@@ -9,30 +10,38 @@
 #include <vector>
 
 #include "tokenizer/jinja/unicode.h"
+#include "tokenizer/text_origin.h"
 
 namespace kedge::jinja {
 
 class Text {
  public:
+  // As long as its origin when every byte stands for one there; otherwise the whole stands for the whole.
   struct Range {
     size_t begin = 0;
     size_t end = 0;
+    TextOrigin origin;
+    bool bytewise() const { return end - begin == origin.end - origin.begin; }
   };
 
   Text() = default;
   explicit Text(std::string_view bytes, bool from_input = false) { append(bytes, from_input); }
+  Text(std::string_view bytes, const TextOrigin& origin) { append(bytes, origin); }
 
   const std::string& bytes() const { return bytes_; }
   std::string_view view() const { return bytes_; }
   size_t size() const { return bytes_.size(); }
   bool empty() const { return bytes_.empty(); }
-  // Ascending, disjoint, not adjacent, not empty.
+  // Ascending, disjoint, not empty; adjacent only where their origins are not.
   const std::vector<Range>& input() const { return input_; }
   bool any_input() const { return !input_.empty(); }
   // Is any byte of [begin, end) input?
   bool input_in(size_t begin, size_t end) const;
 
   void append(std::string_view bytes, bool from_input = false);
+  void append(std::string_view bytes, const TextOrigin& origin);
+  // Bytes that stand for [begin, end) of another text.
+  void append_changed(std::string_view bytes, const Text& other, size_t begin, size_t end);
   void append(const Text& other) { append_slice(other, 0, other.size()); }
   void append_slice(const Text& other, size_t begin, size_t end);
   Text slice(size_t begin, size_t end) const;
@@ -40,6 +49,8 @@ class Text {
   size_t memory() const { return bytes_.capacity() + input_.capacity() * sizeof(Range); }
 
  private:
+  void add(const Range& range);
+
   std::string bytes_;
   std::vector<Range> input_;
 };
@@ -54,7 +65,7 @@ Text map_chars(const Text& in, F&& f) {
     const Char c = char_at(in.view(), at);
     piece.clear();
     f(c.code, &piece);
-    out.append(piece, in.any_input() && in.input_in(at, at + c.size));
+    out.append_changed(piece, in, at, at + c.size);
     at += c.size;
   }
   return out;
