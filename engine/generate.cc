@@ -70,6 +70,7 @@ class Run {
     reserve();
     const auto tokens = source_.tokens();
     KEDGE_TRY(source_.begin_text(tokens.empty() ? -1 : tokens.back(), options_.render_special));
+    utf8_.push(source_.open_character(), &characters_);
     start_ = Clock::now();
     KEDGE_ASSIGN(reason, decode());
     return finish(reason);
@@ -162,7 +163,7 @@ class Run {
   GenerateResult finish(FinishReason reason) {
     if (reason != FinishReason::kStopString) {
       characters_.clear();
-      utf8_.flush(&characters_);
+      if (reason == FinishReason::kStopToken) utf8_.flush(&characters_);
       if (emit_characters()) {
         reason = FinishReason::kStopString;
       } else {

@@ -48,9 +48,11 @@ struct GenerateCallbacks {
 
 struct GenerateResult {
   FinishReason finish = FinishReason::kLength;
-  int stop_index = -1;                 // of the stop string met
-  std::vector<int32_t> tokens;         // every token chosen, the stop token included
-  std::string text;                    // what on_text was given, together
+  int stop_index = -1;          // of the stop string met
+  std::vector<int32_t> tokens;  // every token chosen, the stop token included
+  // What on_text was given, together. A character that the end cut in two is in it only when the model itself ended
+  // there (as U+FFFD); otherwise the generation that goes on from here begins with it, whole.
+  std::string text;
   std::vector<TokenLogprob> logprobs;  // tokens.size() rows: the chosen token, then the most likely
   size_t logprobs_per_token = 0;
   size_t n_prompt = 0;  // prompt tokens evaluated: fewer than given only when cancelled
@@ -83,6 +85,8 @@ class GenerationSource {
   // -1.
   virtual Status begin_text(int32_t last, bool render_special) = 0;
   virtual Status append_text(int32_t token, std::string* bytes) = 0;
+  // Bytes of a character that the sequence begins but does not end.
+  virtual std::string open_character() const { return {}; }
 };
 Result<GenerateResult> generate(GenerationSource& source, std::span<const int32_t> prompt,
                                 const GenerateOptions& options, const GenerateCallbacks& callbacks = {});

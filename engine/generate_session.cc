@@ -5,6 +5,7 @@
 #include "engine/kv_json.h"
 #include "engine/session.h"
 #include "tokenizer/tokenizer.h"
+#include "tokenizer/utf8.h"
 
 namespace kedge {
 namespace {
@@ -42,6 +43,22 @@ class SessionSource final : public GenerationSource {
   Status append_text(int32_t token, std::string* bytes) override {
     // A padded output matrix has rows the vocabulary does not: such a token has no text.
     return tokenizer().contains(token) ? detokenizer_.push(token, bytes) : Status();
+  }
+
+  std::string open_character() const override {
+    constexpr size_t kLongest = 3;  // bytes, and so tokens
+    std::string bytes;
+    const auto ids = tokens();
+    for (size_t back = 1; back <= std::min(kLongest, ids.size()) && bytes.size() < kLongest; ++back) {
+      const int32_t id = ids[ids.size() - back];
+      if (!tokenizer().contains(id) || tokenizer().is_control(id)) break;
+      bytes.insert(0, tokenizer().piece(id));
+    }
+    for (size_t n = std::min(kLongest, bytes.size()); n > 0; --n) {
+      bool complete = false;
+      if (utf8_prefix(bytes, bytes.size() - n, &complete) == n && !complete) return bytes.substr(bytes.size() - n);
+    }
+    return {};
   }
 
  private:

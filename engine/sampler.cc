@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <cstdio>
+#include <limits>
 
 #include "engine/sampler_math.h"
 
@@ -114,6 +115,10 @@ Result<Sampler> Sampler::create(const SamplerOptions& options, size_t n_vocab) {
 }
 
 Status check_finite(std::span<const float> logits, int position) {
+  // Most of the time is spent on rows without a fault: this loop has no exit and so vectorises.
+  int faults = 0;
+  for (const float l : logits) faults += std::fabs(l) <= std::numeric_limits<float>::max() ? 0 : 1;
+  if (faults == 0) return {};
   for (size_t i = 0; i < logits.size(); ++i) {
     if (!std::isfinite(logits[i])) {
       return Error{ErrorCode::kInternal, "logit of token " + std::to_string(i) + " at position " +

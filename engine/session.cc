@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/sampler.h"
 #include "engine/session_state.h"
 #include "kernels/isa.h"
 
@@ -173,9 +174,19 @@ Status Session::State::evaluate(std::span<const int32_t> added, bool all, const 
   return {};
 }
 
+// Every row of logits comes through here, whoever asked for it: what is no number goes no further.
+Status Session::check_row(int position, std::span<const float> row) const {
+  Status status = check_finite(row, position);
+  if (status.ok() || state_->options.kv_type == KvType::kF32) return status;
+  Error error = std::move(status).error();
+  error.message += "; a cache of float32 (--kv-type f32) holds larger numbers than the one in use";
+  return error;
+}
+
 Status Session::eval(std::span<const int32_t> tokens, const EvalHooks& hooks) {
   State& s = *state_;
-  const LogitSink sink = [&](int, std::span<const float> row) -> Status {
+  const LogitSink sink = [&](int i, std::span<const float> row) -> Status {
+    KEDGE_TRY(check_row(n_past() + i, row));
     std::copy(row.begin(), row.end(), s.last_logits.begin());
     return {};
   };
@@ -187,6 +198,7 @@ Status Session::eval_all(std::span<const int32_t> tokens,
                          const EvalHooks& hooks) {
   State& s = *state_;
   const LogitSink sink = [&](int i, std::span<const float> logits) -> Status {
+    KEDGE_TRY(check_row(n_past() + i, logits));
     std::copy(logits.begin(), logits.end(), s.last_logits.begin());
     return row(n_past() + i, logits);
   };

@@ -50,8 +50,8 @@ class Session {
 
   // Appends `tokens` and computes them. With a KV budget, tokens leave the cache between steps when it is full and come
   // back when new ones mention them: see memory(). Errors: a token id outside the vocabulary (kInvalidArgument), a full
-  // context (kCapacity; nothing is appended), cancelled (kCancelled; the chunks already done stay). Afterwards logits()
-  // is the row of the last token.
+  // context (kCapacity; nothing is appended), cancelled (kCancelled; the chunks already done stay), logits that are no
+  // numbers (kInternal; names token and position). Afterwards logits() is the row of the last token.
   Status eval(std::span<const int32_t> tokens, const EvalHooks& hooks = {});
   // The same, handing over the logits of every token: row(position, logits) with n_vocab floats, valid during the call.
   Status eval_all(std::span<const int32_t> tokens,
@@ -85,6 +85,7 @@ class Session {
 
  private:
   struct State;
+  Status check_row(int position, std::span<const float> row) const;
   explicit Session(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };

@@ -99,6 +99,9 @@ TEST(Generate, CharactersAreNeverSplit) {
   const auto o = run({"a\xe2", "\x82", "\xac", "\xf0\x9f", "\x98\x80!"}, greedy());
   EXPECT_EQ(o.chunks, (std::vector<std::string>{"a", "\u20ac", "\U0001F600!"}));
   EXPECT_EQ(run({"x\xe2\x82"}, greedy()).result.text, "x\uFFFD");  // an unfinished one is not lost silently
+  auto cut = greedy();
+  cut.max_tokens = 1;
+  EXPECT_EQ(run({"x\xe2\x82", "\xac"}, cut).result.text, "x");  // but what goes on from here has it whole
 }
 
 TEST(Generate, StopStringsAcrossTokens) {
