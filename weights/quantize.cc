@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
 
@@ -19,14 +20,37 @@ constexpr size_t kPieceBytes = size_t{4} << 20;  // of float values converted be
 struct RowResult {
   double squared_error = 0;
   double max_error = 0;
-  bool finite = true;      // the source
-  bool new_finite = true;  // the result
+  bool finite = true;  // the source
+  size_t clipped = 0;  // values the new type cannot hold
+  float largest = 0;   // of those, and what became of it
+  float became = 0;
 };
 
 struct Scratch {
   std::vector<float> before;
   std::vector<float> after;
 };
+
+// Scales are half-precision numbers: beyond what they reach the search for codes clips. Such a value stands above all
+// that its block holds afterwards, by more than rounding to the coarsest codes does.
+void count_clipped(const QuantFormat& to, const Scratch& s, RowResult* r) {
+  constexpr float kSurelyHeld = 4096;  // by every format
+  constexpr float kRounding = 1.25f;
+  const auto block = static_cast<size_t>(to.block_values);
+  for (size_t begin = 0; begin < s.before.size(); begin += block) {
+    const size_t end = std::min(begin + block, s.before.size());
+    float most = 0;
+    for (size_t i = begin; i < end; ++i) most = std::max(most, std::fabs(s.after[i]));
+    for (size_t i = begin; i < end; ++i) {
+      const float size = std::fabs(s.before[i]);
+      if (std::isfinite(s.after[i]) && (size < kSurelyHeld || size <= kRounding * most)) continue;
+      ++r->clipped;
+      if (size <= std::fabs(r->largest)) continue;
+      r->largest = s.before[i];
+      r->became = s.after[i];
+    }
+  }
+}
 
 // One row from one type to another.
 RowResult convert_row(const QuantFormat& from, const std::byte* in, const QuantFormat& to, std::byte* out, size_t n,
@@ -43,9 +67,21 @@ RowResult convert_row(const QuantFormat& from, const std::byte* in, const QuantF
     const double e = double{s->after[i]} - double{s->before[i]};
     r.squared_error += e * e;
     r.max_error = std::max(r.max_error, std::fabs(e));
-    r.new_finite = r.new_finite && std::isfinite(s->after[i]);
   }
+  count_clipped(to, *s, &r);
   return r;
+}
+
+std::string number(float value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.6g", double{value});
+  return text;
+}
+
+std::string too_large(const RowResult& r, const QuantFormat& to) {
+  return (r.clipped == 1 ? "a value is" : std::to_string(r.clipped) + " values are") + " too large for " + to.name +
+         ": the largest, " + number(r.largest) + ", would become " + number(r.became) +
+         "; F32 or BF16 hold it (an override for this tensor)";
 }
 
 Error refused(const TensorInfo& t, int64_t row, const std::string& why) {
@@ -61,12 +97,17 @@ class Quantizer {
     progress_.n_tensors = in.tensors().size();
   }
 
-  Status write(const std::string& path, uint32_t file_type) {
+  // What the file will hold; its size is known from then on.
+  void declare(uint32_t file_type) {
     add_metadata(file_type);
     for (size_t i = 0; i < report_.tensors.size(); ++i) {
       const TensorInfo& t = in_.tensors()[i];
       writer_.add_tensor(t.name, *report_.tensors[i].to, std::span(t.dims.data(), static_cast<size_t>(t.n_dims)));
     }
+    report_.file_bytes = writer_.total_bytes();
+  }
+
+  Status write(const std::string& path) {
     KEDGE_TRY(writer_.begin(path));
     for (size_t i = 0; i < report_.tensors.size(); ++i) {
       progress_.tensor = in_.tensors()[i].name;
@@ -140,8 +181,8 @@ class Quantizer {
     });
     for (size_t i = 0; i < count; ++i) {
       const auto row = static_cast<int64_t>(first + i);
-      if (!results_[i].finite) return refused(t, row, "has a value that is not finite");
-      if (!results_[i].new_finite) return refused(t, row, std::string("has a value too large for ") + to.name);
+      if (!results_[i].finite) return refused(t, row, "has a value that is not finite (NaN or infinite)");
+      if (results_[i].clipped > 0) return refused(t, row, too_large(results_[i], to));
     }
     return writer_.write(t.name, piece_);
   }
@@ -207,7 +248,12 @@ Result<QuantizeReport> plan(const TensorStore& in, const QuantizeOptions& option
 }  // namespace
 
 Result<QuantizeReport> plan_quantize(const TensorStore& in, const QuantizeOptions& options) {
-  return without_bad_alloc(in.path(), [&]() -> Result<QuantizeReport> { return plan(in, options); });
+  return without_bad_alloc(in.path(), [&]() -> Result<QuantizeReport> {
+    KEDGE_ASSIGN(report, plan(in, options));
+    KEDGE_ASSIGN(mix, find_quantize_mix(options.type));
+    Quantizer(in, options, &report).declare(mix.file_type);
+    return report;
+  });
 }
 
 Result<QuantizeReport> quantize_file(const TensorStore& in, const std::string& path, const QuantizeOptions& options) {
@@ -217,10 +263,10 @@ Result<QuantizeReport> quantize_file(const TensorStore& in, const std::string& p
     }
     KEDGE_ASSIGN(report, plan(in, options));
     KEDGE_ASSIGN(mix, find_quantize_mix(options.type));
-    KEDGE_TRY(Quantizer(in, options, &report).write(path, mix.file_type));
+    Quantizer quantizer(in, options, &report);
+    quantizer.declare(mix.file_type);
+    KEDGE_TRY(quantizer.write(path));
     summarise(&report);
-    KEDGE_ASSIGN(bytes, regular_file_size(path));
-    report.file_bytes = bytes;
     return report;
   });
 }

@@ -4,11 +4,13 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <random>
 #include <string>
 #include <vector>
@@ -127,7 +129,8 @@ class SmallModel : public ::testing::Test {
     for (float& v : values) v = normal(random_);
     names_.emplace_back(name);
   }
-  void make(bool broken = false) {
+  // `odd`: a value of blk.0.attn_q.weight, row 7.
+  void make(std::optional<float> odd = {}) {
     GgufWriter w;
     w.add_string("general.architecture", "llama");
     w.add("general.file_type", uint32_t{0});
@@ -142,7 +145,7 @@ class SmallModel : public ::testing::Test {
     add(&w, "blk.1.ffn_up.weight", {40, 16});
     add(&w, "blk.1.ffn_gate_inp.weight", {256, 4});
     add(&w, "blk.1.ffn_gate.bias", {256, 4});
-    if (broken) data_[3][512 * 7 + 5] = NAN;
+    if (odd) data_[3][512 * 7 + 5] = *odd;
     ASSERT_TRUE(w.begin(dir_.file("in.gguf")).ok());
     for (size_t i = 0; i < names_.size(); ++i) ASSERT_TRUE(w.write(names_[i], std::as_bytes(std::span(data_[i]))).ok());
     ASSERT_TRUE(w.finish().ok());
@@ -272,10 +275,43 @@ TEST_F(SmallModel, CancelLeavesNothing) {
 }
 
 TEST_F(SmallModel, NotFiniteIsAnErrorThatNamesTheRow) {
-  make(true);
-  expect_error(quantize_file(*store_, out(), {.type = "Q4_K"}), ErrorCode::kInvalidArgument,
-               {"blk.0.attn_q.weight", "row 7", "not finite"});
-  EXPECT_EQ(dir_.n_files(), 1u);
+  for (const float odd : {NAN, INFINITY, -INFINITY}) {
+    names_.clear();
+    data_.clear();
+    make(odd);
+    expect_error(quantize_file(*store_, out(), {.type = "Q4_K"}), ErrorCode::kInvalidArgument,
+                 {"blk.0.attn_q.weight", "row 7", "not finite"});
+    EXPECT_EQ(dir_.n_files(), 1u);
+  }
+}
+
+// Scales are half-precision numbers: what they cannot reach is an error, never cut off in silence.
+TEST_F(SmallModel, TooLargeIsAnErrorThatNamesTheValue) {
+  for (const float odd : {3e38f, -3e38f, 2e9f}) {
+    names_.clear();
+    data_.clear();
+    make(odd);
+    for (const std::string& type : quantize_type_names()) {
+      if (type == "F32" || type == "BF16" || type == "MXFP4") continue;  // they hold it
+      char value[32];
+      std::snprintf(value, sizeof value, "%g", double{odd});
+      expect_error(quantize_file(*store_, out(), {.type = type}), ErrorCode::kInvalidArgument,
+                   {"blk.0.attn_q.weight", "row 7", "too large", value});
+      EXPECT_EQ(dir_.n_files(), 1u) << type;
+    }
+  }
+}
+
+TEST_F(SmallModel, LargeValuesThatFitAreNotRefused) {
+  for (const float odd : {5000.0f, -60000.0f}) {
+    names_.clear();
+    data_.clear();
+    make(odd);
+    for (const std::string& type : quantize_type_names()) {
+      const auto report = quantize_file(*store_, out(), {.type = type});
+      EXPECT_TRUE(report.ok()) << type << ": " << report.error().message;
+    }
+  }
 }
 
 TEST(QuantizeRules, MoreBitsAtTheEndsAndEveryThird) {
