@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "tools/audit_place.h"
+#include "tools/model_flags.h"
 #include "tools/pool_flags.h"
 
 namespace kedge::tools {
@@ -29,7 +30,7 @@ struct AskFlags {
   double deadline = -1;
   double temperature = 0;
   int max_tokens = 512;
-  int64_t seed = 0;
+  Seed seed;
   bool no_audit = false;
   bool draft = false;
   bool explain = false;
@@ -51,9 +52,13 @@ Json read_passages(const std::string& path) {
   return passages;
 }
 
+// At temperature 0 nothing is drawn, and the record should not differ by a number that means nothing.
+uint64_t seed_of(const AskFlags& f) { return f.seed.drawn() && f.temperature == 0 ? 0 : f.seed.value(); }
+
 Json request_of(const AskFlags& f) {
   const std::string question = f.question == "-" ? read_text("-") : f.question;
-  Json request = {{"model", f.model}, {"temperature", f.temperature}, {"seed", f.seed}, {"max_tokens", f.max_tokens}};
+  Json request = {
+      {"model", f.model}, {"temperature", f.temperature}, {"seed", seed_of(f)}, {"max_tokens", f.max_tokens}};
   Json messages = Json::array();
   if (!f.system.empty()) messages.push_back({{"role", "system"}, {"content", f.system}});
   messages.push_back({{"role", "user"}, {"content", question}});
@@ -187,6 +192,9 @@ void ask(const AskFlags& f) {
     print_answer(answer, f.explain);
   }
   check_output();
+  if (!f.json && f.seed.drawn() && f.temperature > 0) {
+    std::fprintf(stderr, "seed %llu\n", static_cast<unsigned long long>(seed_of(f)));
+  }
   if (f.compare) return;
   if (answer["outcome"] == "failed") throw Failure("", kExitFailure);
   if (answer["outcome"] != "answered") throw Failure("", kExitNoAnswer);
@@ -248,7 +256,7 @@ void add_how(CLI::App* c, AskFlags& f) {
   c->add_option("--temp", f.temperature, "Temperature of the first answer; weak answers are asked for again at 0")
       ->check(in_range(0, 100))
       ->capture_default_str();
-  c->add_option("--seed", f.seed, "Of chance")->check(in_range(0, 9007199254740992.0))->capture_default_str();
+  f.seed.add_to(c, "Seed of chance, where the temperature leaves something to it");
   c->add_option("-n,--max-tokens", f.max_tokens, "Longest answer")->check(in_range(1, 1 << 24))->capture_default_str();
   c->add_flag("--draft", f.draft, "Give weak answers instead of withholding them");
 }

@@ -1,7 +1,8 @@
 // kedge chat: a conversation on the terminal, or one message a line from a pipe.
-#include <unistd.h>
-
+#include <algorithm>
 #include <cstdio>
+#include <memory>
+#include <string_view>
 
 #include "tools/conversation.h"
 #include "tools/interrupt.h"
@@ -9,6 +10,7 @@
 #include "tools/line_reader.h"
 #include "tools/model_flags.h"
 #include "tools/progress.h"
+#include "tools/terminal_input.h"
 
 namespace kedge::tools {
 
@@ -33,7 +35,24 @@ constexpr const char* kHelp =
     "/stats          speed and memory of the last answer\n"
     "/kv             what the memory holds, and what left it\n"
     "/quit           leave (or Ctrl-D)\n"
-    "A line that ends in \\ goes on in the next one. Ctrl-C stops an answer.\n";
+    "Any other line is a message; so is one of these with another / before it, which is taken off: //help.\n"
+    "A line that ends in \\ goes on in the next one; a pasted text is one message. Ctrl-C stops an answer.\n";
+
+constexpr std::string_view kCommands[] = {"/help", "/reset", "/stats", "/kv", "/quit", "/exit"};
+
+// Only what the help lists: a path that begins a message is no command.
+bool is_command(const std::string& line) {
+  const std::string_view name = std::string_view(line).substr(0, line.find_last_not_of(" \t") + 1);
+  if (line.find('\n') != std::string::npos) return false;
+  return name == "/system" || name.starts_with("/system ") ||
+         std::find(std::begin(kCommands), std::end(kCommands), name) != std::end(kCommands);
+}
+
+// "//help" is the message "/help".
+bool is_escaped_command(const std::string& line) {
+  const size_t slashes = std::min(line.find_first_not_of('/'), line.size());
+  return slashes > 1 && is_command(line.substr(slashes - 1));
+}
 
 class Chat {
  public:
@@ -42,22 +61,28 @@ class Chat {
         session_(session),
         guard_(session),
         conversation_(model, session, template_options(flags), flags.kv.given()),
-        interactive_(isatty(STDIN_FILENO) == 1),
+        terminal_(TerminalInput::open(is_command)),
         colour_(stdout_is_terminal() && !flags.no_color) {
     conversation_.reset(flags.system);
   }
 
   void run() {
-    if (interactive_) note(flags_.model.path() + ". /help lists the commands.");
+    const std::string seed = flags_.sampler.seed_line();
+    if (terminal_) {
+      note(flags_.model.path() + (seed.empty() ? "" : ", " + seed) + ". /help lists the commands.");
+    } else if (!seed.empty()) {
+      std::fprintf(stderr, "%s\n", seed.c_str());
+    }
     std::string message;
-    while (read_message(message)) {
-      if (message.find_first_not_of(" \t") == std::string::npos) continue;
-      if (message[0] == '/') {
+    while (!InterruptGuard::terminated() && read_message(message)) {
+      if (message.find_first_not_of(" \t\n") == std::string::npos) continue;
+      if (is_command(message)) {
         if (!command(message)) return;
       } else {
-        answer(message);
+        answer(is_escaped_command(message) ? message.substr(1) : message);
       }
     }
+    if (InterruptGuard::terminated()) throw interrupted();
   }
 
  private:
@@ -72,46 +97,42 @@ class Chat {
     print(colour_ ? "\033[2m" + text + "\033[0m\n" : text + "\n");
     std::fflush(stdout);
   }
-  void prompt(const char* text) const {
-    if (!interactive_) return;
-    print(colour_ ? std::string("\033[1;32m") + text + "\033[0m" : text);
-    std::fflush(stdout);
+  std::string prompt() const { return colour_ ? "\033[1;32m> \033[0m" : "> "; }
+
+  // The next message; false at the end of the input. The second Ctrl-C in a row at the prompt leaves.
+  bool read_message(std::string& message) {
+    if (!terminal_) return read_lines(message);
+    for (bool warned = false;; warned = true) {
+      std::fflush(stdout);
+      const auto outcome = terminal_->read(prompt(), message);
+      if (outcome == TerminalInput::Outcome::kMessage) return true;
+      print("\n");
+      if (outcome == TerminalInput::Outcome::kEnd || warned || InterruptGuard::terminated()) return false;
+      guard_.clear();
+      note("Ctrl-C again, or /quit, leaves.");
+    }
   }
 
-  // The next message, over all lines that end in a backslash; false at the end of the input. The second Ctrl-C in a
-  // row at the prompt leaves.
-  bool read_message(std::string& message) {
+  // From a pipe: a line, and those that follow a line that ends in a backslash.
+  bool read_lines(std::string& message) {
     message.clear();
-    bool warned = false;
-    prompt("> ");
     for (;;) {
       std::string line;
       const auto outcome = reader_.read(line);
-      if (outcome == LineReader::Outcome::kEnd) {
-        if (interactive_) print("\n");
-        return !message.empty();
-      }
+      if (outcome == LineReader::Outcome::kEnd) return !message.empty();
       if (outcome == LineReader::Outcome::kInterrupted) {
-        if (!InterruptGuard::interrupted()) continue;  // some other signal
-        guard_.clear();
-        print("\n");
-        if (warned || !interactive_) return false;
-        warned = true;
-        message.clear();
-        note("Ctrl-C again, or /quit, leaves.");
-        prompt("> ");
-        continue;
+        if (InterruptGuard::interrupted()) return false;
+        continue;  // some other signal
       }
       message += line;
       if (line.empty() || line.back() != '\\') return true;
       message.back() = '\n';
-      prompt("  ");
     }
   }
 
   // False: leave.
   bool command(const std::string& line) {
-    const size_t space = line.find(' ');
+    const size_t space = line.find_first_of(" \t");
     const std::string name = line.substr(0, space);
     const std::string rest = space == std::string::npos ? "" : line.substr(space + 1);
     if (name == "/quit" || name == "/exit") return false;
@@ -127,8 +148,6 @@ class Chat {
       stats();
     } else if (name == "/kv") {
       note(memory_report(need(session_.kv())));
-    } else {
-      note("There is no " + name + ". /help lists the commands.");
     }
     return true;
   }
@@ -187,7 +206,8 @@ class Chat {
 
   // On a terminal a message that cannot be answered is no reason to leave; in a script it is.
   void refuse(const api::Error& error) const {
-    if (!interactive_ || error.code != KEDGE_CAPACITY) throw Failure(error.message);
+    const bool of_the_message = error.code == KEDGE_CAPACITY || error.code == KEDGE_INVALID_ARGUMENT;
+    if (!terminal_ || !of_the_message) throw Failure(error.message);
     note(error.message);
     note("The message was not taken: /reset forgets the conversation, --ctx sets the size of the context.");
   }
@@ -196,9 +216,9 @@ class Chat {
   api::Session& session_;
   InterruptGuard guard_;
   Conversation conversation_;
+  std::unique_ptr<TerminalInput> terminal_;  // null: from a pipe or a file
   LineReader reader_;
   Conversation::Turn last_;
-  bool interactive_;
   bool colour_;
 };
 

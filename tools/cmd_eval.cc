@@ -143,7 +143,7 @@ void eval_recall(const EvalFlags& flags) {
     throw Failure(flags.rows_out.empty() ? "stopped; with --rows-out the finished rows are kept"
                                          : "stopped; " + flags.rows_out + " has " + std::to_string(outcomes.size()) +
                                                " outcomes, the same command goes on",
-                  kExitInterrupted);
+                  InterruptGuard::exit_code());
   }
   Json json = {{"setup", setup}, {"outcomes", outcomes.size()}, {"seconds", seconds_now() - start}};
   if (flags.false_pins > 0 && !rows.empty()) json["false_pins"] = false_pins_json(flags, rows);

@@ -36,7 +36,11 @@ void generate(const GenerateModelFlags& flags) {
   if (flags.vocab > 0) options.shape.n_vocab = flags.vocab;
   if (flags.ctx > 0) options.shape.n_ctx = flags.ctx;
   Progress progress("writing");
-  options.progress = [&](uint64_t done, uint64_t total) { progress.update(done, total); };
+  const InterruptGuard guard;  // stopped, it leaves no part of a file behind
+  options.progress = [&](uint64_t done, uint64_t total) {
+    progress.update(done, total);
+    return !InterruptGuard::interrupted();
+  };
   const double start = seconds_now();
   const GeneratedModel made = need(generate_model(flags.out, options));
   const double seconds = seconds_now() - start;

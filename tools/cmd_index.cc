@@ -53,7 +53,7 @@ void build(const BuildFlags& flags) {
     return !InterruptGuard::interrupted();
   });
   progress.finish();
-  if (!answer.ok() && answer.error().code == KEDGE_CANCELLED) throw Failure("", kExitInterrupted);
+  if (!answer.ok() && answer.error().code == KEDGE_CANCELLED) throw interrupted();
   const Json report = Json::parse(need(answer));
   if (flags.json) return print_json(report);
   print(format("%s: %s in %s, %s\n", flags.out.c_str(), plural(report.at("passages").get<int64_t>(), "passage").c_str(),

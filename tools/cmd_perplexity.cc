@@ -7,7 +7,8 @@
 //   every  bos is put before each chunk of N tokens, and all N are scored; a chunk takes N positions, since nothing
 //          follows its last token.
 //
-// Both leave out the last, incomplete chunk. (Text protocols: tools/perplexity of llama.cpp; Kedge's training script.)
+// Both leave out the last, incomplete chunk. "<|...|>" in the text is characters; llama.cpp reads control tokens there,
+// as --special does. (Text protocols: tools/perplexity of llama.cpp; Kedge's training script.)
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -27,6 +28,7 @@ struct PerplexityFlags {
   ModelFlags model;
   SessionFlags session;
   KvFlags kv;
+  TextFlags text;
   std::string file;
   std::string protocol = "half";
   int ctx = 512;
@@ -157,8 +159,9 @@ void perplexity(const PerplexityFlags& flags) {
   const api::Model model = flags.model.open();
   const kedge_model_info info = model.info();
   if (every && info.bos_token < 0) throw Failure("--protocol every needs a model with a beginning-of-text token");
-  // The text is data: "<|...|>" in it is characters in `every`; llama.cpp parses it, so `half` does too.
-  const auto ids = need(model.tokenize(text, !every, !every));
+  TextFlags reading = flags.text;
+  reading.no_bos = every;  // it comes before each chunk
+  const auto ids = reading.tokenize(model, text);
   const auto n = static_cast<size_t>(flags.ctx);
   size_t n_chunks = ids.size() / n;
   if (n_chunks == 0) {
@@ -246,6 +249,7 @@ void add_perplexity(CLI::App& app) {
   c->add_option("--chunks", flags->chunks, "Only the first N chunks; -1: all")->capture_default_str();
   flags->session.add_to(c, SessionFlags::kWithoutContext);
   flags->kv.add_to(c);
+  flags->text.add_to(c, TextFlags::kWithoutBos);
   c->add_flag("--experts", flags->experts, "Also show what the routers of a mixture of experts did, layer by layer");
   c->add_flag("--json", flags->json, "Print the figures as JSON");
   c->footer("Example:\n  kedge perplexity -m model.gguf -f test.txt --ctx 2048 --protocol every");

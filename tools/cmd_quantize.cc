@@ -72,6 +72,7 @@ void quantize(const QuantizeFlags& flags) {
   LoadOptions load;
   load.use_mmap = !flags.model.no_mmap;
   const TensorStore store = need(TensorStore::open(flags.model.path(), load));
+  const InterruptGuard guard;  // stopped, it leaves no part of a file behind
   Progress progress("quantising");
   const QuantizeOptions options{.type = flags.type,
                                 .threads = flags.threads > 0 ? flags.threads : api::default_threads(),
@@ -79,7 +80,7 @@ void quantize(const QuantizeFlags& flags) {
                                 .allow_requantize = flags.allow_requantize,
                                 .progress = [&](const QuantizeProgress& p) {
                                   progress.update(p.values_done, p.values_total);
-                                  return true;
+                                  return !InterruptGuard::interrupted();
                                 }};
   const double start = seconds_now();
   const QuantizeReport report =

@@ -20,8 +20,7 @@ struct RunFlags {
   std::string file;
   int n = -1;
   int logprobs = -1;
-  bool no_bos = false;
-  bool no_special = false;
+  TextFlags text;
   bool ignore_eos = false;
   bool json = false;
   bool echo = false;
@@ -59,7 +58,7 @@ void print_result(const RunFlags& flags, const api::Model& model, const api::Ses
                 {"prefill_tps", prefill_tps},
                 {"decode_tps", decode_tps},
                 {"kv_bytes", session.info().kv_bytes},
-                {"seed", flags.sampler.seed},
+                {"seed", flags.sampler.seed()},
                 {"settings", Json::parse(g.settings(), nullptr, false)}};
     if (!g.kv().empty()) out["kv"] = Json::parse(g.kv(), nullptr, false);
     if (flags.logprobs >= 0) out["logprobs"] = logprobs_json(model, g);
@@ -74,6 +73,8 @@ void print_result(const RunFlags& flags, const api::Model& model, const api::Ses
   std::fflush(stdout);
   const std::string memory = memory_line(g.kv());
   if (!memory.empty()) std::fprintf(stderr, "%s\n", memory.c_str());
+  const std::string seed = flags.sampler.seed_line();
+  if (!seed.empty()) std::fprintf(stderr, "%s\n", seed.c_str());
   if (flags.stats) {
     std::fprintf(stderr,
                  "%zu prompt tokens in %.0f ms (%.1f tokens/s), %zu generated in %.0f ms (%.1f tokens/s), "
@@ -86,7 +87,7 @@ void print_result(const RunFlags& flags, const api::Model& model, const api::Ses
 
 void run(const RunFlags& flags, const std::string& prompt) {
   const api::Model model = flags.model.open();
-  const auto ids = need(model.tokenize(prompt, !flags.no_bos, !flags.no_special));
+  const auto ids = flags.text.tokenize(model, prompt);
   if (ids.empty()) throw Failure("the prompt is empty");
   api::SessionOptions session_options = flags.session.options();
   session_options.kv = flags.kv.json();
@@ -112,7 +113,7 @@ void run(const RunFlags& flags, const std::string& prompt) {
   progress.finish();
   print_result(flags, model, session, generation);
   check_output();
-  if (generation.finish_reason() == KEDGE_FINISH_CANCELLED) throw Failure("", kExitInterrupted);
+  if (generation.finish_reason() == KEDGE_FINISH_CANCELLED) throw interrupted();
 }
 
 }  // namespace
@@ -134,8 +135,7 @@ void add_run(CLI::App& app) {
   c->add_option("--logprobs", flags->logprobs,
                 "With --json: log-probabilities of the chosen and the N likeliest tokens")
       ->check(in_range(0, 100));
-  c->add_flag("--no-bos", flags->no_bos, "Do not put the model's beginning-of-text token first");
-  c->add_flag("--no-special", flags->no_special, "Read '<|...|>' in the prompt as characters, not as control tokens");
+  flags->text.add_to(c);
   c->add_flag("--ignore-eos", flags->ignore_eos, "Go on when the model would stop");
   c->add_flag("--echo", flags->echo, "Print the prompt before its continuation");
   c->add_flag("--stats", flags->stats, "Print times and sizes afterwards, to standard error");

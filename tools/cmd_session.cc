@@ -17,8 +17,7 @@ struct SaveFlags {
   std::string prompt;
   std::string file;
   std::string out;
-  bool no_bos = false;
-  bool no_special = false;
+  TextFlags text;
   bool json = false;
 };
 
@@ -33,7 +32,7 @@ struct LoadFlags {
   int threads = 0;
   int chunk = 512;
   int n = -1;
-  bool no_special = false;
+  TextFlags text;
   bool json = false;
 };
 
@@ -45,7 +44,7 @@ std::string size_text(const api::Session& session, const std::string& path) {
 void save(const SaveFlags& flags, const std::string& prompt) {
   need_outputs({flags.out});
   const api::Model model = flags.model.open();
-  const auto ids = need(model.tokenize(prompt, !flags.no_bos, !flags.no_special));
+  const auto ids = flags.text.tokenize(model, prompt);
   if (ids.empty()) throw Failure("the prompt is empty");
   api::SessionOptions options = flags.session.options();
   options.kv = flags.kv.json();
@@ -57,7 +56,6 @@ void save(const SaveFlags& flags, const std::string& prompt) {
     return true;
   });
   progress.finish();
-  if (!status.ok() && status.error().code == KEDGE_CANCELLED) throw Failure("", kExitInterrupted);
   need(status);
   need(session.save(flags.out));
   if (!flags.json) return print(size_text(session, flags.out));
@@ -71,6 +69,15 @@ api::Session load_session(const LoadFlags& flags, const api::Model& model) {
   return need(api::Session::load(model, flags.from, options));
 }
 
+// A generation leaves its last token to be evaluated by whoever goes on, which here is another program: without it the
+// next part would choose that token again. A token that ended the answer stays out, as it is no text to go on from.
+void complete(api::Session& session, const api::Generation& generation) {
+  const auto tokens = generation.tokens();
+  const bool ended = generation.finish_reason() == KEDGE_FINISH_STOP_TOKEN;
+  if (tokens.empty() || ended || session.info().n_past == session.info().n_ctx) return;
+  need(session.eval(tokens.last(1)));
+}
+
 void load(const LoadFlags& flags, const std::string& prompt) {
   need_outputs({flags.out});
   const api::Model model = flags.model.open();
@@ -78,7 +85,12 @@ void load(const LoadFlags& flags, const std::string& prompt) {
   const InterruptGuard guard(session);
   // The text goes on: no beginning-of-text token.
   std::vector<int32_t> ids;
-  if (!prompt.empty()) ids = need(model.tokenize(prompt, false, !flags.no_special));
+  TextFlags reading = flags.text;
+  reading.no_bos = true;
+  if (!prompt.empty()) ids = reading.tokenize(model, prompt);
+  if (ids.empty() && flags.n != 0 && session.info().n_past == session.info().n_ctx) {
+    throw Failure(format("%s: the context of %d tokens is full", flags.from.c_str(), session.info().n_ctx));
+  }
   Progress progress("reading the prompt");
   api::GenerateOptions options;
   flags.sampler.apply(options);
@@ -98,15 +110,20 @@ void load(const LoadFlags& flags, const std::string& prompt) {
                 {"finish_reason", finish_name(generation.finish_reason())},
                 {"n_prompt", generation.result().n_prompt},
                 {"n_past", session.info().n_past},
+                {"seed", flags.sampler.seed()},
                 {"kv", Json::parse(generation.kv(), nullptr, false)}});
   } else {
     print("\n");
     check_output();
     const std::string line = memory_line(generation.kv());
     if (!line.empty()) std::fprintf(stderr, "%s\n", line.c_str());
+    const std::string seed = flags.sampler.seed_line();
+    if (!seed.empty()) std::fprintf(stderr, "%s\n", seed.c_str());
   }
-  if (generation.finish_reason() == KEDGE_FINISH_CANCELLED) throw Failure("", kExitInterrupted);
-  if (!flags.out.empty()) need(session.save(flags.out));
+  if (generation.finish_reason() == KEDGE_FINISH_CANCELLED) throw interrupted();
+  if (flags.out.empty()) return;
+  complete(session, generation);
+  need(session.save(flags.out));
 }
 
 void info(const LoadFlags& flags) {
@@ -126,8 +143,7 @@ void add_save(CLI::App* parent) {
   c->add_option("-o,--out", flags->out, "File to write: complete or not at all")->required();
   flags->session.add_to(c);
   flags->kv.add_to(c);
-  c->add_flag("--no-bos", flags->no_bos, "Do not put the model's beginning-of-text token first");
-  c->add_flag("--no-special", flags->no_special, "Read '<|...|>' in the text as characters, not as control tokens");
+  flags->text.add_to(c);
   c->add_flag("--json", flags->json, "Describe the session as JSON");
   c->footer("Example:\n  kedge session save -m model.gguf -f book.txt -o book.session");
   c->callback([flags, prompt] {
@@ -158,7 +174,7 @@ void add_load(CLI::App* parent) {
       ->check(in_range(1, 1 << 20))
       ->capture_default_str();
   c->add_flag("--ignore-eos", flags->ignore_eos, "Go on when the model would stop");
-  c->add_flag("--no-special", flags->no_special, "Read '<|...|>' in the text as characters, not as control tokens");
+  flags->text.add_to(c, TextFlags::kWithoutBos);
   c->add_option("-o,--out", flags->out, "Save the session again afterwards")->type_name("FILE");
   flags->sampler.add_to(c);
   c->footer(

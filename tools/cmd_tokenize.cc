@@ -9,8 +9,7 @@ struct TokenizeFlags {
   ModelFlags model;
   std::string file = "-";
   std::string prompt;
-  bool no_bos = false;
-  bool no_special = false;
+  TextFlags text;
   bool pieces = false;
   bool json = false;
 };
@@ -27,7 +26,7 @@ void print_pieces(const api::Model& model, const std::vector<int32_t>& ids) {
 void tokenize(const TokenizeFlags& flags, bool prompt_given) {
   const std::string text = prompt_given ? flags.prompt : read_text(flags.file);
   const api::Model model = flags.model.open_vocabulary();
-  const auto ids = need(model.tokenize(text, !flags.no_bos, !flags.no_special));
+  const auto ids = flags.text.tokenize(model, text);
   if (flags.pieces) {
     print_pieces(model, ids);
   } else {
@@ -62,8 +61,7 @@ void add_tokenize(CLI::App& app) {
   auto* file =
       c->add_option("-f,--file", flags->file, "File with the text; '-': standard input")->capture_default_str();
   auto* prompt = c->add_option("-p,--prompt", flags->prompt, "The text itself")->excludes(file);
-  c->add_flag("--no-bos", flags->no_bos, "Do not put the beginning-of-text token first");
-  c->add_flag("--no-special", flags->no_special, "Read '<|...|>' as characters, not as control tokens");
+  flags->text.add_to(c);
   auto* pieces = c->add_flag("--pieces", flags->pieces, "One token a line, with its text, instead of JSON");
   c->add_flag("--json", flags->json, "The output is JSON anyway; accepted for symmetry")->excludes(pieces);
   c->footer("Examples:\n  kedge tokenize -m model.gguf -f book.txt\n  kedge tokenize -p 'Hello there' --pieces");

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <charconv>
 #include <chrono>
+#include <cmath>
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
@@ -89,7 +90,19 @@ void print(std::string_view text) {
   }
 }
 
+namespace {
+
+// JSON has no word for what is no number, and a null would pass for a result.
+void need_finite(const Json& json, const std::string& name) {
+  if (json.is_number_float() && !std::isfinite(json.get<double>())) throw Failure(name + " is not a finite number");
+  if (!json.is_structured()) return;
+  for (const auto& [key, value] : json.items()) need_finite(value, key);
+}
+
+}  // namespace
+
 void print_json(const Json& json, int indent) {
+  need_finite(json, "the result");
   // Text of a model need not be valid UTF-8 everywhere; JSON must be.
   print(json.dump(indent, ' ', false, Json::error_handler_t::replace) + "\n");
 }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "kedge/kedge.hpp"
+#include "tools/interrupt.h"
 
 namespace kedge::tools {
 
@@ -18,7 +19,6 @@ using Json = nlohmann::ordered_json;
 
 inline constexpr int kExitFailure = 1;
 inline constexpr int kExitUsage = 2;
-inline constexpr int kExitInterrupted = 130;  // what shells expect after Ctrl-C
 
 // Ends the command: main() prints "kedge: message" (nothing when empty) and exits with the code.
 class Failure : public std::runtime_error {
@@ -31,10 +31,17 @@ class Failure : public std::runtime_error {
   int exit_code_;
 };
 
-// The value of a Result of the public interface or of a room, or a Failure with its message.
+// What a command ends with that Ctrl-C or SIGTERM stopped.
+inline Failure interrupted() { return Failure("", InterruptGuard::exit_code()); }
+
+// The value of a Result of the public interface or of a room (their error codes have the same numbers), or a Failure
+// with its message.
 template <class R>
 auto need(R&& result) {
-  if (!result.ok()) throw Failure(result.error().message);
+  if (!result.ok()) {
+    const bool cancelled = static_cast<int>(result.error().code) == KEDGE_CANCELLED;
+    throw cancelled && InterruptGuard::interrupted() ? interrupted() : Failure(result.error().message);
+  }
   if constexpr (requires { *std::forward<R>(result); }) return *std::forward<R>(result);
 }
 

@@ -4,6 +4,19 @@
 
 namespace kedge::tools {
 
+namespace {
+
+bool is_utf8(const std::string& text) {
+  try {
+    (void)Json(text).dump();
+    return true;
+  } catch (const Json::exception&) {
+    return false;
+  }
+}
+
+}  // namespace
+
 void Conversation::reset(const std::string& system) {
   system_ = system;
   messages_ = Json::array();
@@ -12,7 +25,7 @@ void Conversation::reset(const std::string& system) {
 
 // Segments stay empty when roles are not marked.
 api::Result<api::MarkedTokens> Conversation::tokenize(const Json& messages) {
-  const std::string text = messages.dump(-1, ' ', false, Json::error_handler_t::replace);
+  const std::string text = messages.dump();
   if (mark_roles_) {
     auto marked = model_.chat_tokenize_marked(text, template_options_);
     if (marked.ok() || marked.error().code != KEDGE_UNSUPPORTED) return marked;
@@ -38,6 +51,8 @@ api::Status Conversation::announce(const std::string& segments, size_t held) {
 }
 
 api::Result<Conversation::Turn> Conversation::say(const std::string& message, const api::GenerateOptions& options) {
+  if (!is_utf8(message)) return api::Error{KEDGE_INVALID_ARGUMENT, "the message is not valid UTF-8"};
+  if (!is_utf8(system_)) return api::Error{KEDGE_INVALID_ARGUMENT, "the system message is not valid UTF-8"};
   Json messages = messages_;
   messages.push_back({{"role", "user"}, {"content", message}});
   const bool wanted = mark_roles_;
@@ -45,6 +60,12 @@ api::Result<Conversation::Turn> Conversation::say(const std::string& message, co
   if (!prompt.ok()) return prompt.error();
 
   const std::span<const int32_t> ids(prompt->tokens);
+  // Before the session and its memory learn of it.
+  if (const auto n_ctx = session_.info().n_ctx; ids.size() > static_cast<size_t>(n_ctx)) {
+    return api::Error{
+        KEDGE_CAPACITY,
+        format("with this message the conversation has %zu tokens, the context has room for %d", ids.size(), n_ctx)};
+  }
   const auto held = session_.tokens();
   const size_t limit = std::min(held.size(), ids.size() - std::min<size_t>(1, ids.size()));  // one token must be read
   const size_t common = static_cast<size_t>(

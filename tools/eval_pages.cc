@@ -191,7 +191,7 @@ std::vector<PageStrip> read_pages(const api::Model& model, const RecallRow& row,
     PageStrip strip;
     strip.setting = setting;
     const api::Status status = read_strip(model, row, plan, strip);
-    if (InterruptGuard::interrupted()) throw Failure("", kExitInterrupted);
+    if (InterruptGuard::interrupted()) throw interrupted();
     if (!status.ok() && status.error().code != KEDGE_CAPACITY) {
       throw Failure(row.id + ", " + setting.name() + ": " + status.error().message);
     }

@@ -213,7 +213,7 @@ template <class Done>
 Status write_tensor(GgufWriter& w, const TensorPlan& tensor, const PieceBank& bank, uint64_t stream, Done&& done) {
   if (tensor.fill == Fill::kOnes) {
     const std::vector<float> ones(tensor.values(), 1.0f);
-    done(tensor.values() * sizeof(float));
+    KEDGE_TRY(done(tensor.values() * sizeof(float)));
     return w.write(tensor.name, std::as_bytes(std::span(ones)));
   }
   const uint64_t n_pieces = tensor.values() / PieceBank::kValues;
@@ -224,7 +224,7 @@ Status write_tensor(GgufWriter& w, const TensorPlan& tensor, const PieceBank& ba
     const uint64_t n = std::min(kBatch, n_pieces - begin);
     for (uint64_t i = 0; i < n; ++i) std::memcpy(buffer.data() + i * size, bank.piece(mix(stream + begin + i)), size);
     KEDGE_TRY(w.write(tensor.name, std::span(buffer).first(n * size)));
-    done(n * size);
+    KEDGE_TRY(done(n * size));
   }
   return {};
 }
@@ -268,9 +268,10 @@ Result<GeneratedModel> generate_model(const std::string& path, const GenerateMod
   for (size_t i = 0; i < plan.size(); ++i) {
     const PieceBank& bank = banks.try_emplace(plan[i].format, *plan[i].format, mix(options.seed)).first->second;
     const uint64_t stream = mix(options.seed ^ mix(i + 1));
-    KEDGE_TRY(write_tensor(w, plan[i], bank, stream, [&](uint64_t bytes) {
+    KEDGE_TRY(write_tensor(w, plan[i], bank, stream, [&](uint64_t bytes) -> Status {
       written += bytes;
-      if (options.progress) options.progress(written, made.file_bytes);
+      if (!options.progress || options.progress(written, made.file_bytes)) return {};
+      return Error{ErrorCode::kCancelled, "writing was cancelled"};
     }));
   }
   KEDGE_TRY(w.finish());

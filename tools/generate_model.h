@@ -38,7 +38,7 @@ struct GenerateModelOptions {
   ModelShape shape;
   std::string type;  // "Q4_0", ..., or the mix "Q4_K_M"
   uint64_t seed = 0;
-  std::function<void(uint64_t done, uint64_t total)> progress;  // bytes
+  std::function<bool(uint64_t done, uint64_t total)> progress;  // bytes; false cancels
 };
 
 struct GeneratedModel {

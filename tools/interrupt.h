@@ -1,4 +1,4 @@
-// Ctrl-C stops what a session is doing, not the program.
+// Ctrl-C (or SIGTERM) stops what a session is doing, not the program, which then tidies up.
 #pragma once
 
 #include "kedge/kedge.hpp"
@@ -15,8 +15,11 @@ class InterruptGuard {
   InterruptGuard(const InterruptGuard&) = delete;
   InterruptGuard& operator=(const InterruptGuard&) = delete;
 
-  // True when Ctrl-C came since the last clear().
+  // True when Ctrl-C came since the last clear(), or SIGTERM at all.
   static bool interrupted();
+  static bool terminated();
+  // What shells expect of a program that a signal stopped: 130 after Ctrl-C, 143 after SIGTERM.
+  static int exit_code();
   void clear();
 
  private:

@@ -1,6 +1,12 @@
-// The command `kedge`. Exit codes: 0 done, 1 failed, 2 wrong use, 130 stopped by Ctrl-C. check has its own.
+// The command `kedge`. Exit codes: 0 done, 1 failed, 2 wrong use, 130 stopped by Ctrl-C (143 by
+// SIGTERM). check and ask have more.
+#include <algorithm>
 #include <cstdio>
 #include <exception>
+#include <numeric>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "tools/command.h"
 
@@ -23,11 +29,56 @@ std::string help_of(const CLI::App& app) {
   return command + " --help";
 }
 
+size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), size_t{0});
+  for (size_t i = 0; i < a.size(); ++i) {
+    size_t diagonal = std::exchange(row[0], i + 1);
+    for (size_t j = 0; j < b.size(); ++j) {
+      const size_t changed = diagonal + (a[i] == b[j] ? 0 : 1);
+      diagonal = std::exchange(row[j + 1], std::min({changed, row[j] + 1, row[j + 1] + 1}));
+    }
+  }
+  return row.back();
+}
+
+// The first word that should name a command and does not, as a message; empty when all do.
+std::string unknown_command(const CLI::App& app, int argc, char** argv) {
+  const CLI::App* at = &app;
+  std::string path = "kedge";
+  for (int i = 1; i < argc && at->get_require_subcommand_min() > 0; ++i) {
+    const std::string word = argv[i];
+    if (word.starts_with('-')) return "";
+    const auto commands = at->get_subcommands([](const CLI::App*) { return true; });
+    const auto known =
+        std::find_if(commands.begin(), commands.end(), [&](const CLI::App* c) { return c->check_name(word); });
+    if (known != commands.end()) {
+      at = *known;
+      path += " " + word;
+      continue;
+    }
+    std::string message = "there is no command '" + path + " " + word + "'";
+    const auto nearest = std::min_element(commands.begin(), commands.end(), [&](const auto* a, const auto* b) {
+      return edit_distance(word, a->get_name()) < edit_distance(word, b->get_name());
+    });
+    if (nearest != commands.end() && edit_distance(word, (*nearest)->get_name()) <= 2) {
+      message += "; perhaps '" + path + " " + (*nearest)->get_name() + "' is meant";
+    }
+    return message;
+  }
+  return "";
+}
+
 int parse_and_run(CLI::App& app, int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
     if (e.get_exit_code() == 0) return app.exit(e);  // --help, --version
+    if (const std::string unknown = unknown_command(app, argc, argv); !unknown.empty()) {
+      complain(unknown);
+      std::fprintf(stderr, "Try '%s'.\n", help_of(app).c_str());
+      return kExitUsage;
+    }
     complain(e.what());
     std::fprintf(stderr, "Try '%s'.\n", help_of(app).c_str());
     return kExitUsage;

@@ -1,7 +1,9 @@
 #include "tools/model_flags.h"
 
 #include <algorithm>
+#include <charconv>
 #include <filesystem>
+#include <random>
 #include <system_error>
 
 #include "tools/progress.h"
@@ -141,9 +143,46 @@ api::SessionOptions SessionFlags::options() const {
           .numerics = numerics == "fast" ? KEDGE_NUMERICS_FAST : KEDGE_NUMERICS_EXACT};
 }
 
+void TextFlags::add_to(CLI::App* command, Which which) {
+  if (which == kAll) command->add_flag("--no-bos", no_bos, "Do not put the model's beginning-of-text token first");
+  auto* on = command->add_flag("--special", special, "Read '<|...|>' in the text as control tokens, not as characters");
+  const std::string hidden = "What happens anyway; accepted for older scripts";
+  command->add_flag("--no-special", hidden)->excludes(on)->group("");
+  command->add_flag("--exact-bytes", exact_bytes,
+                    "Take the text as it is, also for models that were trained on Unicode NFC and get that otherwise");
+}
+
+std::vector<int32_t> TextFlags::tokenize(const api::Model& model, const std::string& text) const {
+  return need(model.tokenize(text, !no_bos, special, exact_bytes));
+}
+
+void Seed::add_to(CLI::App* command, const std::string& help) {
+  command
+      ->add_option_function<std::string>(
+          "--seed",
+          [this](const std::string& text) {
+            if (text == "random" || text == "-1") return given_.reset();
+            uint64_t value = 0;
+            const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+            if (error != std::errc() || rest != text.data() + text.size()) {
+              throw CLI::ValidationError("--seed", "'" + text +
+                                                       "' is neither a number from 0 to 18446744073709551615 "
+                                                       "nor random");
+            }
+            given_ = value;
+          },
+          help + " [random]")
+      ->type_name("N|random");
+}
+
+uint64_t Seed::value() const {
+  if (given_) return *given_;
+  if (!drawn_) drawn_ = std::random_device()();  // 32 bits: short to type, exact in any JSON reader
+  return *drawn_;
+}
+
 void SamplerFlags::add_to(CLI::App* command) {
-  command->add_option("--seed", seed, "Seed of the random choices: the same command gives the same text")
-      ->capture_default_str();
+  seed_.add_to(command, "Seed of the random choices: the same command and seed give the same text");
   command->add_option("--stop", stop, "End the answer before this text (may be repeated)");
   const Json schema = Json::parse(need(api::settings_schema()));
   for (const Json& setting : schema.at("settings")) {
@@ -152,7 +191,10 @@ void SamplerFlags::add_to(CLI::App* command) {
     auto value = std::make_shared<std::optional<double>>();
     settings_.emplace_back(name, value);
     std::string flags = flag_name(name);
-    if (name == "temperature") flags += ",--temp";
+    if (name == "temperature") {
+      flags += ",--temp";
+      temperature_ = setting.at("default").get<double>();
+    }
     std::string help = setting.at("doc").get<std::string>() + " [" + setting.at("default").dump() + "]";
     auto* option = command->add_option_function<double>(
         flags, [value](double v) { *value = v; }, help);
@@ -165,11 +207,25 @@ void SamplerFlags::add_to(CLI::App* command) {
 }
 
 void SamplerFlags::apply(api::GenerateOptions& options) const {
-  options.seed = seed;
+  options.seed = seed();
   options.stop = stop;
   for (const auto& [name, value] : settings_) {
     if (value->has_value()) options.settings.emplace_back(name, **value);
   }
+}
+
+bool SamplerFlags::greedy() const {
+  for (const auto& [name, value] : settings_) {
+    if (name == "temperature" && value->has_value()) return **value == 0;
+  }
+  return temperature_ == 0;
+}
+
+uint64_t SamplerFlags::seed() const { return seed_.drawn() && greedy() ? 0 : seed_.value(); }
+
+std::string SamplerFlags::seed_line() const {
+  if (!seed_.drawn() || greedy()) return "";
+  return format("seed %llu", static_cast<unsigned long long>(seed()));
 }
 
 void TokensFlags::add_to(CLI::App* command) {

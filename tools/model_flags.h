@@ -40,15 +40,44 @@ struct SessionFlags {
   api::SessionOptions options() const;
 };
 
+// What text becomes before a model reads it, the same wherever text is read: control tokens only on request.
+struct TextFlags {
+  bool no_bos = false;
+  bool special = false;
+  bool exact_bytes = false;
+
+  enum Which { kAll, kWithoutBos };
+  void add_to(CLI::App* command, Which which = kAll);
+  std::vector<int32_t> tokenize(const api::Model& model, const std::string& text) const;
+};
+
+// Of chance. Drawn when none is given, so that two runs differ, and said, so that each can be had again.
+class Seed {
+ public:
+  void add_to(CLI::App* command, const std::string& help);
+  uint64_t value() const;  // the same at every call
+  bool drawn() const { return !given_; }
+
+ private:
+  std::optional<uint64_t> given_;
+  mutable std::optional<uint64_t> drawn_;
+};
+
 // One flag per entry of the library's own schema, so flags, defaults and help cannot drift from what it does.
 struct SamplerFlags {
-  uint64_t seed = 0;
   std::vector<std::string> stop;
 
   void add_to(CLI::App* command);
   void apply(api::GenerateOptions& options) const;
+  // At temperature 0 nothing is drawn: 0 then, unless one was given.
+  uint64_t seed() const;
+  // How to have the same text again, for standard error; empty when the command says it already.
+  std::string seed_line() const;
 
  private:
+  bool greedy() const;
+  Seed seed_;
+  double temperature_ = 0;  // when the flag is not given
   std::vector<std::pair<std::string, std::shared_ptr<std::optional<double>>>> settings_;
 };
 

@@ -69,8 +69,8 @@ TEST(Commands, TokenizeRoundTrip) {
 }
 
 TEST(Commands, TokenizeSpecialTokens) {
-  const Json parsed = run_json({"tokenize", "-m", tiny_model(), "--no-bos"}, "</s>");
-  const Json plain = run_json({"tokenize", "-m", tiny_model(), "--no-bos", "--no-special"}, "</s>");
+  const Json parsed = run_json({"tokenize", "-m", tiny_model(), "--no-bos", "--special"}, "</s>");
+  const Json plain = run_json({"tokenize", "-m", tiny_model(), "--no-bos"}, "</s>");
   EXPECT_NE(std::find(parsed.begin(), parsed.end(), 2), parsed.end());
   EXPECT_EQ(std::find(plain.begin(), plain.end(), 2), plain.end());
 }
@@ -236,7 +236,7 @@ TEST(Commands, PerplexityProtocols) {
 // The definition, in double, from the logits the command writes.
 TEST(Commands, PerplexityAgreesWithItsDefinition) {
   const std::string file = write_scratch("def.txt", "abcdefghijklmnopqrstuvwxyz 0123456789 abcdefghijklmnopqrstuvwxyz");
-  const Json ids = run_json({"tokenize", "-m", tiny_model(), "-f", file, "--no-bos", "--no-special"});
+  const Json ids = run_json({"tokenize", "-m", tiny_model(), "-f", file, "--no-bos"});
   constexpr size_t kCtx = 16;
   const std::string out = scratch("def.f32");
   double nll = 0;

@@ -21,7 +21,7 @@ void expect_refused(const Outcome& o, int code, const std::vector<std::string>& 
 
 TEST(WrongUse, NoCommand) { expect_refused(run_command({}), kUsage, {"subcommand", "kedge --help"}); }
 
-TEST(WrongUse, UnknownCommand) { expect_refused(run_command({"dance"}), kUsage, {"kedge --help"}); }
+TEST(WrongUse, UnknownCommand) { expect_refused(run_command({"dance"}), kUsage, {"dance", "kedge --help"}); }
 
 TEST(WrongUse, BadFlag) {
   expect_refused(run_command({"run", "--quickly"}), kUsage, {"--quickly", "kedge run --help"});
