@@ -121,6 +121,10 @@ Anchor AnchorIndex::from_reference(const Reference& r) const {
   a.at.kind = SegmentKind::kReference;
   a.at.pin = Pin::kSoft;
   a.at.source_id = text_.substr(r.begin, r.end - r.begin);
+  // Where not all find room, records, functions and citations come before addresses and numbers.
+  const bool record =
+      r.kind == ReferenceKind::kIdentifier || r.kind == ReferenceKind::kFunction || r.kind == ReferenceKind::kCitation;
+  if (!record) a.at.priority -= 10;
   a.detected = true;
   a.strong = r.strength == ReferenceStrength::kStrong;
   a.text_end = text_offset_ + r.span_end;

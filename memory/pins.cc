@@ -110,7 +110,7 @@ std::vector<const Anchor*> fields_of(const AnchorIndex& index) {
   for (const Anchor& a : index.provisional()) consider(a);
   std::vector<const Anchor*> fields;
   mark_runs(all, 16, 0.75, &fields);
-  for (const auto& [form, some] : by_form) mark_runs(some, 8, 1.0 / 7, &fields);
+  for (const auto& [form, some] : by_form) mark_runs(some, 8, 0.2, &fields);
   std::sort(fields.begin(), fields.end(), std::less<>());
   return fields;
 }

@@ -49,8 +49,8 @@ std::vector<TagSpan> admit(const AnchorIndex& index, std::vector<Candidate> cand
 bool holds(const Anchor& a, int32_t next_position);
 int segment_of(const AnchorIndex& index, const Anchor& a);
 // Found references that name nothing because most lines have one like them: the ids of a log's requests, the numbers of
-// a list. Eight of one form in a row that take a seventh of the stretch they stand in, or sixteen of any form that take
-// three quarters. Sorted by address.
+// a list. Eight of one form in a row that take a fifth of the stretch they stand in, or sixteen of any form that
+// take three quarters. Sorted by address.
 std::vector<const Anchor*> fields_of(const AnchorIndex& index);
 }  // namespace pins
 

@@ -62,19 +62,26 @@ Plain plain(std::string_view s) {
 // Every kind looks at the statement; where two claim the same bytes the earlier of this list has them: an id in a URL
 // belongs to the URL, a year in a citation to the citation.
 void find_all(std::string_view statement, std::vector<Reference>* found) {
-  using Finder = void (*)(std::string_view, std::vector<Reference>*);
+  struct Finder {
+    void (*find)(std::string_view, std::vector<Reference>*);
+    bool digits = false;  // what it finds has one: most statements have none
+  };
   constexpr Finder kFinders[] = {
-      anchors::find_urls,     anchors::find_emails,      anchors::find_citations, anchors::find_dates,
-      anchors::find_sections, anchors::find_standards,   anchors::find_manuals,   anchors::find_amounts,
-      anchors::find_paths,    anchors::find_identifiers, anchors::find_phones,    anchors::find_options,
-      anchors::find_versions, anchors::find_functions,   anchors::find_brackets,  anchors::find_numbers};
+      {anchors::find_urls},           {anchors::find_emails},        {anchors::find_citations, true},
+      {anchors::find_dates, true},    {anchors::find_sections},      {anchors::find_standards, true},
+      {anchors::find_manuals, true},  {anchors::find_amounts, true}, {anchors::find_paths},
+      {anchors::find_identifiers},    {anchors::find_phones, true},  {anchors::find_options},
+      {anchors::find_versions, true}, {anchors::find_functions},     {anchors::find_brackets, true},
+      {anchors::find_numbers, true}};
   found->clear();
   const Plain p = plain(statement);
+  const bool digits = std::any_of(p.text.begin(), p.text.end(), anchors::is_digit);
   std::bitset<kMaxBytes + 1> claimed;
   std::vector<Reference> candidates;
-  for (const Finder find : kFinders) {
+  for (const Finder& finder : kFinders) {
+    if (finder.digits && !digits) continue;
     candidates.clear();
-    find(p.text, &candidates);
+    finder.find(p.text, &candidates);
     for (Reference r : candidates) {
       bool free = true;
       for (size_t i = r.begin; i < r.end && free; ++i) free = !claimed[i];

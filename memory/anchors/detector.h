@@ -15,7 +15,7 @@ enum class ReferenceKind : uint8_t {
   kFunction,    // `parse_header`, def f(a): return 3 * a
   kIdentifier,  // DOC-83FA21, INV-1991-9185, UUIDs, long hexadecimal numbers, DOIs
   kUrl,         // https://...
-  kNumber,      // a number bound to a name: port 8443, UID 996, timeout = 30
+  kNumber,      // a number bound to a name: port 8443, issue #4711, UID 996, timeout = 30
   kSection,     // § 823 Abs. 1 BGB, Section 4.2(b), Table 7, the number of a heading
   kPath,        // /etc/fstab, debian/rules, com/sun/jdi/Vars.java
   kEmail,       // barry@example.org, ids of messages

@@ -241,6 +241,16 @@ TEST(Pins, AnAnchorIsCalledByItsStrongReference) {
   EXPECT_TRUE(index.anchors().begin()->second.strong);
 }
 
+TEST(Pins, RecordsComeBeforeAddresses) {
+  AnchorIndex index(true);
+  read_text(&index, "Record DOC-569B is open. Write to the office at a.b@example.org about it. Nobody came. ");
+  ASSERT_EQ(2U, index.anchors().size());
+  const Anchor& record = index.anchors().begin()->second;
+  const Anchor& address = index.anchors().rbegin()->second;
+  EXPECT_TRUE(record.strong && address.strong);
+  EXPECT_GT(record.at.priority, address.at.priority);
+}
+
 TEST(Pins, WeakOnesGetAQuarterOfTheCap) {
   AnchorIndex index(false);
   for (int i = 0; i < 4; ++i) {

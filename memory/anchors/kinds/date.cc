@@ -170,6 +170,15 @@ size_t numeric_end(std::string_view s, size_t i) {
   return day_end(s, i) == a && last ? e : i;
 }
 
+// A digit stands by the word [i, end): "3. March", "5th March", "March 5".
+bool near_digit(std::string_view s, size_t i, size_t end) {
+  if (is_digit(at(s, end + 1)) || is_digit(at(s, end + 2))) return true;
+  for (size_t k = 2; k <= 4 && k <= i; ++k) {
+    if (is_digit(s[i - k])) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 void find_dates(std::string_view s, std::vector<Reference>* out) {
@@ -189,7 +198,7 @@ void find_dates(std::string_view s, std::vector<Reference>* out) {
         i = e - 1;
         continue;
       }
-    } else if (is_month(s.substr(i, end - i))) {
+    } else if (end >= i + 3 && end <= i + 10 && near_digit(s, i, end) && is_month(s.substr(i, end - i))) {
       size_t begin = i;
       const size_t e = worded_end(s, i, end, &begin);
       if (e > i) {

@@ -301,7 +301,7 @@ void find_identifiers(std::string_view s, std::vector<Reference>* out) {
       }
       add(i, end, form == Form::kStrong);
     } else if (hash && digits_end(s, i) == end && (i == 1 || !is_word(s[i - 2]))) {  // issue #4711, (#5)
-      add(hash_begin(s, i - 1), end, end >= i + 3);
+      add_reference(out, hash_begin(s, i - 1), end, ReferenceKind::kNumber, end >= i + 3);
     } else if (is_code(word)) {
       add(i, end, false);
     } else if (is_random(word)) {

@@ -77,8 +77,9 @@ void find_numbers(std::string_view s, std::vector<Reference>* out) {
     if (!is_digit(s[i])) {
       if (!is_word(s[i])) continue;
       const size_t word = word_end(s, i);
-      const size_t code = at(s, word) == ' ' && is_designator(s.substr(i, word - i)) ? code_end(s, word + 1) : word;
-      if (code > word + 1 && is_upper(s[word + 1])) {  // gate B12
+      size_t code = at(s, word) == ' ' && is_upper(at(s, word + 1)) ? code_end(s, word + 1) : word;
+      if (code > word + 1 && !is_designator(s.substr(i, word - i))) code = word;
+      if (code > word + 1) {  // gate B12
         add_reference(out, i, code, ReferenceKind::kNumber, false);
         i = code - 1;
       } else {

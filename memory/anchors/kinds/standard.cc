@@ -12,6 +12,12 @@ bool is_series(std::string_view word) {
   return is_one_of(word, kWords);
 }
 
+// Series of a body that are known by its name.
+bool is_body(std::string_view word) {
+  constexpr std::string_view kWords[] = {"ISO", "IEC", "IEEE", "DIN", "EN", "ANSI"};
+  return is_one_of(word, kWords);
+}
+
 bool is_act(std::string_view word) {
   constexpr std::string_view kWords[] = {"Regulation", "Directive",  "Decision",
                                          "Verordnung", "Richtlinie", "Directiva"};
@@ -51,14 +57,18 @@ void find_standards(std::string_view s, std::vector<Reference>* out) {
   for (size_t i = 0; i < s.size(); ++i) {
     if (!is_word(s[i])) continue;
     const size_t end = word_end(s, i);
+    if (!is_upper(s[i])) {
+      i = end - 1;
+      continue;
+    }
     size_t letters = i;
     while (letters < end && is_alpha(s[letters])) ++letters;
-    if (const size_t act = is_upper(s[i]) && is_act(s.substr(i, letters - i)) ? act_end(s, end) : end; act > end) {
+    if (const size_t act = is_act(s.substr(i, letters - i)) ? act_end(s, end) : end; act > end) {
       add_reference(out, i, act, ReferenceKind::kStandard, true);
       i = act - 1;
       continue;
     }
-    if (!is_upper(s[i]) || !is_series(s.substr(i, letters - i))) {
+    if (!is_series(s.substr(i, letters - i))) {
       i = end - 1;
       continue;
     }
@@ -72,10 +82,9 @@ void find_standards(std::string_view s, std::vector<Reference>* out) {
     if (at(s, j) == ' ' || at(s, j) == '-' || at(s, j) == '#') ++j;
     const size_t number = number_end(s, j);
     if (number > j) {
-      // Written like a record's number it names one thing; UTF-8 and ISO-8859-15 are vocabulary.
-      const bool strong =
-          s[j - 1] == '-' && s.substr(i, 2) != "IS" && s.substr(i, 2) != "IE" && s.substr(i, 3) != "DIN";
-      add_reference(out, i, number, ReferenceKind::kStandard, strong);
+      // RFC-45916 has the form of a record's number; ISO-8859-15 is vocabulary.
+      const bool record = s[j - 1] == '-' && j == letters + 1 && !is_body(s.substr(i, letters - i));
+      add_reference(out, i, number, record ? ReferenceKind::kIdentifier : ReferenceKind::kStandard, record);
       i = number - 1;
     } else {
       i = end - 1;
