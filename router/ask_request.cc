@@ -102,6 +102,9 @@ Result<AskRequest> parse_ask_request(std::string_view text) {
   KEDGE_TRY(o.flag("record", r.record));
   KEDGE_TRY(o.flag("compare", r.compare));
   KEDGE_TRY(o.finish());
+  if (r.question().find_first_not_of(" \t\r\n") == std::string::npos) {
+    return o.wrong("messages", "end with an empty question");
+  }
   r.json = text;
   if (!r.evidence.empty() && r.grounding != Grounding::kNever) {
     return o.wrong("evidence", "and grounding: passages are either given or retrieved");

@@ -29,9 +29,8 @@ std::string answer_text(const Tokenizer& tokenizer, std::span<const int32_t> tok
 }  // namespace
 
 bool Attempt::failed_check() const {
-  return std::any_of(checks.begin(), checks.end(), [&](const CheckResult& c) {
-    return c.verdict == Verdict::kFail && !(c.name == "quote" && cited() && passed("cited_value"));
-  });
+  return uncited() ||
+         std::any_of(checks.begin(), checks.end(), [](const CheckResult& c) { return c.verdict == Verdict::kFail; });
 }
 
 bool Attempt::passed(std::string_view comparator) const {
@@ -39,10 +38,10 @@ bool Attempt::passed(std::string_view comparator) const {
                      [&](const CheckResult& c) { return c.name == comparator && c.verdict == Verdict::kPass; });
 }
 
-bool Attempt::cited() const {
-  return !citations.empty() && std::all_of(citations.begin(), citations.end(), [](const ResolvedCitation& c) {
-    return c.by == ResolvedBy::kQuote || c.by == ResolvedBy::kSentence;
-  });
+bool Attempt::uncited() const {
+  if (n_evidence == 0 || !answered() || declines(text)) return false;
+  return citations.empty() || std::any_of(citations.begin(), citations.end(),
+                                          [](const ResolvedCitation& c) { return c.by == ResolvedBy::kNone; });
 }
 
 double cpu_seconds(int n_threads) {

@@ -53,11 +53,10 @@ struct Attempt {
   std::string reason;
 
   bool answered() const { return error.empty() && !aborted; }
-  // A check failed that decides. A quotation that is not word for word is no such thing where a sentence of the
-  // passages says what it was quoted for: that sentence is cited instead.
+  // A check failed: none is forgiven. So it is when an answer from passages cites none, or one that is not there.
   bool failed_check() const;
   bool passed(std::string_view comparator) const;
-  bool cited() const;  // every citation resolves to a quotation or a sentence that says it
+  bool uncited() const;  // it has passages, gives an answer, and has no citation, or one that resolves to nothing
 };
 
 // How a generation is run; all borrowed.

@@ -16,12 +16,14 @@ struct Marks {
   std::string_view open;
   std::string_view close;
 };
-constexpr std::array<Marks, 6> kMarks = {{{"\"", "\""},
+constexpr std::array<Marks, 8> kMarks = {{{"\"", "\""},
                                           {"\u201c", "\u201d"},
                                           {"\u201e", "\u201c"},
                                           {"\u201e", "\u201d"},
                                           {"\u00ab", "\u00bb"},
-                                          {"\u2018", "\u2019"}}};
+                                          {"\u2018", "\u2019"},
+                                          {"\u00bb", "\u00ab"},
+                                          {"\u201d", "\u201d"}}};
 
 std::string_view trimmed(std::string_view s) {
   const size_t first = s.find_first_not_of(" \t\r\n");

@@ -1,6 +1,6 @@
-#include <algorithm>
+#include "router/rational.h"
 
-#include "router/recompute.h"
+#include <algorithm>
 
 namespace kedge {
 
@@ -96,31 +96,52 @@ std::string Rational::text() const {
   return sign + digits(n / d_) + (decimals.empty() ? "" : "." + decimals);
 }
 
-std::optional<Rational> parse_number(std::string_view text) {
-  const bool negative = !text.empty() && text[0] == '-';
-  if (!text.empty() && (text[0] == '-' || text[0] == '+')) text.remove_prefix(1);
-  const size_t dot = std::min(text.find('.'), text.size());
-  const std::string_view whole = text.substr(0, dot);
-  const std::string_view decimals = dot < text.size() ? text.substr(dot + 1) : std::string_view{};
-  if (whole.empty() && decimals.empty()) return std::nullopt;
-  if (dot < text.size() && decimals.empty()) return std::nullopt;
-  Int n = 0;
-  Int d = 1;
-  const auto take = [&](char c) {
-    return c >= '0' && c <= '9' && mul(n, 10, &n) && !__builtin_add_overflow(n, static_cast<Int>(c - '0'), &n);
+std::optional<Rational> Rational::root(int degree) const {
+  const auto whole_root = [degree](Int v) -> std::optional<Int> {
+    const bool negative = v < 0;
+    if (negative && degree % 2 == 0) return std::nullopt;
+    Int low = 0;
+    Int high = degree == 2 ? (Int{1} << 63) : (Int{1} << 42);
+    const Int wanted = absolute(v);
+    while (low < high) {
+      const Int middle = low + (high - low) / 2;
+      Int power = 1;
+      for (int i = 0; i < degree; ++i) power *= middle;  // fits: below 2^126
+      if (power < wanted) {
+        low = middle + 1;
+      } else {
+        high = middle;
+      }
+    }
+    Int power = 1;
+    for (int i = 0; i < degree; ++i) power *= low;
+    if (power != wanted) return std::nullopt;
+    return negative ? -low : low;
   };
-  const size_t comma = whole.find(',');
-  // Thousands: one to three digits, then groups of three.
-  if (comma != std::string_view::npos && (comma == 0 || comma > 3 || (whole.size() - comma) % 4 != 0))
-    return std::nullopt;
-  for (size_t i = 0; i < whole.size(); ++i) {
-    const bool at_group = comma != std::string_view::npos && i >= comma && (i - comma) % 4 == 0;
-    if (at_group ? whole[i] != ',' : !take(whole[i])) return std::nullopt;
+  const auto n = whole_root(n_);
+  const auto d = whole_root(d_);
+  return n && d ? make(*n, *d) : std::nullopt;
+}
+
+bool Rational::decimals_end() const { return text().find('/') == std::string::npos; }
+
+std::string Rational::readable() const {
+  constexpr Int kScale = 10000;
+  const std::string exact = text();
+  Int scaled = 0;
+  Int doubled = 0;
+  if (decimals_end() || !mul(absolute(n_), 2 * kScale, &scaled) || !mul(d_, 2, &doubled) ||
+      __builtin_add_overflow(scaled, d_, &scaled)) {
+    return exact;
   }
-  for (char c : decimals) {
-    if (!take(c) || !mul(d, 10, &d)) return std::nullopt;
-  }
-  return Rational::make(negative ? -n : n, d);
+  const auto rounded = make(n_ < 0 ? -(scaled / doubled) : scaled / doubled, kScale);
+  return rounded ? exact + ", about " + rounded->text() : exact;
+}
+
+std::optional<bool> less(const Rational& a, const Rational& b) {
+  const auto difference = a.minus(b);
+  if (!difference) return std::nullopt;
+  return difference->numerator() < 0;
 }
 
 }  // namespace kedge

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "router/courtesy.h"
+#include "router/numeral.h"
 #include "router/text_norm.h"
 
 namespace kedge {
@@ -12,131 +14,100 @@ namespace {
 constexpr size_t npos = std::string_view::npos;
 constexpr int kMaxDepth = 64;
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_letter(char c) { return c >= 'a' && c <= 'z'; }
+using WordList = std::initializer_list<std::string_view>;
 
-struct Token {
-  enum Kind { kNumber, kSign, kWord } kind = kWord;
-  std::string text;  // "**" is "^"
-  Rational value = Rational::whole(0);
-  bool space_before = false;
-};
-
-void replace_all(std::string& s, std::string_view from, std::string_view to) {
-  for (size_t at = s.find(from); at != npos; at = s.find(from, at + to.size())) s.replace(at, from.size(), to);
-}
-
-// Lower case, the signs of print as those of a keyboard.
-std::string keyboard_text(std::string_view question) {
-  std::string text = folded(question);
-  replace_all(text, "\u2212", "-");
-  replace_all(text, "\u2013", "-");
-  replace_all(text, "\u00d7", "*");
-  replace_all(text, "\u00b7", "*");
-  replace_all(text, "\u00f7", "/");
-  replace_all(text, "\u2019", "'");
-  replace_all(text, "**", "^");
-  return text;
-}
-
-// Nothing when a character has no place in a sum.
-std::optional<std::vector<Token>> tokens_of(std::string_view text) {
-  std::vector<Token> tokens;
-  bool space = true;
-  for (size_t i = 0; i < text.size();) {
-    const char c = text[i];
-    if (c == ' ') {
-      space = true;
-      ++i;
-      continue;
-    }
-    Token token{.text = {}, .space_before = space};
-    space = false;
-    size_t end = i + 1;
-    if (is_digit(c) || (c == '.' && end < text.size() && is_digit(text[end]))) {
-      const auto goes_on = [&](size_t at) {
-        if (is_digit(text[at])) return true;
-        return (text[at] == '.' || text[at] == ',') && at + 1 < text.size() && is_digit(text[at + 1]);
-      };
-      while (end < text.size() && goes_on(end)) ++end;
-      if (end < text.size() && is_letter(text[end]) && text[end] != 'x') return std::nullopt;  // 3rd, 5kg
-      const auto value = parse_number(text.substr(i, end - i));
-      const bool code = c == '0' && end > i + 1 && is_digit(text[i + 1]);  // dates and numbers of telephones
-      if (!value || code) return std::nullopt;
-      token.kind = Token::kNumber;
-      token.value = *value;
-    } else if (is_letter(c)) {
-      while (end < text.size() && (is_letter(text[end]) || text[end] == '\'')) ++end;
-    } else if (std::string_view("+-*/^()=?.,:!%").find(c) != npos) {
-      token.kind = Token::kSign;
-    } else {
-      return std::nullopt;
-    }
-    token.text = std::string(text.substr(i, end - i));
-    if (token.text == "x") token.kind = Token::kSign, token.text = "*";
-    tokens.push_back(std::move(token));
-    i = end;
-  }
-  return tokens;
-}
+enum Level : unsigned { kAdditive = 1, kMultiplicative = 2, kPower = 4 };
 
 // Reads the tokens of one question from left to right.
 class Parser {
  public:
-  explicit Parser(std::vector<Token> tokens) : tokens_(std::move(tokens)) {}
+  Parser(std::vector<NumberToken> tokens, bool asked) : tokens_(std::move(tokens)), asked_(asked) {}
 
   std::optional<ArithmeticQuestion> question() {
-    accept_all({"question", ":"});
-    accept_all({"please"});
-    const bool cued = cue();
+    cue();
+    const size_t start = at_;
     auto result = template_of();
-    const bool bare = !result && at_ == after_cue_;
-    if (bare) result = sum(0);
-    if (!result || !ending()) return std::nullopt;
-    if (n_operations_ == 0 || (bare && !is_meant(cued))) return std::nullopt;
+    const bool formula = !result && at_ == start;
+    if (formula) result = sum(0);
+    if (!result || unclear_ || !ending() || n_operations_ == 0) return std::nullopt;
+    // In words nobody says which comes first.
+    if (word_operator_ && (levels_ & (levels_ - 1)) != 0) return std::nullopt;
+    if (word_operator_ && divided_ && multiplied_) return std::nullopt;
+    if (formula && !is_meant()) return std::nullopt;
     question_.result = *result;
-    return question_;
+    return std::move(question_);
   }
 
  private:
   bool has(size_t ahead = 0) const { return at_ + ahead < tokens_.size(); }
   bool is(std::string_view text, size_t ahead = 0) const {
-    return has(ahead) && tokens_[at_ + ahead].kind != Token::kNumber && tokens_[at_ + ahead].text == text;
+    return has(ahead) && tokens_[at_ + ahead].kind != NumberToken::kDigits && tokens_[at_ + ahead].text == text;
   }
-  bool accept_all(std::initializer_list<std::string_view> words) {
+  bool accept_all(WordList words) {
     size_t ahead = 0;
-    for (std::string_view w : words) {
+    for (const std::string_view w : words) {
       if (!is(w, ahead++)) return false;
     }
     at_ += words.size();
     return true;
   }
   bool accept(std::string_view word) { return accept_all({word}); }
+  bool accept_any(std::initializer_list<WordList> phrases) {
+    return std::any_of(phrases.begin(), phrases.end(), [&](const WordList& p) { return accept_all(p); });
+  }
 
   // Words in front that ask for a number.
-  bool cue() {
-    const bool asked = accept_all({"what", "is", "the", "result", "of"}) ||
-                       accept_all({"what", "is", "the", "value", "of"}) || accept_all({"what", "is"}) ||
-                       accept("what's") || accept_all({"how", "much", "is"}) || accept_all({"what", "does"}) ||
-                       accept_all({"what", "do"}) || accept("compute") || accept("calculate") || accept("evaluate") ||
-                       accept("solve") || accept_all({"work", "out"});
-    if (asked) accept(":");
-    after_cue_ = at_;
-    return asked;
+  void cue() {
+    computes_ = accept_any({{"compute"}, {"calculate"}, {"evaluate"}, {"solve"}, {"work", "out"}, {"determine"}});
+    asked_ = accept_any({{"what", "is", "the", "result", "of"},
+                         {"what", "is", "the", "result", "when", "you"},
+                         {"what", "is", "the", "value", "of"},
+                         {"what", "is", "the", "answer", "to"},
+                         {"what", "do", "you", "get", "when", "you"},
+                         {"what", "do", "you", "get", "if", "you"},
+                         {"what", "do", "i", "get", "when", "i"},
+                         {"what", "do", "i", "get", "if", "i"},
+                         {"what", "is"},
+                         {"what's"},
+                         {"whats"},
+                         {"what", "does"},
+                         {"what", "do"},
+                         {"what", "would"},
+                         {"what", "will"},
+                         {"how", "much", "is"},
+                         {"how", "much", "are"},
+                         {"how", "much", "does"},
+                         {"how", "many", "is"},
+                         {"how", "many", "are"},
+                         {"the", "result", "of"},
+                         {"the", "value", "of"},
+                         {"result", "of"},
+                         {"find"},
+                         {"what"}}) ||
+             asked_ || computes_;
+    accept(":");
   }
 
   // "Subtract a from b", "the sum of a and b": what is no formula.
   std::optional<Rational> template_of() {
-    if (accept("add")) return pair({"and", "to"}, '+', false);
-    if (accept("subtract")) return pair({"from"}, '-', true);
-    if (accept("multiply")) return pair({"by", "and"}, '*', false);
-    if (accept("divide")) return pair({"by"}, '/', false);
     const size_t start = at_;
+    if (accept("add") || accept("sum")) {
+      if (accept("up") || accept("together")) return list('+');
+      if (const auto both = pair({"to"}, '+', false)) return both;
+      at_ = start + 1;
+      if (!accept("of")) return list('+');
+      at_ = start;
+    }
+    if (accept("subtract") || accept("take") || accept("deduct")) return pair({"from"}, '-', true);
+    if (accept("multiply")) return pair({"by", "and", "with"}, '*', false);
+    if (accept("divide")) return pair({"by"}, '/', false);
     accept("the");
-    if (accept_all({"sum", "of"})) return list('+');
+    if (accept_any({{"sum", "of"}, {"total", "of"}})) return list('+');
     if (accept_all({"product", "of"})) return list('*');
     if (accept_all({"quotient", "of"})) return pair({"and"}, '/', false);
-    if (accept_all({"difference", "between"}) || accept_all({"difference", "of"})) {
+    if (accept_any({{"average", "of"}, {"mean", "of"}})) return average();
+    if (accept_any({{"remainder", "of"}, {"remainder", "when"}})) return remainder();
+    if (accept_any({{"difference", "between"}, {"difference", "of"}})) {
       auto result = pair({"and"}, '-', false);
       // Of 3 and 10 some say 7, some -7.
       return result && result->numerator() < 0 ? std::nullopt : result;
@@ -145,66 +116,152 @@ class Parser {
     return std::nullopt;
   }
 
-  std::optional<Rational> pair(std::initializer_list<std::string_view> joins, char op, bool swapped) {
-    const auto a = unary(0);
-    if (!a || std::none_of(joins.begin(), joins.end(), [&](std::string_view j) { return accept(j); }))
+  std::optional<Rational> pair(WordList joins, char op, bool swapped) {
+    const auto a = listed();
+    if (!a || std::none_of(joins.begin(), joins.end(), [&](std::string_view j) { return accept(j); })) {
       return std::nullopt;
-    const auto b = unary(0);
+    }
+    const auto b = listed();
     if (!b) return std::nullopt;
+    word_operator_ = true;
     return swapped ? apply(*b, op, *a) : apply(*a, op, *b);
   }
 
-  std::optional<Rational> list(char op) {
-    auto total = unary(0);
-    while (total && (is(",") || is("and"))) {
-      accept(",");
-      accept("and");
-      const auto next = unary(0);
+  // A number among others: where "and" joins them it cannot be a part of one.
+  std::optional<Rational> listed() {
+    const auto taken = take_number(std::span(tokens_).subspan(std::min(at_, tokens_.size())));
+    unclear_ = unclear_ || (taken && taken->has_and);
+    return unary(0);
+  }
+
+  std::optional<std::vector<Rational>> numbers() {
+    std::vector<Rational> found;
+    do {
+      if (!found.empty()) {
+        const bool comma = accept(",");
+        if (!accept("and") && !comma) return std::nullopt;
+      }
+      const auto next = listed();
       if (!next) return std::nullopt;
-      total = apply(*total, op, *next);
-    }
+      found.push_back(*next);
+    } while (is(",") || is("and"));
+    if (found.size() < 2) return std::nullopt;
+    return found;
+  }
+
+  std::optional<Rational> list(char op) {
+    const auto found = numbers();
+    if (!found) return std::nullopt;
+    word_operator_ = true;
+    std::optional<Rational> total = found->front();
+    for (size_t i = 1; i < found->size() && total; ++i) total = apply(*total, op, (*found)[i]);
     return total;
   }
 
-  std::optional<Rational> apply(const Rational& a, char op, const Rational& b) {
+  std::optional<Rational> average() {
+    const size_t start = at_;
+    const auto found = numbers();
+    if (!found) return std::nullopt;
+    at_ = start;
+    question_.operands.clear();
+    const auto total = list('+');
+    levels_ = 0;  // the division belongs to the word
+    return total ? apply(*total, '/', Rational::whole(static_cast<Rational::Int>(found->size()))) : std::nullopt;
+  }
+
+  std::optional<Rational> remainder() {
+    const auto a = unary(0);
+    accept("is");
+    if (!a || !accept_any({{"divided", "by"}, {"by"}, {"and"}})) return std::nullopt;
+    const auto b = unary(0);
+    return b ? modulo(*a, *b) : std::nullopt;
+  }
+
+  std::optional<Rational> modulo(const Rational& a, const Rational& b) {
+    // Of negative numbers there are two remainders.
+    if (!a.is_whole() || !b.is_whole() || a.numerator() < 0 || b.numerator() <= 0) return std::nullopt;
+    const Rational rest = Rational::whole(a.numerator() % b.numerator());
+    const Rational times = Rational::whole(a.numerator() / b.numerator());
+    done(a.text() + " = " + times.text() + " * " + b.text() + " + " + rest.text(), kMultiplicative);
+    return rest;
+  }
+
+  void done(const std::string& step, unsigned level) {
     ++n_operations_;
-    question_.divides = question_.divides || op == '/';
-    switch (op) {
-      case '+':
-        return a.plus(b);
-      case '-':
-        return a.minus(b);
-      case '*':
-        return a.times(b);
-      case '/':
-        return a.over(b);
-      default:
-        return a.power(b);
-    }
+    levels_ |= level;
+    question_.steps += (question_.steps.empty() ? "" : "; ") + step;
+  }
+
+  std::optional<Rational> apply(const Rational& a, char op, const Rational& b) {
+    if (op == '^' && a.numerator() == 0 && b.numerator() == 0) return std::nullopt;  // 1 to some, nothing to others
+    const auto result = op == '+'   ? a.plus(b)
+                        : op == '-' ? a.minus(b)
+                        : op == '*' ? a.times(b)
+                        : op == '/' ? a.over(b)
+                                    : a.power(b);
+    if (!result) return result;
+    divided_ = divided_ || op == '/';
+    multiplied_ = multiplied_ || op == '*';
+    const std::string right = b.numerator() < 0 ? "(" + b.text() + ")" : b.text();
+    done(a.text() + ' ' + op + ' ' + right + " = " + result->text(), op == '+' || op == '-' ? kAdditive
+                                                                     : op == '^'            ? kPower
+                                                                                            : kMultiplicative);
+    return result;
+  }
+
+  char worded(char op) {
+    word_operator_ = true;
+    return op;
   }
 
   char additive() {
     if (is("+") || is("-")) {
-      // 555-1234 and 1914-1918 are no differences.
-      if (is("-") && has(1) && !tokens_[at_].space_before && !tokens_[at_ + 1].space_before) tight_minus_ = true;
+      const bool before = tokens_[at_].space_before;
+      const bool behind = has(1) && tokens_[at_ + 1].space_before;
+      if (is("-")) {
+        n_minus_ += 1;
+        n_tight_minus_ += !before && !behind ? 1 : 0;
+        uneven_minus_ = uneven_minus_ || before != behind;
+      }
+      plus_or_times_ = plus_or_times_ || is("+");
       return tokens_[at_++].text[0];
     }
-    if (accept("plus")) return '+';
-    return accept("minus") ? '-' : '\0';
+    if (accept("plus")) return worded('+');
+    return accept("minus") || accept_all({"take", "away"}) ? worded('-') : '\0';
+  }
+
+  // "3 x 4" and "3x4", but not "2x - 3".
+  bool accept_x() {
+    if (!is("x") || !has(1)) return false;
+    const NumberToken& next = tokens_[at_ + 1];
+    if (next.kind != NumberToken::kDigits && next.text != "(") return false;
+    if (tokens_[at_].space_before != next.space_before) return false;
+    tight_x_ = tight_x_ || !next.space_before;
+    return ++at_, true;
   }
 
   char multiplicative() {
-    if (is("*") || is("/")) {
-      if (is("/") && !tokens_[at_].space_before) tight_slash_ = true;
-      return tokens_[at_++].text[0];
+    if (is("/")) {
+      n_slashes_ += 1;
+      n_tight_slashes_ += tokens_[at_].space_before ? 0 : 1;
+      return ++at_, '/';
     }
-    if (accept("times") || accept_all({"multiplied", "by"})) return '*';
-    return accept_all({"divided", "by"}) || accept("over") ? '/' : '\0';
+    if (accept("*") || accept_x()) return plus_or_times_ = true, '*';
+    if (accept_any({{"times"}, {"multiplied", "by"}})) return worded('*');
+    if (accept_any({{"mod"}, {"modulo"}})) return worded('%');
+    return accept_all({"divided", "by"}) || (asked_ && accept("over")) ? worded('/') : '\0';
   }
 
   std::optional<Rational> sum(int depth) {
     auto left = product(depth);
     while (left) {
+      const bool less = accept_all({"less", "than"});
+      if (less || accept_all({"more", "than"})) {  // 5 less than 8
+        const auto right = product(depth);
+        word_operator_ = true;
+        left = !right ? right : less ? apply(*right, '-', *left) : apply(*right, '+', *left);
+        continue;
+      }
       const char op = additive();
       if (op == '\0') break;
       const auto right = product(depth);
@@ -221,142 +278,181 @@ class Parser {
       if (op == '\0') break;
       const auto right = unary(depth);
       if (!right) return std::nullopt;
-      left = apply(*left, op, *right);
+      left = op == '%' ? modulo(*left, *right) : apply(*left, op, *right);
     }
     return left;
   }
 
   std::optional<Rational> unary(int depth) {
     if (depth > kMaxDepth) return std::nullopt;
-    if (accept("-") || accept_all({"negative"})) {
-      const auto value = unary(depth + 1);
-      return value ? Rational::whole(0).minus(*value) : std::nullopt;
-    }
-    return power(depth);
+    // 5--3 may be a dash, 5+-3 an error margin.
+    const bool after_sign = at_ > 0 && (tokens_[at_ - 1].text == "-" || tokens_[at_ - 1].text == "+");
+    const bool tight = has() && !tokens_[at_].space_before;
+    if (is("-") && after_sign && tight) return std::nullopt;
+    if (!accept("-") && !accept("negative") && !accept("minus")) return power(depth);
+    const bool parenthesised = is("(");
+    const unsigned levels = levels_;
+    levels_ = 0;
+    const auto value = unary(depth + 1);
+    // -3^2 is 9 to some.
+    unclear_ = unclear_ || (!parenthesised && (levels_ & kPower) != 0);
+    levels_ |= levels;
+    return value ? Rational::whole(0).minus(*value) : std::nullopt;
   }
 
   std::optional<Rational> power(int depth) {
     auto base = primary(depth);
     if (!base) return base;
-    if (accept("squared")) return apply(*base, '^', Rational::whole(2));
-    if (accept("cubed")) return apply(*base, '^', Rational::whole(3));
-    if (!accept("^") && !accept_all({"to", "the", "power", "of"})) return base;
-    const auto exponent = unary(depth + 1);
+    if (accept("squared")) return word_operator_ = true, apply(*base, '^', Rational::whole(2));
+    if (accept("cubed")) return word_operator_ = true, apply(*base, '^', Rational::whole(3));
+    const bool sign = accept("^");
+    if (!sign && !accept_any({{"to", "the", "power", "of"}, {"raised", "to", "the", "power", "of"}})) return base;
+    word_operator_ = word_operator_ || !sign;
+    const auto exponent = is("-") ? std::nullopt : primary(depth + 1);
+    unclear_ = unclear_ || is("^");  // 2^3^2
     return exponent ? apply(*base, '^', *exponent) : std::nullopt;
   }
 
+  // Functions of one number, in words.
+  std::optional<Rational> function(int depth) {
+    const size_t start = at_;
+    accept("the");
+    const auto rooted = [&](int degree, bool worded_root) -> std::optional<Rational> {
+      const auto of = primary(depth + 1);
+      const auto root = of ? of->root(degree) : std::nullopt;
+      if (!root) return unclear_ = true, std::nullopt;
+      word_operator_ = word_operator_ || worded_root;
+      done((degree == 2 ? "square root of " : "cube root of ") + of->text() + " = " + root->text(), kPower);
+      return root;
+    };
+    if (accept_any({{"square", "root", "of"}, {"square", "root", "from"}, {"sqrt", "of"}})) return rooted(2, true);
+    if (accept("sqrt")) return rooted(2, false);
+    if (accept_all({"cube", "root", "of"})) return rooted(3, true);
+    const auto raised = [&](int exponent) -> std::optional<Rational> {
+      const auto of = primary(depth + 1);
+      word_operator_ = true;
+      return of ? apply(*of, '^', Rational::whole(exponent)) : std::nullopt;
+    };
+    if (accept_all({"square", "of"})) return raised(2);
+    if (accept_all({"cube", "of"})) return raised(3);
+    const int factor = accept("twice") || accept("double") ? 2 : accept("triple") ? 3 : 0;
+    if (factor > 0) {
+      accept("of");
+      const auto of = primary(depth + 1);
+      word_operator_ = true;
+      return of ? apply(Rational::whole(factor), '*', *of) : std::nullopt;
+    }
+    at_ = start;
+    return std::nullopt;
+  }
+
   std::optional<Rational> primary(int depth) {
+    if (depth > kMaxDepth) return std::nullopt;
     if (accept("(")) {
+      const unsigned levels = levels_;  // parentheses say which comes first
       const auto inner = sum(depth + 1);
+      levels_ = levels;
       return inner && accept(")") ? inner : std::nullopt;
     }
-    if (!has() || tokens_[at_].kind != Token::kNumber) return std::nullopt;
-    const Rational value = tokens_[at_++].value;
+    if (auto value = function(depth)) return value;
+    const auto taken = take_number(std::span(tokens_).subspan(std::min(at_, tokens_.size())));
+    if (!taken || !taken->number.certain) return std::nullopt;
+    const bool in_words = tokens_[at_].kind == NumberToken::kWord;
+    at_ += taken->tokens;
+    const Rational value = taken->number.value;
     question_.operands.push_back(value);
-    if (!accept_all({"%", "of"}) && !accept_all({"percent", "of"})) return value;
+    if (accept_any({{"%", "of"}, {"percent", "of"}, {"per", "cent", "of"}})) return share_of(value, 100, depth);
+    // Half of 80.
+    if (!value.is_whole() && in_words && accept("of")) return share_of(value, 1, depth);
+    if (is("!")) unclear_ = true;
+    return value;
+  }
+
+  std::optional<Rational> share_of(const Rational& value, int parts, int depth) {
+    const auto part = value.over(Rational::whole(parts));
     const auto whole = unary(depth + 1);
-    const auto part = value.over(Rational::whole(100));
+    word_operator_ = true;
     return whole && part ? apply(*part, '*', *whole) : std::nullopt;
   }
 
   // What may stand behind the expression: nothing else may.
   bool ending() {
-    equals_ = accept("=") || accept_all({"is", "equal", "to"}) || accept("equals") || accept("equal");
-    if (equals_) accept("what");
-    accept("?");
-    while (accept(".") || accept("!") || accept("?")) {
+    equals_ = accept_any({{"="},
+                          {"is", "equal", "to"},
+                          {"equals"},
+                          {"equal", "to"},
+                          {"equal"},
+                          {"make"},
+                          {"makes"},
+                          {"come", "to"},
+                          {"comes", "to"},
+                          {"give"},
+                          {"gives"}});
+    if (equals_ || accept("is") || accept("be")) accept("what");
+    // Behind a number it may be a factorial.
+    if (!equals_ && is("!")) return false;
+    while (accept("?") || accept(".") || accept("!")) {
     }
-    for (const auto& note : {std::initializer_list<std::string_view>{"answer", "with", "just", "the", "number"},
-                             {"answer", "with", "only", "the", "number"},
-                             {"answer", "with", "the", "number", "only"},
-                             {"give", "only", "the", "number"},
-                             {"just", "the", "number"},
-                             {"only", "the", "number"}}) {
-      if (accept_all(note)) break;
-    }
-    accept(".");
     return !has();
   }
 
-  // A formula alone may be a score, a date, a name (24/7): it needs a word or sign that asks.
-  bool is_meant(bool cued) const {
-    if (tight_slash_ && !equals_) {
-      const auto& o = question_.operands;
-      if (o.size() != 2 || o[1].numerator() == 0 || !o[0].over(o[1]) || !o[0].over(o[1])->is_whole()) return false;
+  // A formula may be a score, a date, a range, a name (24/7): then it takes a word or sign that asks for its value.
+  bool is_meant() const {
+    const std::vector<Rational>& o = question_.operands;
+    const bool pair_only = o.size() == 2 && n_operations_ == 1;
+    const bool date = o.size() == 3 && n_tight_minus_ == 2 && less(o[1], Rational::whole(13)).value_or(true) &&
+                      less(o[2], Rational::whole(32)).value_or(true);
+    if (equals_ || computes_) return true;
+    if (date) return false;
+    if (tight_x_ && pair_only) return false;  // 1920x1080
+    if (n_tight_minus_ > 1 && n_tight_minus_ == n_operations_) return false;
+    if (n_tight_minus_ == 1 && pair_only && (!asked_ || less(o[0], o[1]).value_or(true))) return false;
+    if (n_minus_ > 0 && pair_only && !asked_ && (uneven_minus_ || less(o[0], o[1]).value_or(true))) return false;
+    if (n_tight_slashes_ > 1 && n_tight_slashes_ == n_operations_) return false;
+    if (n_tight_slashes_ == 1 && pair_only) {
+      const auto quotient = o[0].over(o[1]);
+      const bool larger_than_days = less(Rational::whole(31), o[0]).value_or(false);
+      if (!quotient || !quotient->is_whole() || *quotient == Rational::whole(1) || !larger_than_days) return false;
     }
-    if (tight_minus_ && !equals_ && question_.operands.size() == 2) {
-      const auto size = [](const Rational& r) { return r.numerator(); };
-      if (size(question_.operands[0]) >= 100 && size(question_.operands[1]) >= 1000) return false;
-    }
-    if (cued || equals_) return true;
-    return std::any_of(tokens_.begin(), tokens_.end(), [](const Token& t) {
-      return t.text == "+" || t.text == "*" || t.text == "plus" || t.text == "times";
-    });
+    return asked_ || plus_or_times_ || word_operator_ || n_slashes_ == 0;
   }
 
-  std::vector<Token> tokens_;
+  std::vector<NumberToken> tokens_;
   size_t at_ = 0;
-  size_t after_cue_ = 0;
   int n_operations_ = 0;
+  int n_minus_ = 0;
+  int n_tight_minus_ = 0;
+  int n_slashes_ = 0;
+  int n_tight_slashes_ = 0;
+  unsigned levels_ = 0;  // of precedence that were used
+  bool asked_ = false;
+  bool computes_ = false;
   bool equals_ = false;
-  bool tight_minus_ = false;
-  bool tight_slash_ = false;
+  bool unclear_ = false;
+  bool uneven_minus_ = false;
+  bool tight_x_ = false;
+  bool word_operator_ = false;
+  bool plus_or_times_ = false;
+  bool divided_ = false;
+  bool multiplied_ = false;
   ArithmeticQuestion question_;
 };
-
-struct Written {
-  Rational value = Rational::whole(0);
-  size_t decimals = 0;
-};
-
-// The numbers that stand in a text; a fraction counts as one.
-std::vector<Written> numbers_in(std::string_view text) {
-  std::vector<Written> numbers;
-  for (size_t i = 0; i < text.size();) {
-    if (!is_digit(text[i]) && !(text[i] == '.' && i + 1 < text.size() && is_digit(text[i + 1]))) {
-      ++i;
-      continue;
-    }
-    const bool negative = i > 0 && text[i - 1] == '-' && (i < 2 || !is_digit(text[i - 2]));
-    size_t end = i + 1;
-    while (end < text.size() && (is_digit(text[end]) || ((text[end] == '.' || text[end] == ',') &&
-                                                         end + 1 < text.size() && is_digit(text[end + 1])))) {
-      ++end;
-    }
-    const std::string_view digits = text.substr(i, end - i);
-    if (const auto value = parse_number(std::string(negative ? "-" : "") + std::string(digits))) {
-      const size_t dot = digits.find('.');
-      numbers.push_back({*value, dot == npos ? 0 : digits.size() - dot - 1});
-    }
-    if (numbers.size() >= 2 && i >= 1 && text[i - 1] == '/' && i >= 2 && is_digit(text[i - 2])) {
-      const Rational below = numbers.back().value;
-      numbers.pop_back();
-      if (const auto fraction = numbers.back().value.over(below)) numbers.back() = {*fraction, 0};
-    }
-    i = end;
-  }
-  return numbers;
-}
-
-bool equal_or_rounded(const Written& written, const ArithmeticQuestion& q) {
-  if (written.value == q.result) return true;
-  if (!q.divides || written.decimals == 0 || written.decimals > 30) return false;
-  auto unit = Rational::make(1, 2);
-  for (size_t i = 0; i < written.decimals && unit; ++i) unit = unit->over(Rational::whole(10));
-  const auto difference = written.value.minus(q.result);
-  if (!unit || !difference) return false;
-  const auto above = unit->minus(*difference);
-  const auto below = unit->plus(*difference);
-  return above && below && above->numerator() >= 0 && below->numerator() >= 0;
-}
 
 }  // namespace
 
 std::optional<ArithmeticQuestion> parse_arithmetic(std::string_view question) {
-  if (question.size() > 4096) return std::nullopt;
-  auto tokens = tokens_of(keyboard_text(question));
-  if (!tokens) return std::nullopt;
-  return Parser(std::move(*tokens)).question();
+  constexpr size_t kLongest = 4096;
+  if (question.size() > kLongest) return std::nullopt;
+  const Courtesy courtesy = without_courtesy(question);
+  std::vector<NumberToken> tokens = number_tokens(courtesy.core);
+  // Who writes 1.25 means a decimal point by 1.125 too.
+  const bool points = std::any_of(tokens.begin(), tokens.end(), [](const NumberToken& t) {
+    return t.number && t.number->certain && t.number->decimals > 0;
+  });
+  for (NumberToken& t : tokens) {
+    if (points && t.number && t.number->other) t.number->certain = true;
+  }
+  return Parser(std::move(tokens), courtesy.asks).question();
 }
 
 std::optional<VerifierPrompt> parse_verifier_prompt(std::string_view text) {
@@ -373,33 +469,6 @@ std::optional<VerifierPrompt> parse_verifier_prompt(std::string_view text) {
   }
   const size_t value = proposed + kProposed.size();
   return VerifierPrompt{text.substr(kQuestion.size(), proposed - kQuestion.size()), text.substr(value, line - value)};
-}
-
-std::optional<bool> gives_result(std::string_view answer, const ArithmeticQuestion& question) {
-  std::string text = keyboard_text(answer);
-  if (text.find("remainder") != npos) return std::nullopt;
-  if (const size_t equals = text.rfind('='); equals != npos) text.erase(0, equals + 1);
-  std::vector<Written> numbers = numbers_in(text);
-  if (numbers.size() > 1) {
-    // "6 and 5 make 11" names its operands.
-    for (const Rational& operand : question.operands) {
-      const auto at =
-          std::find_if(numbers.begin(), numbers.end(), [&](const Written& w) { return w.value == operand; });
-      if (at != numbers.end() && numbers.size() > 1) numbers.erase(at);
-    }
-  }
-  if (numbers.size() != 1) return std::nullopt;
-  return equal_or_rounded(numbers.front(), question);
-}
-
-std::optional<std::string> recompute(std::string_view question) {
-  if (const auto prompt = parse_verifier_prompt(question)) {
-    const auto inner = parse_arithmetic(prompt->question);
-    const auto right = inner ? gives_result(prompt->proposed, *inner) : std::nullopt;
-    return right ? std::optional<std::string>(*right ? "yes" : "no") : std::nullopt;
-  }
-  const auto parsed = parse_arithmetic(question);
-  return parsed ? std::optional<std::string>(parsed->result.text()) : std::nullopt;
 }
 
 }  // namespace kedge

@@ -84,6 +84,21 @@ Json neighbours_json(const RouteResult& r) {
   return {{"n", r.neighbours->n}, {"fast_right", r.neighbours->fast_right}, {"deep_right", r.neighbours->deep_right}};
 }
 
+// How the answer came about that no model gave; null for the others.
+Json derivation_json(const RouteResult& r) {
+  if (!r.derived) return {};
+  return {{"kind", r.derived->kind}, {"answer", r.derived->answer}, {"steps", r.derived->steps}};
+}
+
+const char* source_of(const RouteResult& r) { return r.derived ? "deterministic" : "model"; }
+
+// What is given, or would be.
+std::optional<std::string> text_of(const RouteResult& r) {
+  const Attempt* a = chosen(r);
+  if (r.derived) return r.derived->answer;
+  return a == nullptr ? std::nullopt : std::optional(a->text);
+}
+
 Json usage_json(const RouteResult& r) {
   size_t in = 0;
   size_t out = 0;
@@ -139,6 +154,7 @@ Json attempt_json(const Attempt& a) {
   json["accepts_nothing"] = a.threshold && std::isinf(*a.threshold);
   json["calibrator_id"] = a.calibration == nullptr ? Json() : Json(a.calibration->id);
   json["checks"] = checks_json(a);
+  json["uncited"] = a.uncited();
   json["agreement"] = number(a.agreement);
   json["verifier"] = a.verifier;
   json["p_true"] = number(a.p_true);
@@ -153,7 +169,10 @@ Json attempt_json(const Attempt& a) {
 Json response_json(const AskRequest& request, const RouteResult& r) {
   const Attempt* a = chosen(r);
   Json json = {{"outcome", outcome_name(r.outcome)}};
-  json["answer"] = a != nullptr && is_given(r) ? Json(a->text) : r.outcome == Outcome::kNotFound ? Json("") : Json();
+  const auto text = text_of(r);
+  json["answer"] = text && is_given(r) ? Json(*text) : r.outcome == Outcome::kNotFound ? Json("") : Json();
+  json["source"] = source_of(r);
+  json["derivation"] = derivation_json(r);
   json["withheld"] = r.withheld;
   json["reason"] = r.reason;
   json["task"] = r.task;
@@ -178,25 +197,26 @@ Json response_json(const AskRequest& request, const RouteResult& r) {
 Record make_record(const AskRequest& request, const RouteResult& r, const std::string& policy) {
   Record record;
   const Attempt* a = chosen(r);
-  const std::string model = a == nullptr || a->model == nullptr ? "" : a->model->name();
+  const std::string model = r.derived ? "none" : a == nullptr || a->model == nullptr ? "" : a->model->name();
   Json documents = Json::array();
   for (const Evidence& e : r.evidence) documents.push_back({{"id", e.id}});
   const Json usage = usage_json(r);
-  record.json = {
-      {"model", model},
-      {"outcome", outcome_name(r.outcome)},
-      {"gen_ai.operation.name", "chat"},
-      {"gen_ai.provider.name", "kedge"},
-      {"gen_ai.request.model", request.model},
-      {"gen_ai.request.temperature", request.temperature},
-      {"gen_ai.request.seed", request.seed},
-      {"gen_ai.request.max_tokens", request.max_tokens},
-      {"gen_ai.response.model", model},
-      {"gen_ai.response.finish_reasons", Json::array({a == nullptr ? "none" : finish_reason_name(a->finish)})},
-      {"gen_ai.usage.input_tokens", usage["input_tokens"]},
-      {"gen_ai.usage.output_tokens", usage["output_tokens"]},
-      {"gen_ai.retrieval.documents", documents},
-      {"gen_ai.data_source.id", r.evidence_index}};
+  record.json = {{"model", model},
+                 {"outcome", outcome_name(r.outcome)},
+                 {"gen_ai.operation.name", "chat"},
+                 {"gen_ai.provider.name", "kedge"},
+                 {"gen_ai.request.model", request.model},
+                 {"gen_ai.request.temperature", request.temperature},
+                 {"gen_ai.request.seed", request.seed},
+                 {"gen_ai.request.max_tokens", request.max_tokens},
+                 {"gen_ai.response.model", model},
+                 {"gen_ai.response.finish_reasons", Json::array({a != nullptr ? finish_reason_name(a->finish)
+                                                                 : r.derived  ? "deterministic"
+                                                                              : "none"})},
+                 {"gen_ai.usage.input_tokens", usage["input_tokens"]},
+                 {"gen_ai.usage.output_tokens", usage["output_tokens"]},
+                 {"gen_ai.retrieval.documents", documents},
+                 {"gen_ai.data_source.id", r.evidence_index}};
   if (!request.conversation.empty()) record.json["gen_ai.conversation.id"] = request.conversation;
   record.json["kedge"] = {{"build", kedge_version()},
                           {"isa", active_isa()},
@@ -204,6 +224,8 @@ Record make_record(const AskRequest& request, const RouteResult& r, const std::s
                           {"policy", policy},
                           {"task", r.task},
                           {"reason", r.reason},
+                          {"source", source_of(r)},
+                          {"derivation", derivation_json(r)},
                           {"chosen", r.chosen},
                           {"path", steps_json(r, true)},
                           {"attempts", attempts_json(r, true)},
@@ -213,7 +235,9 @@ Record make_record(const AskRequest& request, const RouteResult& r, const std::s
                           {"cpu_s", r.cpu_s},
                           {"wall_s", r.wall_s}};
   record.artifacts.push_back({.kind = kRequestKind, .bytes = request.json});
-  if (a != nullptr) record.artifacts.push_back({.kind = is_given(r) ? kResponseKind : "draft", .bytes = a->text});
+  if (const auto text = text_of(r)) {
+    record.artifacts.push_back({.kind = is_given(r) ? kResponseKind : "draft", .bytes = *text});
+  }
   for (const Evidence& e : r.evidence) {
     record.artifacts.push_back(
         {.kind = "evidence", .bytes = Json({{"id", e.id}, {"text", e.text}, {"source", e.source}}).dump()});

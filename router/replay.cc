@@ -76,6 +76,16 @@ Result<Json> replay_attempt(const Json& then, const Recorded& r, std::span<const
   return json;
 }
 
+// What no model was asked for is worked out again.
+std::optional<Json> replay_derivation(const Recorded& r) {
+  const Json then = r.kedge.value("derivation", Json());
+  if (!then.is_object()) return std::nullopt;
+  const auto now = derive(r.request.question());
+  const bool same =
+      now && now->kind == then.at("kind") && now->answer == then.at("answer") && now->steps == then.at("steps");
+  return Json{{"same", same}, {"kind", then.at("kind")}, {"answer", now ? Json(now->answer) : Json()}};
+}
+
 }  // namespace
 
 Result<Json> Router::replay(std::string_view id_or_seq) {
@@ -88,6 +98,8 @@ Result<Json> Router::replay(std::string_view id_or_seq) {
   Json attempts = Json::array();
   bool same = true;
   size_t skipped = 0;
+  const auto derivation = replay_derivation(recorded);
+  if (derivation) same = (*derivation)["same"].get<bool>();
   const int n_threads = config_.threads > 0 ? config_.threads : default_threads();
   for (const Json& then : recorded.kedge.at("attempts")) {
     if (then.at("logits_hash") == "") {  // it failed before it said anything
@@ -98,8 +110,10 @@ Result<Json> Router::replay(std::string_view id_or_seq) {
     same = same && attempt["same"].get<bool>();
     attempts.push_back(std::move(attempt));
   }
-  return Json{{"id", shown.at("id")},        {"seq", shown.at("seq")},   {"same", same},
-              {"replayed", attempts.size()}, {"not_generated", skipped}, {"attempts", attempts}};
+  return Json{
+      {"id", shown.at("id")},        {"seq", shown.at("seq")},   {"same", same},
+      {"replayed", attempts.size()}, {"not_generated", skipped}, {"derivation", derivation ? *derivation : Json()},
+      {"attempts", attempts}};
 }
 
 }  // namespace kedge

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "router/prompt.h"
-#include "router/recompute.h"
 #include "router/score.h"
 
 namespace kedge {
@@ -34,6 +33,8 @@ class Route {
     note("preroute", next.rule, next.decision.reason);
     for (;;) {
       switch (next.decision.action) {
+        case Action::kDerive:
+          return derived(next.decision);
         case Action::kCommit:
           return finish(Outcome::kAnswered, next.decision);
         case Action::kAbstain:
@@ -76,9 +77,8 @@ class Route {
     }
     result_.evidence = request_.evidence;
     state_.n_evidence = result_.evidence.size();
-    KEDGE_ASSIGN(recomputed, recompute_checked());
-    state_.recomputed = std::move(recomputed);
-    state_.task = task_of(request_, !state_.recomputed.empty(), state_.n_evidence > 0);
+    KEDGE_TRY(derive_checked());
+    state_.task = task_of(request_, state_.derived, state_.n_evidence > 0);
     if (request_.grounding != Grounding::kNever) {
       const std::string& path = request_.index.empty() ? tools_.config->index : request_.index;
       if (path.empty()) {
@@ -138,9 +138,21 @@ class Route {
   }
 
   // A schema or pattern that is none is refused before any model is asked.
-  Result<std::string> recompute_checked() const {
+  Status derive_checked() {
     KEDGE_TRY(check_answer(check_input("", request_.evidence)));
-    return recompute(request_.question()).value_or("");
+    state_.derived = derive(request_.question());
+    if (!state_.derived) return {};
+    KEDGE_ASSIGN(checks, check_answer(check_input(state_.derived->answer, {})));
+    state_.derived_obeys =
+        std::none_of(checks.begin(), checks.end(), [](const CheckResult& c) { return c.verdict == Verdict::kFail; });
+    return {};
+  }
+
+  Result<RouteResult> derived(const Decision& decision) {
+    result_.derived = state_.derived;
+    result_.reason = decision.reason;
+    note("derive", nullptr, state_.derived->kind + ": " + decision.reason, state_.derived->answer);
+    return close(Outcome::kAnswered);
   }
 
   // What changes between hops.
@@ -197,7 +209,7 @@ class Route {
       result_.evidence.push_back({.id = hit.id, .text = hit.text, .source = hit.source});
     }
     state_.n_evidence = result_.evidence.size();
-    state_.task = task_of(request_, !state_.recomputed.empty(), state_.n_evidence > 0);
+    state_.task = task_of(request_, state_.derived, state_.n_evidence > 0);
     result_.retrieval_s += seconds_since(start);
     std::string ids;
     for (const Evidence& e : result_.evidence) ids += (ids.empty() ? "" : ", ") + e.id;
@@ -223,6 +235,7 @@ class Route {
     auto model = tools_.pool->get(a.alias);
     if (!model.ok()) return failed_to_load(std::move(a), model.error());
     a.model = *model;
+    if (Clock::now() > deadline_) return too_late(std::move(a));
     a.calibration = a.model->calibration(state_.task);
     set_threshold(a);
     if (decision.action == Action::kSample) return sample(a);
@@ -244,6 +257,15 @@ class Route {
     if (request_.model != "auto") return error;
     a.error = error.message;
     note(a.purpose, nullptr, a.alias + ": " + error.message);
+    state_.attempts.push_back(std::move(a));
+    return {};
+  }
+
+  // Loading is not interrupted, but it counts.
+  Status too_late(Attempt a) {
+    a.error = "deadline: the time for the answer ran out while model '" + a.model->name() + "' was loaded";
+    result_.failure = ErrorCode::kCancelled;
+    note(a.purpose, nullptr, a.alias + ": " + a.error);
     state_.attempts.push_back(std::move(a));
     return {};
   }

@@ -41,6 +41,7 @@ struct RouteResult {
   bool withheld = false;  // there is an answer, but too weak to give
   std::string reason;
   std::string task;
+  std::optional<Derived> derived;  // the answer, where the router worked it out itself: no model was asked
   std::vector<Attempt> attempts;
   std::vector<Evidence> evidence;
   std::string evidence_index;  // SHA-256 of the index they come from; empty: given, or none

@@ -4,7 +4,7 @@
 #include <array>
 #include <cstdio>
 
-#include "router/words.h"
+#include "router/courtesy.h"
 
 namespace kedge {
 
@@ -38,6 +38,8 @@ constexpr Rules sorted_rules() {
 
 const char* action_name(Action action) {
   switch (action) {
+    case Action::kDerive:
+      return "derive";
     case Action::kGenerate:
       return "generate";
     case Action::kGround:
@@ -116,15 +118,39 @@ std::string show_probability(double p) {
   return text;
 }
 
-std::string task_of(const AskRequest& request, bool arithmetic, bool has_evidence) {
+namespace {
+
+constexpr auto kOpeningMarks = std::to_array<std::string_view>({"\"", "\u201c", "\u201e", "\u00ab"});
+
+// An instruction that brings the text it is about, behind a colon, a question mark, or in quotation marks.
+bool is_transform(std::string_view question) {
+  constexpr auto kVerbs = std::to_array<std::string_view>(
+      {"write",      "rewrite",   "convert",   "change",   "turn",       "put",        "make",   "reverse",  "sort",
+       "order",      "arrange",   "extract",   "replace",  "repeat",     "copy",       "give",   "return",   "count",
+       "translate",  "summarize", "summarise", "spell",    "correct",    "fix",        "format", "list",     "remove",
+       "delete",     "split",     "join",      "echo",     "capitalize", "capitalise", "rank",   "classify", "rephrase",
+       "paraphrase", "shorten",   "complete",  "continue", "find"});
+  const std::string_view core = without_courtesy(question).core;
+  size_t at = 0;
+  const std::string verb = next_word(core, at);
+  const bool counts = verb == "how" && next_word(core, ++at) == "many";
+  if (!counts && std::find(kVerbs.begin(), kVerbs.end(), verb) == kVerbs.end()) return false;
+  const std::string_view rest = core.substr(at);
+  const size_t cut = rest.find_first_of(":?");
+  if (cut != std::string_view::npos && rest.find_first_not_of(" \t\r\n.?!", cut + 1) != std::string_view::npos)
+    return true;
+  return std::any_of(kOpeningMarks.begin(), kOpeningMarks.end(),
+                     [&](std::string_view mark) { return rest.find(mark) != std::string_view::npos; });
+}
+
+}  // namespace
+
+std::string task_of(const AskRequest& request, const std::optional<Derived>& derived, bool has_evidence) {
   const std::string& text = request.question();
   if (text.find("Proposed answer:") != std::string::npos) return "check";
   if (has_evidence || text.find("<|doc|>") != std::string::npos) return "sources";
-  if (arithmetic) return "arithmetic";
-  // An instruction that brings the text it is about: something follows a colon, or a question mark.
-  const size_t cut = text.find_first_of(":?");
-  if (cut != std::string::npos && !words(std::string_view(text).substr(cut)).empty()) return "transform";
-  return "question";
+  if (derived) return derived->is_text() || derived->kind == "count" ? "transform" : "arithmetic";
+  return is_transform(text) ? "transform" : "question";
 }
 
 }  // namespace kedge

@@ -10,10 +10,12 @@
 
 #include "router/attempt.h"
 #include "router/config.h"
+#include "router/derive.h"
 
 namespace kedge {
 
 enum class Action {
+  kDerive,        // what the router worked out itself is the answer
   kGenerate,      // first answer, from the model named
   kGround,        // retrieve passages and answer from them
   kConservative,  // the same question to the same model at temperature 0
@@ -43,7 +45,8 @@ struct RouteState {
   const AskRequest& request;
   const RoutePolicy& policy;
   std::string task = {};        // task_of()
-  std::string recomputed = {};  // what arithmetic says; empty: the question is none
+  std::optional<Derived> derived = {};  // what the router worked out itself
+  bool derived_obeys = false;           // and it passes the checks of the request (schema, pattern)
   std::optional<Neighbours> neighbours = {};
   bool has_deep = false;   // there is one that may be asked: another model than fast, its breaker closed
   bool fast_open = false;  // the breaker of fast is open
@@ -88,9 +91,9 @@ RuleDecision decide(RulePhase phase, const RouteState& state);
 // "0.973", as reasons write probabilities.
 std::string show_probability(double p);
 
-// What kind of question this is, from its form: calibrators are per task. "arithmetic" (it can be recomputed),
-// "sources" (there are passages), "check" (a proposed answer is to be judged), "transform" (a text in the request is to
-// be worked on), "question".
-std::string task_of(const AskRequest& request, bool arithmetic, bool has_evidence);
+// What kind of question this is, from its form, courtesies around it aside: calibrators are per task. "check" (a
+// proposed answer is to be judged), "sources" (there are passages), "arithmetic" (a number, day, yes or no that can be
+// worked out), "transform" (an instruction that brings the text to work on), "question".
+std::string task_of(const AskRequest& request, const std::optional<Derived>& derived, bool has_evidence);
 
 }  // namespace kedge

@@ -30,6 +30,61 @@ bool is_word(uint32_t cp) {
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
+// The sign of a keyboard for one of print; null: it is not typography. Empty: it is not seen at all.
+const char* keyboard_sign(uint32_t cp) {
+  switch (cp) {
+    case 0x2018:
+    case 0x2019:
+    case 0x201a:
+    case 0x201b:
+    case 0x2032:
+    case 0x2039:
+    case 0x203a:
+      return "'";
+    case 0x201c:
+    case 0x201d:
+    case 0x201e:
+    case 0x201f:
+    case 0x2033:
+    case 0xab:
+    case 0xbb:
+      return "\"";
+    case 0x2010:
+    case 0x2011:
+    case 0x2012:
+    case 0x2013:
+    case 0x2014:
+    case 0x2015:
+    case 0x2212:
+    case 0xfe58:
+    case 0xfe63:
+    case 0xff0d:
+      return "-";
+    case 0x2026:
+      return "...";
+    case 0xfb00:
+      return "ff";
+    case 0xfb01:
+      return "fi";
+    case 0xfb02:
+      return "fl";
+    case 0xfb03:
+      return "ffi";
+    case 0xfb04:
+      return "ffl";
+    case 0xfb05:
+    case 0xfb06:
+      return "st";
+    case 0xad:    // soft hyphen
+    case 0x200b:  // spaces of no width
+    case 0x2060:
+    case 0xfeff:
+      return "";
+    default:
+      return nullptr;
+  }
+}
+
 // Valid text through utf8proc; anything it refuses comes back as it is.
 std::string mapped(std::string_view text, int options) {
   utf8proc_uint8_t* out = nullptr;
@@ -76,6 +131,18 @@ uint32_t code_point_at(std::string_view s, size_t i) {
   return length == 0 ? 0 : utf8_code_point(s, i, length);
 }
 
+// How many digits stand before text[end], or from text[begin] on.
+size_t digits_before(std::string_view text, size_t end) {
+  size_t n = 0;
+  while (n < end && is_digit(text[end - 1 - n])) ++n;
+  return n;
+}
+size_t digits_from(std::string_view text, size_t begin) {
+  size_t n = 0;
+  while (begin + n < text.size() && is_digit(text[begin + n])) ++n;
+  return n;
+}
+
 // Whether a number at the edge of a phrase goes on beyond it: over a separator to more digits, or to a sign.
 bool number_goes_on(std::string_view text, size_t begin, size_t end) {
   const auto separator = [](char c) { return c == '.' || c == ','; };
@@ -83,6 +150,14 @@ bool number_goes_on(std::string_view text, size_t begin, size_t end) {
   if (is_digit(text[begin]) && begin >= 1 && text[begin - 1] == '-' && (begin == 1 || text[begin - 2] == ' ')) {
     return true;
   }
+  // 1 200: a group of three behind one to three digits.
+  const auto group = [&](size_t space) {
+    const size_t head = digits_before(text, space);
+    const bool sole = head + 1 > space || !separator(text[space - head - 1]);
+    return text[space] == ' ' && head >= 1 && head <= 3 && sole && digits_from(text, space + 1) == 3;
+  };
+  if (is_digit(text[begin]) && begin >= 2 && group(begin - 1)) return true;
+  if (is_digit(text[end - 1]) && end + 3 < text.size() && group(end)) return true;
   return is_digit(text[end - 1]) && end + 1 < text.size() && separator(text[end]) && is_digit(text[end + 1]);
 }
 
@@ -97,21 +172,29 @@ bool ends_abbreviation(std::string_view before) {
 
 }  // namespace
 
-NormText::NormText(std::string_view source) {
+NormText::NormText(std::string_view source, Typography typography) {
   text_.reserve(source.size());
   bool space = false;
+  bool opened = false;  // a guillemet: the blanks inside it belong to it
   size_t space_begin = 0;
   for (size_t i = 0; i < source.size();) {
     const size_t end = cluster_end(source, i);
     const std::string_view cluster = source.substr(i, end - i);
-    if (is_space(code_point_at(cluster, 0))) {
+    const uint32_t cp = code_point_at(cluster, 0);
+    const bool single = typography == Typography::kFolded && utf8_char_length(cluster, 0) == cluster.size();
+    const char* sign = single ? keyboard_sign(cp) : nullptr;
+    if (is_space(cp)) {
       if (!space) space_begin = i;
       space = true;
-    } else {
-      if (space && !text_.empty()) append(" ", space_begin, i);
+    } else if (sign == nullptr || *sign != '\0') {
+      const bool closes = sign != nullptr && (cp == 0xbb || cp == 0x203a);
+      if (space && !text_.empty() && !closes && !opened) append(" ", space_begin, i);
       space = false;
-      const bool ascii = cluster.size() == 1;
-      append(ascii ? std::string(cluster) : mapped(cluster, UTF8PROC_COMPOSE), i, end);
+      opened = sign != nullptr && (cp == 0xab || cp == 0x2039);
+      append(sign != nullptr       ? std::string(sign)
+             : cluster.size() == 1 ? std::string(cluster)
+                                   : mapped(cluster, UTF8PROC_COMPOSE),
+             i, end);
     }
     i = end;
   }
@@ -123,7 +206,7 @@ void NormText::append(std::string_view normal, size_t begin, size_t end) {
   end_.resize(text_.size(), static_cast<uint32_t>(end));
 }
 
-std::string normalized(std::string_view text) { return NormText(text).text(); }
+std::string normalized(std::string_view text, Typography typography) { return NormText(text, typography).text(); }
 
 std::string folded(std::string_view text) { return mapped(normalized(text), UTF8PROC_COMPOSE | UTF8PROC_CASEFOLD); }
 
@@ -207,7 +290,6 @@ std::vector<ByteRange> sentences(std::string_view text) {
 
 bool declines(std::string_view answer) {
   std::string text = folded(answer);
-  for (size_t at = text.find("\u2019"); at != npos; at = text.find("\u2019")) text.replace(at, 3, "'");
   if (const size_t ref = text.find("<|ref|>"); ref != npos) text.resize(ref);
   const std::string_view value = bare_value(text);
   for (std::string_view whole : {"unknown", "none", "n/a", "no answer", "not found", "not known", "not stated",

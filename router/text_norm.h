@@ -16,11 +16,15 @@ struct ByteRange {
   bool operator==(const ByteRange&) const = default;
 };
 
+// What print and keyboards do differently: the shapes of quotation marks, apostrophes and dashes, ligatures, soft
+// hyphens and spaces of no width, the blanks inside guillemets. Letters and digits are never typography.
+enum class Typography { kFolded, kKept };
+
 // NFC, runs of white space (Unicode's) as one space, none at the ends. Bytes that are no UTF-8 stay as they are.
 // Every byte knows the bytes of the source it came from.
 class NormText {
  public:
-  explicit NormText(std::string_view source);
+  explicit NormText(std::string_view source, Typography typography = Typography::kFolded);
 
   const std::string& text() const { return text_; }
   // The bytes of the source behind [begin, end) of text(); begin < end.
@@ -34,13 +38,13 @@ class NormText {
   std::vector<uint32_t> end_;
 };
 
-std::string normalized(std::string_view text);
+std::string normalized(std::string_view text, Typography typography = Typography::kFolded);
 // The same without regard to case (Unicode case folding).
 std::string folded(std::string_view text);
 
 // First place in `text` at or after `from` where `phrase` stands as whole words: no letter, digit or underscore goes on
-// on either side, and a number is not a part of a longer one (1933 is not in 1,933 or -1933). npos: none. Both
-// normalised.
+// on either side, and a number is not a part of a longer one (1933 is not in 1,933 or -1933, 200 not in 1 200). npos:
+// none. Both normalised.
 size_t find_words(std::string_view text, std::string_view phrase, size_t from = 0);
 
 // find_words, but also with the first letter in the other case: a word may begin a sentence here and not there.

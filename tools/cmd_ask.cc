@@ -2,10 +2,11 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
-#include <sstream>
 
 #include "tools/audit_place.h"
+#include "tools/kv_flags.h"
 #include "tools/model_flags.h"
+#include "tools/passages.h"
 #include "tools/pool_flags.h"
 
 namespace kedge::tools {
@@ -38,25 +39,11 @@ struct AskFlags {
   bool json = false;
 };
 
-// JSON lines of {"id", "text"}.
-Json read_passages(const std::string& path) {
-  Json passages = Json::array();
-  std::istringstream in(read_text(path));
-  for (std::string line; std::getline(in, line);) {
-    const Json row = Json::parse(line, nullptr, /*allow_exceptions=*/false);
-    if (!row.is_object()) {
-      throw Failure(path + ":" + std::to_string(passages.size() + 1) + ": not a JSON object with id and text");
-    }
-    passages.push_back(row);
-  }
-  return passages;
-}
-
 // At temperature 0 nothing is drawn, and the record should not differ by a number that means nothing.
 uint64_t seed_of(const AskFlags& f) { return f.seed.drawn() && f.temperature == 0 ? 0 : f.seed.value(); }
 
 Json request_of(const AskFlags& f) {
-  const std::string question = f.question == "-" ? read_text("-") : f.question;
+  const std::string question = text_or_stdin(f.question);
   Json request = {
       {"model", f.model}, {"temperature", f.temperature}, {"seed", seed_of(f)}, {"max_tokens", f.max_tokens}};
   Json messages = Json::array();
@@ -68,8 +55,7 @@ Json request_of(const AskFlags& f) {
   if (f.min_confidence >= 0) request["min_confidence"] = f.min_confidence;
   if (f.deadline >= 0) request["deadline_s"] = f.deadline;
   if (f.draft) request["abstain"] = false;
-  if (!f.schema.empty()) request["schema"] = Json::parse(read_text(f.schema), nullptr, /*allow_exceptions=*/false);
-  if (request.contains("schema") && request["schema"].is_discarded()) throw Failure(f.schema + " is not JSON");
+  if (!f.schema.empty()) request["schema"] = parse_json_text(read_text(f.schema), f.schema);
   if (!f.pattern.empty()) request["pattern"] = f.pattern;
   if (!f.conversation.empty()) request["conversation"] = f.conversation;
   if (f.compare) request["compare"] = true;
@@ -99,6 +85,24 @@ void print_citations(const Json& answer) {
           (c["id_agrees"].get<bool>() ? "" : "  (the model wrote [" + c["written_id"].get<std::string>() + "])") +
           "\n");
   }
+}
+
+// What the passages say about the question, where no answer from them is given.
+void print_matches(const Json& answer) {
+  if (!answer.contains("matches") || !answer["matches"].is_array() || answer["matches"].empty()) return;
+  print("the passages nearest to the question:\n");
+  for (const Json& m : answer["matches"]) {
+    print("  [" + m.value("id", "") + "] " + m.value("text", "") +
+          (m.value("source", "").empty() ? "" : "  (" + m.value("source", "") + ")") + "\n");
+  }
+}
+
+// One line about what the memory lost while the answer was written, behind it.
+void print_memory(const Json& answer) {
+  if (answer["attempts"].empty()) return;
+  const Json& kv = answer["attempts"].back()["kv"];
+  const std::string line = kv.is_object() ? memory_line(kv.dump()) : "";
+  if (!line.empty()) std::fprintf(stderr, "%s\n", line.c_str());
 }
 
 void print_path(const Json& answer) {
@@ -141,9 +145,14 @@ void print_answer(const Json& answer, bool explain) {
     print(outcome + ": " + answer["reason"].get<std::string>() + "\n");
   }
   print_citations(answer);
+  print_matches(answer);
   if (explain) print_path(answer);
   std::string foot = answer["model"].is_string() ? answer["model"].get<std::string>() : "no model";
-  foot += ", p " + number_or(answer["confidence"], "unknown");
+  if (const Json& d = answer["derivation"]; d.is_object()) {
+    foot = "deterministic: " + d["steps"].get<std::string>();
+  } else {
+    foot += ", p " + number_or(answer["confidence"], "unknown");
+  }
   if (answer["attempts"].size() > 1) foot += format(", %zu attempts", answer["attempts"].size());
   foot += format("; %.0f ms", 1e3 * answer["wall_s"].get<double>());
   if (answer.contains("record")) {
@@ -152,6 +161,7 @@ void print_answer(const Json& answer, bool explain) {
     if (!answer["record"]["anchored"].get<bool>()) foot += ", its head could not be written beside it yet";
   }
   print("(" + foot + ")\n");
+  print_memory(answer);
 }
 
 void print_comparison(const Json& c) {
@@ -214,6 +224,9 @@ void print_replay(const Json& result) {
     print(format("%s: tokens %s, logits %s (%s)\n", a["model"].get<std::string>().c_str(),
                  a["tokens_same"].get<bool>() ? "same" : "DIFFER", a["logits_same"].get<bool>() ? "same" : "DIFFER",
                  a["logits_hash"].get<std::string>().c_str()));
+  }
+  if (const Json& d = result["derivation"]; d.is_object()) {
+    print(d["kind"].get<std::string>() + ": worked out again, " + (d["same"].get<bool>() ? "same" : "DIFFERS") + "\n");
   }
   print(format("record %lld: %s\n", static_cast<long long>(result["seq"].get<int64_t>()),
                result["same"].get<bool>() ? "same bits" : "NOT the same"));

@@ -1,6 +1,6 @@
 // kedge check: does an answer hold, as far as that can be told without a model?
 #include "kedge/kedge_router.hpp"
-#include "tools/command.h"
+#include "tools/passages.h"
 
 namespace kedge::tools {
 
@@ -10,7 +10,6 @@ namespace {
 constexpr int kExitFail = 1;
 constexpr int kExitTrouble = 2;
 constexpr int kExitUnchecked = 3;
-constexpr int kMaxDepth = 64;  // the library's own limit; writing a deeper value would recurse too far
 
 struct CheckFlags {
   std::string answer;
@@ -21,45 +20,11 @@ struct CheckFlags {
   bool json = false;
 };
 
-Json parse(std::string_view text, const std::string& what) {
-  const auto shallow = [&](int depth, Json::parse_event_t, Json&) {
-    if (depth > kMaxDepth) throw Failure(what + ": JSON nested deeper than " + std::to_string(kMaxDepth));
-    return true;
-  };
-  try {
-    return Json::parse(text, shallow);
-  } catch (const Json::exception& e) {
-    throw Failure(what + " is not JSON: " + e.what());
-  }
-}
-
-Json read_evidence(const std::string& path) {
-  const std::string text = read_text(path);
-  Json passages = Json::array();
-  size_t number = 0;
-  for (size_t begin = 0; begin < text.size();) {
-    const size_t end = std::min(text.find('\n', begin), text.size());
-    const std::string_view line = std::string_view(text).substr(begin, end - begin);
-    begin = end + 1;
-    ++number;
-    if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
-    passages.push_back(parse(line, path + ", line " + std::to_string(number)));
-  }
-  return passages;
-}
-
-std::string answer_text(const std::string& given) {
-  if (given != "-") return given;
-  std::string text = read_text("-");
-  if (text.ends_with('\n')) text.pop_back();
-  return text;
-}
-
 std::string check(const CheckFlags& flags) {
   if (flags.evidence == "-" || flags.schema == "-") throw Failure("only --answer can be '-' (standard input)");
-  Json request = {{"answer", answer_text(flags.answer)}, {"question", flags.question}, {"pattern", flags.pattern}};
-  if (!flags.evidence.empty()) request["evidence"] = read_evidence(flags.evidence);
-  if (!flags.schema.empty()) request["schema"] = parse(read_text(flags.schema), flags.schema);
+  Json request = {{"answer", text_or_stdin(flags.answer)}, {"question", flags.question}, {"pattern", flags.pattern}};
+  if (!flags.evidence.empty()) request["evidence"] = read_passages(flags.evidence);
+  if (!flags.schema.empty()) request["schema"] = parse_json_text(read_text(flags.schema), flags.schema);
   std::string text;
   try {
     text = request.dump();
@@ -102,7 +67,7 @@ void run(const CheckFlags& flags) {
 void add_check(CLI::App& app) {
   auto flags = std::make_shared<CheckFlags>();
   CLI::App* c = app.add_subcommand("check", "Check an answer without a model");
-  c->add_option("--answer", flags->answer, "The answer ('-': standard input, without the newline at its end)")
+  c->add_option("--answer", flags->answer, "The answer ('-': standard input, without the line ends behind it)")
       ->required();
   c->add_option("--question", flags->question, "The question; arithmetic in it is recomputed");
   c->add_option("--evidence", flags->evidence, "Passages the answer may cite, one {\"id\", \"text\"} a line")

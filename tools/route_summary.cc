@@ -20,11 +20,10 @@ bool has_verdict(const Json& attempt, const char* check, const char* verdict) {
                      [&](const Json& c) { return c["name"] == check && c["verdict"] == verdict; });
 }
 
-// As the router sees it: a quotation that is only paraphrased decides nothing when its value stands where it is cited.
+// As the router sees it.
 bool failed_check(const Json& attempt) {
-  return std::any_of(attempt["checks"].begin(), attempt["checks"].end(), [&](const Json& c) {
-    return c["verdict"] == "fail" && !(c["name"] == "quote" && has_verdict(attempt, "cited_value", "pass"));
-  });
+  return attempt.value("uncited", false) || std::any_of(attempt["checks"].begin(), attempt["checks"].end(),
+                                                        [](const Json& c) { return c["verdict"] == "fail"; });
 }
 
 template <class F>

@@ -27,15 +27,16 @@ KEDGE_API kedge_status kedge_router_open(const char* path, size_t path_size, con
 KEDGE_API void kedge_router_free(kedge_router* router); /* null is allowed; not while it answers */
 
 /* Request: {"question": text, or "messages": [{"role", "content"}] that end with the user's; "model": "auto", or an
- * alias or name of the pool, which is then the only one asked; "evidence": [{"id", "text", "source"}] to answer from, or
- * "grounding": "never" | "weak" (look up answers that are weak from memory) | "always" (answer from the index only) and
- * "index": path; "min_confidence", "deadline_s", "max_attempts", "abstain": false gives weak answers instead of
+ * alias or name of the pool, which is then the only one asked; "evidence": [{"id", "text", "source"}] to answer from,
+ * or "grounding": "never" | "weak" (look up answers that are weak from memory) | "always" (answer from the index only)
+ * and "index": path; "min_confidence", "deadline_s", "max_attempts", "abstain": false gives weak answers instead of
  * withholding them; "temperature", "seed", "max_tokens"; "schema", "pattern": what the answer has to obey;
  * "conversation": an id for the record; "record": false writes none; "compare": asks fast and deep as well;
  * "allow_special": control tokens written out in messages count}.
- * Answer: {"outcome": "answered" | "not_found" (in the sources) | "low_confidence" | "failed", "answer": text, null when
- * there is none or it is "withheld", "reason", "task", "model", "alias", "confidence": the probability that it is right,
- * null without a calibrator, "threshold" (null: none, or one that accepts nothing), "citations", "evidence", "path": every
+ * Answer: {"outcome": "answered" | "not_found" (in the sources) | "low_confidence" | "failed", "answer": text, null
+ * when there is none or it is "withheld", "reason", "task", "source": "model" | "deterministic" (no model was asked),
+ * "derivation": of that {"kind", "answer", "steps"}, "model", "alias", "confidence": the probability that it is right
+ * (null: nobody knows), "threshold" (null: none, or one that accepts nothing), "citations", "evidence", "path": every
  * step, "attempts": every generation with features and action, "neighbours": what became of past questions like it,
  * "usage", "seed", "cpu_s", "wall_s", "retrieval_s", "overhead_s": what neither models nor retrieval took, "record":
  * {"id", "seq", "hash", "anchored", "db"} when there is an audit log}; with "compare" {"fast", "deep", "routed": such answers,
@@ -44,9 +45,10 @@ KEDGE_API void kedge_router_free(kedge_router* router); /* null is allowed; not 
 KEDGE_API kedge_status kedge_router_ask(kedge_router* router, const char* request, size_t request_size,
                                         kedge_event_fn on_event, void* user, char** json, size_t* json_size);
 
-/* Generates every attempt of a record again. `id` is its id, its number or "last". Answer: {"id", "seq", "same": all bits
- * equal, "replayed", "not_generated", "attempts": [{"model", "prompt_same", "tokens_same", "logits_same", "logits_hash",
- * "text", "cpu_s", "same"}]}. */
+/* Generates every attempt of a record again. `id` is its id, its number or "last". Answer: {"id", "seq", "same": all
+ * bits equal, "replayed", "not_generated", "derivation" (of an answer no model gave: {"kind", "answer", "same"}),
+ * "attempts":
+ * [{"model", "prompt_same", "tokens_same", "logits_same", "logits_hash", "text", "cpu_s", "same"}]}. */
 KEDGE_API kedge_status kedge_router_replay(kedge_router* router, const char* id, size_t id_size, char** json,
                                            size_t* json_size);
 

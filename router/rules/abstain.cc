@@ -8,6 +8,8 @@ std::optional<Decision> decide(const RouteState& s) {
   std::string why = "nothing is left to try";
   if (!a.error.empty()) {
     why = a.error + "; " + why;
+  } else if (a.uncited()) {
+    why = "no passage is cited for it and " + why;
   } else if (a.failed_check()) {
     why = "a check failed and " + why;
   } else if (a.p && a.threshold) {

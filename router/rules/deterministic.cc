@@ -4,14 +4,15 @@ namespace kedge::rules {
 namespace {
 
 std::optional<Decision> decide(const RouteState& s) {
-  if (s.recomputed.empty()) return std::nullopt;
-  return Decision{Action::kGenerate, "fast", "the answer can be recomputed"};
+  // Earlier messages and passages may give the question another meaning.
+  if (!s.derived || !s.derived_obeys || s.request.messages.size() > 1 || s.n_evidence > 0) return std::nullopt;
+  return Decision{Action::kDerive, "", s.derived->steps};
 }
 
 }  // namespace
 
 extern constinit const RuleDef deterministic;
-constinit const RuleDef deterministic = {"deterministic", "what can be recomputed goes to the small model",
-                                         RulePhase::kBefore, 50, decide};
+constinit const RuleDef deterministic = {"deterministic", "what the router can work out itself is asked of no model",
+                                         RulePhase::kBefore, 20, decide};
 
 }  // namespace kedge::rules

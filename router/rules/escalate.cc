@@ -9,7 +9,7 @@ std::optional<Decision> decide(const RouteState& s) {
   std::string why = "it promises +" + show_probability(s.gain());
   if (!a.error.empty()) why = a.alias + " gave no answer: " + a.error;
   if (a.aborted) why = "given up after " + std::to_string(a.tokens.size()) + " tokens";
-  if (a.failed_check()) why = "a check failed";
+  if (a.failed_check()) why = a.uncited() ? "no passage is cited for it" : "a check failed";
   return Decision{Action::kEscalate, "deep", why};
 }
 

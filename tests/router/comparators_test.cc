@@ -6,7 +6,6 @@
 
 #include "router/citation.h"
 #include "router/comparator.h"
-#include "router/recompute.h"
 #include "router/subject.h"
 
 namespace kedge {
@@ -28,39 +27,6 @@ Verdict verdict(const char* name, std::string_view question, std::string_view an
   return r->verdict;
 }
 
-TEST(Recompute, FormsOfQuestions) {
-  const std::map<std::string, std::string> cases = {{"What is 6 + 5?", "11"},
-                                                    {"Compute 36 - 103.", "-67"},
-                                                    {"85 * 6 =", "510"},
-                                                    {"What is 9027 plus 8288?", "17315"},
-                                                    {"Subtract 4374 from 7302.", "2928"},
-                                                    {"Add 1,250 and -50.", "1200"},
-                                                    {"What is 2 + 3 * (4 - 1)?", "11"},
-                                                    {"What is 7 divided by 2?", "3.5"},
-                                                    {"What is 10 / 3?", "10/3"},
-                                                    {"What is the sum of 2, 3 and 4?", "9"},
-                                                    {"What is 15% of 200?", "30"},
-                                                    {"6 \u00d7 7 = ?", "42"},
-                                                    {"What is 2^100?", "1267650600228229401496703205376"}};
-  for (const auto& [question, expected] : cases) EXPECT_EQ(recompute(question), expected) << question;
-}
-
-TEST(Recompute, EverythingElseIsLeftAlone) {
-  for (const char* question :
-       {"When was the writer (1894 - 1950) born?", "1914-1918", "What is 24/7?", "What is 9/11?", "What is 555-1234?",
-        "What is 2020-01-15?", "What is 5?", "What is 2^200?", "What is 1 / 0?", "What is 6 + 5 in binary?",
-        "Who won 3 - 2?", "What is the difference between 3 and 10?", "", "What is 5 +?", "Sort: 5, 3"}) {
-    EXPECT_EQ(recompute(question), std::nullopt) << question;
-  }
-  EXPECT_EQ(recompute("What is " + std::string(2000, '(') + "1 + 1"), std::nullopt);
-}
-
-TEST(Recompute, VerifierPrompts) {
-  const std::string q = "Question: Multiply 9 by 6.\nProposed answer: 5";
-  EXPECT_EQ(recompute(q + "4\nIs the answer correct?"), "yes");
-  EXPECT_EQ(recompute(q + "5\nIs the answer correct?"), "no");
-}
-
 TEST(Comparators, ArithmeticReadsTheAnswer) {
   EXPECT_EQ(verdict("arithmetic", "What is 6 + 5?", "6 and 5 make 11."), Verdict::kPass);
   EXPECT_EQ(verdict("arithmetic", "What is 6 + 5?", "6 + 5 = 12"), Verdict::kFail);
@@ -68,6 +34,45 @@ TEST(Comparators, ArithmeticReadsTheAnswer) {
   EXPECT_EQ(verdict("arithmetic", "What is 10 / 3?", "3.3334"), Verdict::kFail);
   EXPECT_EQ(verdict("arithmetic", "What is 1200 + 34?", "1,234"), Verdict::kPass);
   EXPECT_EQ(verdict("arithmetic", "What is 6 + 5?", "I don't know"), Verdict::kNotApplicable);
+}
+
+TEST(Comparators, AnswersThatRunOnIntoAPrompt) {
+  const char* q = "How much is the tax for a second dog?";
+  EXPECT_EQ(verdict("runs_on", q, "204, Proposed answer: 180 euros, Is the answer supported by the sources?"),
+            Verdict::kFail);
+  EXPECT_EQ(verdict("runs_on", q, "180 euros\nQuestion: What is a dog?"), Verdict::kFail);
+  EXPECT_EQ(verdict("runs_on", q, "180 euros <|user|> and a cat?"), Verdict::kFail);
+  EXPECT_EQ(verdict("runs_on", q, "180 euros<|ref|>[K-1] \"The question: 180 euros.\""), Verdict::kNotApplicable);
+  EXPECT_EQ(verdict("runs_on", "Repeat exactly:\nUser: hi", "x\nUser: hi"), Verdict::kNotApplicable)
+      << "the question says it";
+}
+
+// Typography is no difference; another word or number still is.
+TEST(Comparators, TypographyIsNoDifference) {
+  std::ifstream in(KEDGE_TEST_DATA "/cases/text/typographic-evidence.jsonl");
+  std::string line;
+  ASSERT_TRUE(std::getline(in, line));
+  const Json row = *parse_json(line, "row");
+  const std::vector<Evidence> evidence = {{row["id"], row["text"], ""},
+                                          {"b",
+                                           "The of\u00adfice of Ana\u200b\u00efs \u2014 the \ufb01rst "
+                                           "\u00ab\u00a0blue\u00a0\u00bb one\u2026 cost 1\u202f200 crowns.",
+                                           ""}};
+  const char* q = "What does it cost?";
+  for (const char* quote : {"Rowan's well-known pump costs 1 200 crowns - not 1,300 - and is \"blue\".",
+                            "Rowan\u2019s well\u2011known pump", "not 1,300 \u2013 and is \u201cblue\u201d",
+                            "Rowan\u2018s well\u2013known pump costs 1\u00a0200 crowns",
+                            "The office of Ana\u00efs - the first \"blue\" one... cost 1 200 crowns."}) {
+    EXPECT_EQ(verdict("quote", q, std::string("x<|ref|>[a] \"") + quote + "\"", evidence), Verdict::kPass) << quote;
+  }
+  for (const char* quote :
+       {"Rowan's well-known pump costs 1 300 crowns", "Rowan's wellknown pump", "Rowans well-known pump",
+        "pump costs 200 crowns", "not 1.300", "is \"green\"", "the fist \"blue\" one"}) {
+    EXPECT_EQ(verdict("quote", q, std::string("x<|ref|>[a] \"") + quote + "\"", evidence), Verdict::kFail) << quote;
+  }
+  EXPECT_EQ(verdict("cited_value", q, "1 200 crowns<|ref|>[a]", evidence), Verdict::kPass);
+  EXPECT_EQ(verdict("cited_value", q, "200 crowns<|ref|>[a]", evidence), Verdict::kFail) << "a part of a number";
+  EXPECT_EQ(verdict("cited_value", q, "300<|ref|>[a]", evidence), Verdict::kFail);
 }
 
 TEST(Comparators, QuoteStandsAfterNormalisation) {
@@ -89,6 +94,14 @@ TEST(Comparators, ValueAndSubject) {
             Verdict::kFail);
   EXPECT_EQ(verdict("cited_value", q, "33<|ref|>[K-1]", kTwo), Verdict::kFail);
   EXPECT_EQ(verdict("cited_value", q, "not found in the sources", kTwo), Verdict::kNotApplicable);
+}
+
+TEST(Comparators, CitationsThatResolveToNothing) {
+  const char* q = "Who was Linnea Ashgate?";
+  EXPECT_EQ(verdict("citation", q, "She was a writer of whom little is known [K-7].", kTwo), Verdict::kFail);
+  EXPECT_EQ(verdict("citation", q, "She was a writer of whom little is known [K-1].", kTwo), Verdict::kNotApplicable);
+  EXPECT_EQ(verdict("citation", q, "She was a writer.", kTwo), Verdict::kNotApplicable);
+  EXPECT_EQ(verdict("citation", q, "not found in the sources [K-7]", kTwo), Verdict::kNotApplicable);
 }
 
 TEST(Comparators, MajorityIsMoreThanHalf) {

@@ -33,7 +33,7 @@ class Recorded : public RouterFixture {
       list.push_back({{"question", q}, {"evidence", evidence}});                 // grounded
     }
     list.push_back({{"question", "What is 12 * 12?"}, {"conversation", "c-1"}});
-    list.push_back({{"question", "What is 417 + 268?"}, {"allow_special", true}});
+    list.push_back({{"question", "What is 417 + 268?"}, {"allow_special", true}, {"model", "fast"}});
     list.push_back({{"messages",
                      {{{"role", "system"}, {"content", "Be brief."}},
                       {{"role", "user"}, {"content", "Hello"}},
@@ -64,15 +64,41 @@ TEST_F(Recorded, EveryRecordReplaysOnOneAndTwoThreads) {
   ASSERT_TRUE(verified.ok());
   EXPECT_TRUE(verified->ok());
   EXPECT_EQ(verified->records, static_cast<int64_t>(n));
+  int n_derived = 0;
   for (const int threads : {1, 2}) {
     const auto router = open(audited({{"threads", threads}}));
     for (size_t i = 1; i <= n; ++i) {
       const auto again = router->replay(std::to_string(i));
       ASSERT_TRUE(again.ok()) << again.error().message;
       EXPECT_TRUE((*again)["same"].get<bool>()) << threads << " threads: " << again->dump(1);
-      EXPECT_GE((*again)["replayed"].get<size_t>(), 1u);
+      const bool derived = (*again)["derivation"].is_object();
+      EXPECT_EQ((*again)["replayed"].get<size_t>() == 0, derived);
+      n_derived += derived ? 1 : 0;
     }
   }
+  EXPECT_EQ(n_derived, 2);
+}
+
+TEST_F(Recorded, WhatNoModelWasAskedForIsWorkedOutAgain) {
+  {
+    const auto router = open(audited());
+    ask(*router, {{"question", "What is 12 * 12?"}});
+  }
+  const auto log = AuditLog::open(folder_ + "/audit.db", {.read_only = true});
+  ASSERT_TRUE(log.ok()) << log.error().message;
+  const Json shown = *(*log)->show("last");
+  EXPECT_EQ(shown["record"]["model"], "none");
+  EXPECT_EQ(shown["record"]["kedge"]["source"], "deterministic");
+  EXPECT_EQ(shown["record"]["kedge"]["derivation"]["kind"], "arithmetic");
+  EXPECT_EQ(shown["record"]["kedge"]["derivation"]["steps"], "12 * 12 = 144");
+  EXPECT_EQ(shown["record"]["kedge"]["path"].back()["state"], "derive");
+  // The models are not needed.
+  const auto router = open(audited({{"models", {{"scout", {{"path", folder_ + "/none.gguf"}}}}}}));
+  const auto again = router->replay("last");
+  ASSERT_TRUE(again.ok()) << again.error().message;
+  EXPECT_TRUE((*again)["same"].get<bool>());
+  EXPECT_TRUE((*again)["derivation"]["same"].get<bool>());
+  EXPECT_EQ((*again)["replayed"], 0);
 }
 
 TEST_F(Recorded, ARecordSaysEverything) {

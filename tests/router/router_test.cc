@@ -143,11 +143,52 @@ TEST_F(RouterAsk, WithheldDraftIsNowhereInTheAnswer) {
   }
 }
 
-TEST_F(RouterAsk, ArithmeticIsProvenOrEscalated) {
+TEST_F(RouterAsk, WhatCanBeWorkedOutIsAskedOfNoModel) {
+  const auto router =
+      open({{"models", {{"scout", {{"path", folder_ + "/none.gguf"}}}, {"sage", {{"path", folder_ + "/none.gguf"}}}}}});
+  for (const auto& [question, answer] :
+       std::map<std::string, std::string>{{"What is 417 + 268?", "685"},
+                                          {"Please tell me: how much is 15% of 80", "12"},
+                                          {"Sort: pear, apple", "apple, pear"},
+                                          {"What day of the week was 4 July 1776?", "Thursday"}}) {
+    const Json a = ask(*router, {{"question", question}, {"deadline_s", 0.0}});
+    EXPECT_EQ(a["outcome"], "answered") << question;
+    EXPECT_EQ(a["answer"], answer);
+    EXPECT_EQ(a["source"], "deterministic");
+    EXPECT_EQ(a["derivation"]["answer"], answer);
+    EXPECT_FALSE(a["derivation"]["steps"].get<std::string>().empty());
+    EXPECT_TRUE(a["model"].is_null());
+    EXPECT_TRUE(a["confidence"].is_null());
+    EXPECT_TRUE(a["attempts"].empty());
+    EXPECT_EQ(a["cpu_s"], 0.0);
+  }
+  EXPECT_EQ(ask(*router, {{"question", "Sort: pear, apple"}})["task"], "transform");
+  const Json obeys = ask(*router, {{"question", "What is 417 + 268?"}, {"schema", {{"type", "integer"}}}});
+  EXPECT_EQ(obeys["answer"], "685");
+}
+
+TEST_F(RouterAsk, TasksOfQuestionsInTheirWordings) {
+  const auto task = [](const std::string& question) {
+    const auto request = parse_ask_request(Json({{"question", question}}).dump());
+    return task_of(*request, derive(question), false);
+  };
+  EXPECT_EQ(task("Who wrote Faust: Goethe or Schiller?"), "question");
+  EXPECT_EQ(task("Please tell me: Who wrote Faust?"), "question");
+  EXPECT_EQ(task("I saw it? Who wrote Faust?"), "question");
+  EXPECT_EQ(task("Extract the id: shipment Arnmarsh was logged as MEMO-68818 on March."), "transform");
+  EXPECT_EQ(task("could you please translate \"good morning\" into German"), "transform");
+  EXPECT_EQ(task("How many words are in this list? copper, butter"), "transform");
+  EXPECT_EQ(task("How many sides has a hexagon?"), "question");
+  EXPECT_EQ(task("Please tell me: What is 6 + 5?"), "arithmetic");
+}
+
+TEST_F(RouterAsk, ArithmeticOfAModelIsProvenOrWithheld) {
   const auto router = open();  // no calibrator: nothing else could be accepted
-  const Json a = ask(*router, {{"question", "What is 417 + 268?"}});
+  const Json a = ask(*router, {{"question", "What is 417 + 268?"}, {"model", "fast"}});
   EXPECT_EQ(a["outcome"], "answered");
   EXPECT_EQ(a["answer"], "685");
+  EXPECT_EQ(a["source"], "model");
+  EXPECT_TRUE(a["derivation"].is_null());
   EXPECT_EQ(a["task"], "arithmetic");
   EXPECT_TRUE(a["confidence"].is_null());
   EXPECT_EQ(a["attempts"][0]["checks"][0]["verdict"], "pass");
@@ -212,6 +253,15 @@ TEST_F(RouterAsk, DeadlineThatPassesWhileTheModelReads) {
   EXPECT_EQ(breaker_of(*router, "scout")["failures"], 0) << "time is not the model's fault";
 }
 
+// Whether it passes before or while the model is loaded: nothing is generated, and the answer says what took the time.
+TEST_F(RouterAsk, LoadingCountsForTheDeadline) {
+  const auto router = open();
+  const Json a = ask(*router, {{"question", kFact}, {"deadline_s", 0.002}, {"model", "deep"}});
+  EXPECT_EQ(a["outcome"], "failed");
+  EXPECT_NE(a["reason"].get<std::string>().find("deadline"), std::string::npos) << a["reason"];
+  EXPECT_EQ(a["usage"]["output_tokens"], 0);
+}
+
 TEST_F(RouterAsk, MaxAttemptsEndsIt) {
   say(kScout, {.p = 0.2, .tau = 0.9});
   const auto router = open();
@@ -262,6 +312,15 @@ TEST_F(RouterAsk, ThreadsGetTheAnswersOneThreadGets) {
   other.join();
   EXPECT_EQ(left, alone);
   EXPECT_EQ(right, alone);
+}
+
+TEST_F(RouterAsk, BlankQuestionsAskNobody) {
+  const auto router = open();
+  for (const char* blank : {" ", "\n", "\t \r\n"}) {
+    expect_refused(try_ask(*router, {{"question", blank}}), ErrorCode::kInvalidArgument, {"empty question"});
+  }
+  expect_refused(try_ask(*router, {{"messages", {{{"role", "user"}, {"content", ""}}}}}), ErrorCode::kInvalidArgument,
+                 {"empty question"});
 }
 
 TEST_F(RouterAsk, RequestsThatMakeNoSenseNameTheMember) {

@@ -86,8 +86,16 @@ TEST_F(Rules, BeforeTheFirstAnswer) {
   EXPECT_FALSE(rule("breaker"));
 
   EXPECT_FALSE(rule("deterministic"));
-  state_.recomputed = "5";
-  EXPECT_TRUE(decides("deterministic", Action::kGenerate, "fast"));
+  state_.derived = derive("What is 2 + 3?");
+  EXPECT_FALSE(rule("deterministic")) << "it does not obey the schema or pattern";
+  state_.derived_obeys = true;
+  EXPECT_TRUE(decides("deterministic", Action::kDerive));
+  state_.n_evidence = 1;
+  EXPECT_FALSE(rule("deterministic")) << "the answer has to come from passages";
+  state_.n_evidence = 0;
+  request_.messages.push_back(request_.messages.back());
+  EXPECT_FALSE(rule("deterministic")) << "what was said before may change its meaning";
+  request_.messages.pop_back();
 }
 
 TEST_F(Rules, DeadlineTakesTheDeepModelWhenThereIsTimeForOne) {
@@ -147,6 +155,28 @@ TEST_F(Rules, VerifierReadsGroundedAnswersNoCheckDecided) {
   EXPECT_FALSE(rule("verifier_due"));
 }
 
+// However many others pass, and however sure the model is.
+TEST_F(Rules, NoFailedCheckIsForgiven) {
+  Attempt& a = add(0.99, 0.5);
+  a.n_evidence = 1;
+  a.text = "founded in 800 GB<|ref|>[K-1] \"It was founded in 800 GB.\"";
+  EXPECT_TRUE(a.uncited());
+  EXPECT_FALSE(rule("confident")) << "nothing is cited";
+  EXPECT_NE(rule("abstain")->reason.find("no passage is cited"), std::string::npos);
+  a.citations.push_back({.citation = {}, .by = ResolvedBy::kNone});
+  EXPECT_FALSE(rule("confident")) << "what is cited is not there";
+  a.citations[0].by = ResolvedBy::kSentence;
+  EXPECT_TRUE(rule("confident"));
+  a.checks.push_back({.name = "cited_value", .verdict = Verdict::kPass, .explanation = "x"});
+  a.checks.push_back({.name = "quote", .verdict = Verdict::kFail, .explanation = "x"});
+  EXPECT_FALSE(rule("confident"));
+  EXPECT_FALSE(rule("best_so_far"));
+  a.text = "not found in the sources";
+  a.checks.clear();
+  a.citations.clear();
+  EXPECT_FALSE(a.uncited()) << "it gives no answer that could be cited";
+}
+
 TEST_F(Rules, ConfidentUnlessTheDeepModelPromisesMore) {
   policy_.min_gain = 0.05;
   Attempt& a = add(0.9, 0.9);
@@ -193,6 +223,7 @@ TEST_F(Rules, WeakAnswersAreTriedAnotherWay) {
   a.n_evidence = 1;
   EXPECT_FALSE(rule("ground_weak")) << "it was grounded";
 
+  a.n_evidence = 0;
   EXPECT_FALSE(rule("agreement"));
   policy_.samples = 3;
   EXPECT_TRUE(decides("agreement", Action::kSample, "fast"));

@@ -1,6 +1,8 @@
 // kedge ask and kedge replay as a user runs them: exit codes, outputs, instruction sets.
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "kernels/isa.h"
 #include "tests/tools/run_command.h"
 
@@ -42,6 +44,37 @@ TEST(Ask, ExitCodesSayHowItEnded) {
   EXPECT_NE(unknown.err.find("'gpt'"), std::string::npos) << unknown.err;
 }
 
+// The same question, however it comes: the same answer, and the same record of it.
+TEST(Ask, StandardInputIsTheQuestionWithoutItsLineEnd) {
+  const std::string db = scratch("stdin.db");
+  for (const char* text : {"Hello", "Hello\n", "Hello\r\n", "Hello\n\n"}) {
+    ASSERT_EQ(run_command({"ask", "-", "--config", pool_file(), "-n", "4", "--audit", db}, text).exit_code, 3);
+  }
+  const auto list = run_command({"audit", "list", "--db", db, "--json"}).json();
+  std::set<std::string> prompts;
+  for (const auto& r : list["records"]) {
+    const auto shown = run_command({"audit", "show", std::to_string(r["seq"].get<int>()), "--db", db, "--json"}).json();
+    prompts.insert(shown["record"]["kedge"]["attempts"][0]["prompt_hash"].get<std::string>());
+  }
+  EXPECT_EQ(list["records"].size(), 4u);
+  EXPECT_EQ(prompts.size(), 1u);
+}
+
+TEST(Ask, BlankQuestionsAreRefusedAndBlankLinesOfEvidenceAreNot) {
+  for (const char* blank : {"", " ", "\n"}) {
+    const Outcome o = ask({blank});
+    EXPECT_EQ(o.exit_code, 1) << o.out;
+    EXPECT_EQ(o.out, "");
+    EXPECT_NE(o.err.find("question"), std::string::npos) << o.err;
+  }
+  EXPECT_EQ(run_command({"ask", "-", "--config", pool_file(), "--no-audit"}, "\n").exit_code, 1);
+  const std::string lines = "\n{\"id\": \"a\", \"text\": \"Flax.\"}\n  \n\n{\"id\": \"b\", \"text\": \"Bells.\"}\n\n";
+  const Outcome both = ask({"What is it?", "--evidence", write_scratch("blank.jsonl", lines), "-n", "4", "--json"});
+  EXPECT_EQ(both.json()["evidence"].size(), 2u) << both.err;
+  const Outcome wrong = ask({"What is it?", "--evidence", write_scratch("wrong.jsonl", "\n{\n")});
+  EXPECT_NE(wrong.err.find("line 2"), std::string::npos) << wrong.err;
+}
+
 TEST(Ask, WrongUse) {
   for (const std::vector<std::string>& args : {std::vector<std::string>{"ask"},
                                                {"ask", "x", "--min-confidence", "2"},
@@ -65,9 +98,15 @@ TEST(Ask, JsonExplainAndCompare) {
   const auto json = ask({"What is 2 + 2?", "--json"}).json();
   ASSERT_TRUE(json.is_object());
   EXPECT_EQ(json["answer"], "4");
-  EXPECT_EQ(json["attempts"].size(), 1u);
-  const Outcome explained = ask({"What is 2 + 2?", "--explain"});
-  for (const char* word : {"preroute", "deterministic", "proven", "attempt 1", "arithmetic: pass", "sha256:"}) {
+  EXPECT_EQ(json["attempts"].size(), 0u);
+  EXPECT_EQ(json["source"], "deterministic");
+  const Outcome derived = ask({"Please tell me: what is 2 + 2?", "--explain"});
+  EXPECT_EQ(derived.out.rfind("4\n", 0), 0u) << derived.out;
+  for (const char* word : {"preroute", "deterministic", "arithmetic: 2 + 2 = 4", "(deterministic: 2 + 2 = 4"}) {
+    EXPECT_NE(derived.out.find(word), std::string::npos) << word << " not in\n" << derived.out;
+  }
+  const Outcome explained = ask({"What is 2 + 2?", "--explain", "-m", "fast"});
+  for (const char* word : {"preroute", "explicit_model", "proven", "attempt 1", "arithmetic: pass", "sha256:"}) {
     EXPECT_NE(explained.out.find(word), std::string::npos) << word << " not in\n" << explained.out;
   }
   const Outcome withheld = ask({"Which product is Birkenchester famous for?", "--explain", "--pattern", "[0-9]+"});

@@ -20,6 +20,22 @@ TEST(Check, ExitCodeIsTheVerdict) {
   EXPECT_EQ(unchecked.out, "unchecked\n");
 }
 
+TEST(Check, NumbersInOtherSpellings) {
+  const auto verdict = [](const std::string& question, const std::string& answer) {
+    return run_command({"check", "--question", question, "--answer=" + answer, "--json"})
+        .json()["verdict"]
+        .get<std::string>();
+  };
+  EXPECT_EQ(verdict("What is 7 - 10?", "minus 3"), "pass");
+  EXPECT_EQ(verdict("What is 7 - 10?", "\u22123"), "pass");
+  EXPECT_EQ(verdict("What is 7 - 10?", "3"), "fail");
+  EXPECT_EQ(verdict("What is 4081 - 2?", "4079 2"), "fail");
+  for (const char* answer : {"17", "1"}) EXPECT_EQ(verdict("What is 0x10 + 1?", answer), "unchecked");
+  EXPECT_EQ(verdict("What is 3 + 5!?", "8"), "unchecked");
+  EXPECT_EQ(verdict("Reverse the word \"stressed\"", "desserts"), "pass");
+  EXPECT_EQ(verdict("Sort: pear, apple", "pear, apple"), "fail");
+}
+
 TEST(Check, SchemaPatternAndEvidence) {
   const std::string schema = write_scratch("schema.json", R"({"type": "object", "required": ["year"]})");
   EXPECT_EQ(run_command({"check", "--answer", "-", "--schema", schema}, "{\"year\": 1933}\n").exit_code, 0);
