@@ -179,7 +179,7 @@ Status Session::check_row(int position, std::span<const float> row) const {
   Status status = check_finite(row, position);
   if (status.ok() || state_->options.kv_type == KvType::kF32) return status;
   Error error = std::move(status).error();
-  error.message += "; a cache of float32 (--kv-type f32) holds larger numbers than the one in use";
+  error.message += "; a float32 cache (--kv-type f32) holds more";
   return error;
 }
 

@@ -1,6 +1,9 @@
 // Rotary positions and attention of a step: how the rows of q are cut into tiles for the attention kernel.
 #include <algorithm>
+#include <atomic>
 #include <cmath>
+#include <cstdio>
+#include <limits>
 
 #include "engine/step.h"
 
@@ -12,6 +15,42 @@ namespace {
 constexpr int kFewRows = 4;
 
 size_t to_size(int x) { return static_cast<size_t>(x); }
+
+// The largest number that comes back from a cache as more than infinity; those in blocks have a half-precision scale.
+float most_held(KvFormat format) {
+  constexpr float kHalfMax = 65504.0f;
+  switch (format) {
+    case KvFormat::kF32:
+      return std::numeric_limits<float>::max();
+    case KvFormat::kF16:
+      return kHalfMax;
+    case KvFormat::kQ8_0:
+      return 127 * kHalfMax;
+    case KvFormat::kQ4_0:
+      return 7 * kHalfMax;
+  }
+  return 0;
+}
+
+bool all_held(const float* x, int n, float most) {
+  int beyond = 0;  // no way out of the loop, so that it vectorises
+  for (int i = 0; i < n; ++i) beyond += std::fabs(x[i]) <= most ? 0 : 1;
+  return beyond == 0;
+}
+
+// Names the first that the cache cannot hold. Quantised products make ordinary numbers of infinities: it would pass
+// unseen.
+Status not_held(const char* what, int layer, int position, const float* x, int n, int n_per_row, KvFormat format) {
+  const float most = most_held(format);
+  const float* first = std::find_if(x, x + n, [most](float v) { return !(std::fabs(v) <= most); });
+  if (first == x + n) return {};
+  char text[200];
+  std::snprintf(
+      text, sizeof text, "a %s of layer %d at position %d is %g, the KV cache holds up to %g: the weights %s", what,
+      layer, position + static_cast<int>(first - x) / n_per_row, double{*first}, double{most},
+      format == KvFormat::kF32 ? "are damaged or overflow" : "are damaged, or need a float32 cache (--kv-type f32)");
+  return Error{ErrorCode::kInternal, text};
+}
 
 }  // namespace
 
@@ -126,18 +165,29 @@ void Step::probe(int layer, const float* q, float* out) {
 void Step::attend(int layer, const float* q, const float* k, const float* v, float* out) {
   const KvLayout layout = kv_.layout();
   const int n_kv = config_.n_kv_heads;
+  const float most = most_held(layout.format);
+  std::atomic<bool> held{true};
   auto store = [&](size_t begin, size_t end, int) {
     for (size_t i = begin; i < end; ++i) {
       for (int h = 0; h < n_kv; ++h) {
         const int table = kv_.table_of(layer, h);
         const int slot = kv_.slots(table) + static_cast<int>(i);
         const size_t head = i * to_size(n_kv) + to_size(h);
-        k_.kv_store(layout, kv_.page_for_write(table, slot), slot % kPageTokens, k + head * to_size(config_.head_dim_k),
-                    v + head * to_size(config_.head_dim_v));
+        const float* key = k + head * to_size(config_.head_dim_k);
+        const float* value = v + head * to_size(config_.head_dim_v);
+        k_.kv_store(layout, kv_.page_for_write(table, slot), slot % kPageTokens, key, value);
+        if (!all_held(key, config_.head_dim_k, most) || !all_held(value, config_.head_dim_v, most)) held = false;
       }
     }
   };
   n_ < kFewRows ? store(0, to_size(n_), 0) : team_.split(to_size(n_), kPageTokens, store);
+  if (!held) {
+    const int keys = n_kv * config_.head_dim_k;
+    const int values = n_kv * config_.head_dim_v;
+    status_ = not_held("key", layer, position_, k, n_ * keys, keys, layout.format);
+    if (status_.ok()) status_ = not_held("value", layer, position_, v, n_ * values, values, layout.format);
+    return;
+  }
   const int n_chunks = (kv_.most_slots() + n_ + kChunkTokens - 1) / kChunkTokens;
   const bool alike = watched_ == 0 || watched_ == n_;  // every row is watched, or none
   if (probed_ >= 0) probe(layer, q, out);

@@ -198,7 +198,6 @@ class Chat {
       note(format("[the context of %d tokens is full: /reset, or start with a larger --ctx]", session_.info().n_ctx));
     }
     std::fflush(stdout);
-    if (turn->unmarked) std::fprintf(stderr, "memory: this tokenizer does not tell whose tokens are whose\n");
     const std::string memory = memory_line(turn->kv);
     if (!memory.empty()) std::fprintf(stderr, "%s\n", memory.c_str());
     guard_.clear();

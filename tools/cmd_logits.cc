@@ -65,6 +65,7 @@ void logits(const LogitsFlags& flags) {
   options.kv = flags.kv.json();
   if (options.n_ctx == 0) options.n_ctx = static_cast<int>(ids.size());
   auto session = need(api::Session::create(model, options));
+  const InterruptGuard guard(session);
 
   Sink sink(flags.out);
   Progress progress("computing");

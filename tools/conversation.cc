@@ -26,11 +26,7 @@ void Conversation::reset(const std::string& system) {
 // Segments stay empty when roles are not marked.
 api::Result<api::MarkedTokens> Conversation::tokenize(const Json& messages) {
   const std::string text = messages.dump();
-  if (mark_roles_) {
-    auto marked = model_.chat_tokenize_marked(text, template_options_);
-    if (marked.ok() || marked.error().code != KEDGE_UNSUPPORTED) return marked;
-    mark_roles_ = false;
-  }
+  if (mark_roles_) return model_.chat_tokenize_marked(text, template_options_);
   auto tokens = model_.chat_tokenize(text, template_options_);
   if (!tokens.ok()) return tokens.error();
   return api::MarkedTokens{*std::move(tokens), ""};
@@ -55,7 +51,6 @@ api::Result<Conversation::Turn> Conversation::say(const std::string& message, co
   if (!is_utf8(system_)) return api::Error{KEDGE_INVALID_ARGUMENT, "the system message is not valid UTF-8"};
   Json messages = messages_;
   messages.push_back({{"role", "user"}, {"content", message}});
-  const bool wanted = mark_roles_;
   const auto prompt = tokenize(messages);
   if (!prompt.ok()) return prompt.error();
 
@@ -84,8 +79,7 @@ api::Result<Conversation::Turn> Conversation::say(const std::string& message, co
             .n_generated = r.n_tokens,
             .prefill_ms = r.prefill_ms,
             .decode_ms = r.decode_ms,
-            .kv = std::string(generation->kv()),
-            .unmarked = wanted && !mark_roles_};
+            .kv = std::string(generation->kv())};
   // A turn stopped before its first word leaves no empty answer behind.
   if (turn.finish == KEDGE_FINISH_CANCELLED && turn.text.empty()) return turn;
   messages_ = std::move(messages);

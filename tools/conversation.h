@@ -20,8 +20,7 @@ class Conversation {
     size_t n_generated = 0;
     double prefill_ms = 0;
     double decode_ms = 0;
-    std::string kv;         // JSON: what the memory did
-    bool unmarked = false;  // roles were asked for, but this tokenizer cannot tell which tokens are whose
+    std::string kv;  // JSON: what the memory did
   };
 
   // `mark_roles`: the memory is told whose tokens are whose, for a session that evicts.

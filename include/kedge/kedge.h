@@ -397,7 +397,7 @@ typedef struct kedge_generation_result { /* all pointers are views into the kedg
   int32_t stop_index;                    /* index of the stop string met, or -1 */
   const int32_t* tokens;                 /* every token chosen, the stop token included */
   size_t n_tokens;
-  kedge_str text;
+  kedge_str text; /* a character cut in two by max_tokens is not in it: what goes on from here begins with it, whole */
   const kedge_logprob* logprobs; /* n_tokens rows of logprobs_per_token: the chosen one, then the most likely */
   size_t logprobs_per_token;     /* 0 when not asked for */
   size_t n_prompt;               /* prompt tokens evaluated (fewer than given only when cancelled) */

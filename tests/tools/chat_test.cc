@@ -74,12 +74,13 @@ class Terminal {
     close(fd_);
   }
 
-  // What is printed until `what` is (or until the end).
+  // What is printed from the last such place to the next `what` (or the end).
   std::string until(const std::string& what) {
-    const size_t begin = out_.size();
+    const size_t begin = seen_;
     while (!has(out_.substr(begin), what) && read_some()) {
     }
-    return out_.substr(begin);
+    seen_ = std::min(out_.find(what, begin), out_.size() - what.size()) + what.size();
+    return out_.substr(begin, seen_ - begin);
   }
   std::string until_prompt() { return until("> "); }
   void type(const std::string& text) {
@@ -119,6 +120,7 @@ class Terminal {
   pid_t child_ = -1;
   int fd_ = -1;
   std::string out_;
+  size_t seen_ = 0;
   bool silent_ = false;
 };
 
