@@ -1,5 +1,7 @@
 // kedge inspect: what a GGUF file holds, and what running it takes. The file is read without loading the model, so a
 // file whose architecture Kedge cannot run can still be looked at.
+#include <cmath>
+#include <type_traits>
 #include <variant>
 
 #include "kernels/base/utf8_cut.h"
@@ -25,6 +27,8 @@ Json to_json(const GgufScalar& value) {
       [](const auto& v) {
         if constexpr (std::is_same_v<std::decay_t<decltype(v)>, std::string_view>)
           return Json(std::string(v));
+        else if constexpr (std::is_floating_point_v<std::decay_t<decltype(v)>>)
+          return std::isfinite(v) ? Json(v) : Json(format("%g", double{v}));  // JSON has no word for nan
         else
           return Json(v);
       },
