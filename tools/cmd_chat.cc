@@ -56,19 +56,20 @@ bool is_escaped_command(const std::string& line) {
 
 class Chat {
  public:
-  Chat(const ChatFlags& flags, const api::Model& model, api::Session& session)
+  // `terminal`: null when the messages come from a pipe or a file.
+  Chat(const ChatFlags& flags, const api::Model& model, api::Session& session, TerminalInput* terminal)
       : flags_(flags),
         session_(session),
         guard_(session),
         conversation_(model, session, template_options(flags), flags.kv.given()),
-        terminal_(TerminalInput::open(is_command)),
+        terminal_(terminal),
         colour_(stdout_is_terminal() && !flags.no_color) {
     conversation_.reset(flags.system);
   }
 
   void run() {
     const std::string seed = flags_.sampler.seed_line();
-    if (terminal_) {
+    if (terminal_ != nullptr) {
       note(flags_.model.path() + (seed.empty() ? "" : ", " + seed) + ". /help lists the commands.");
     } else if (!seed.empty()) {
       std::fprintf(stderr, "%s\n", seed.c_str());
@@ -101,7 +102,7 @@ class Chat {
 
   // The next message; false at the end of the input. The second Ctrl-C in a row at the prompt leaves.
   bool read_message(std::string& message) {
-    if (!terminal_) return read_lines(message);
+    if (terminal_ == nullptr) return read_lines(message);
     for (bool warned = false;; warned = true) {
       std::fflush(stdout);
       const auto outcome = terminal_->read(prompt(), message);
@@ -173,11 +174,13 @@ class Chat {
     options.on_prefill = [&](size_t done, size_t total) {
       progress.update(done, total);
       if (done == total) progress.finish();
+      if (terminal_ != nullptr) terminal_->pump();
       return true;
     };
     // The space that templates leave before an answer is not for the reader.
     bool begun = false;
-    options.on_text = [&begun](std::string_view text) {
+    options.on_text = [&](std::string_view text) {
+      if (terminal_ != nullptr) terminal_->pump();
       if (!begun) text.remove_prefix(std::min(text.find_first_not_of(" \n"), text.size()));
       begun = begun || !text.empty();
       return stream_text(text);
@@ -206,7 +209,7 @@ class Chat {
   // On a terminal a message that cannot be answered is no reason to leave; in a script it is.
   void refuse(const api::Error& error) const {
     const bool of_the_message = error.code == KEDGE_CAPACITY || error.code == KEDGE_INVALID_ARGUMENT;
-    if (!terminal_ || !of_the_message) throw Failure(error.message);
+    if (terminal_ == nullptr || !of_the_message) throw Failure(error.message);
     note(error.message);
     note("The message was not taken: /reset forgets the conversation, --ctx sets the size of the context.");
   }
@@ -215,7 +218,7 @@ class Chat {
   api::Session& session_;
   InterruptGuard guard_;
   Conversation conversation_;
-  std::unique_ptr<TerminalInput> terminal_;  // null: from a pipe or a file
+  TerminalInput* terminal_;
   LineReader reader_;
   Conversation::Turn last_;
   bool colour_;
@@ -244,14 +247,17 @@ void add_chat(CLI::App& app) {
       "  echo 'What is 17 + 25?' | kedge chat -m sage --temp 0\n"
       "From a pipe, every line is a message.");
   c->callback([flags] {
-    const api::Model model = flags->model.open();
+    const auto terminal = TerminalInput::open(is_command);
+    const api::Model model = flags->model.open([&] {
+      if (terminal) terminal->pump();
+    });
     if (model.info().has_chat_template == 0) {
       throw Failure(flags->model.path() + ": has no chat template that can be used; 'kedge run' continues plain text");
     }
     api::SessionOptions options = flags->session.options();
     options.kv = flags->kv.json();
     auto session = need(api::Session::create(model, options));
-    Chat(*flags, model, session).run();
+    Chat(*flags, model, session, terminal.get()).run();
   });
 }
 

@@ -98,12 +98,13 @@ api::Model ModelFlags::open_vocabulary() const {
   return need(api::Model::open(path(), options));
 }
 
-api::Model ModelFlags::open() const {
+api::Model ModelFlags::open(const std::function<void()>& meanwhile) const {
   Progress progress("loading");
   api::ModelOptions options;
   options.use_mmap = !no_mmap;
   options.on_progress = [&](size_t done, size_t total) {
     progress.update(done, total);
+    if (meanwhile) meanwhile();
     return true;
   };
   return need(api::Model::open(path(), options));

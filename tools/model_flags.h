@@ -1,6 +1,7 @@
 // The flags that choose a model, shape a session and steer the sampler, the same in every subcommand.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -22,7 +23,8 @@ struct ModelFlags {
 
   void add_to(CLI::App* command);
   std::string path() const;  // of the file that `model` means
-  api::Model open() const;   // with a progress bar
+  // With a progress bar; `meanwhile` is called now and then.
+  api::Model open(const std::function<void()>& meanwhile = {}) const;
   // Enough of it for text and tokens: a file that holds only a vocabulary will do.
   api::Model open_vocabulary() const;
 };

@@ -9,7 +9,9 @@
 #include <clocale>
 #include <csignal>
 #include <cwchar>
+#include <utility>
 
+#include "tools/command.h"
 #include "tools/interrupt.h"
 
 namespace kedge::tools {
@@ -22,6 +24,9 @@ constexpr std::string_view kPasteOff = "\033[?2004l";
 constexpr std::string_view kPasteBegin = "\033[200~";
 constexpr std::string_view kPasteEnd = "\033[201~";
 constexpr int kPasteGapMs = 40;  // nobody types a character this soon after a line end
+constexpr char kGap = '\0';      // no key sends it but Ctrl-@, which means nothing here
+
+constexpr int kStops[] = {SIGTSTP, SIGQUIT, SIGINT, SIGTERM};  // the last two until an InterruptGuard has them
 
 // For signal handlers, which have no object.
 termios g_before;
@@ -53,7 +58,7 @@ void handle(int signal, void (*handler)(int)) {
   sigaction(signal, &action, nullptr);
 }
 
-// Ctrl-Z and Ctrl-backslash do what they do, but not with the terminal as it is set here.
+// Signals that stop or end the program do so, but not with the terminal as it is set here.
 void on_stop(int signal) {
   leave();
   handle(signal, SIG_DFL);
@@ -89,8 +94,7 @@ std::unique_ptr<TerminalInput> TerminalInput::open(IsCommand is_command) {
     if (terminal >= 0) g_echo = terminal;
   }
   std::setlocale(LC_CTYPE, "C.UTF-8");  // for the widths of characters
-  handle(SIGTSTP, on_stop);
-  handle(SIGQUIT, on_stop);
+  for (const int signal : kStops) handle(signal, on_stop);
   handle(SIGCONT, on_continue);
   enter();
   return std::unique_ptr<TerminalInput>(new TerminalInput(std::move(is_command)));
@@ -98,7 +102,8 @@ std::unique_ptr<TerminalInput> TerminalInput::open(IsCommand is_command) {
 
 TerminalInput::~TerminalInput() {
   leave();
-  for (const int signal : {SIGTSTP, SIGQUIT, SIGCONT}) handle(signal, SIG_DFL);
+  for (const int signal : kStops) handle(signal, SIG_DFL);
+  handle(SIGCONT, SIG_DFL);
   if (g_echo != STDOUT_FILENO) ::close(g_echo);
   g_echo = STDOUT_FILENO;
 }
@@ -119,26 +124,26 @@ bool TerminalInput::fill() {
   return false;
 }
 
+void TerminalInput::pump() {
+  if (at_end_ || !wait(0)) return;
+  const double now = seconds_now();
+  if (now - last_ > kPasteGapMs / 1000.0 && next_ < pending_.size()) pending_ += kGap;
+  while (!at_end_ && wait(0) && fill()) {
+  }
+  last_ = now;
+}
+
 TerminalInput::Outcome TerminalInput::read(const std::string& prompt, std::string& message) {
   prompt_ = prompt;
   message_.clear();
   escape_.clear();
   in_paste_ = pasted_ = false;
-  while (!at_end_ && wait(0) && fill()) {
-  }
-  ahead_ = pending_.size();
+  pump();
   put(prompt_);
   for (;;) {
-    size_t used = 0;
     bool complete = false;
-    while (used < pending_.size() && !complete) {
-      const char c = pending_[used++];
-      if (ahead_ > 0) --ahead_;
-      const bool last = used == pending_.size();
-      if (last) pending_.clear(), used = 0;  // so that take() sees what more there is
-      complete = take(c);
-    }
-    pending_.erase(0, used);
+    while (next_ < pending_.size() && !complete) complete = take(pending_[next_++]);
+    pending_.erase(0, std::exchange(next_, 0));
     flush_echo();
     if (complete) {
       while (pasted_ && message_.ends_with('\n')) message_.pop_back();
@@ -156,6 +161,7 @@ TerminalInput::Outcome TerminalInput::read(const std::string& prompt, std::strin
 }
 
 bool TerminalInput::take(char c) {
+  if (c == kGap) return false;
   if (in_paste_) {
     paste(c);
     return false;
@@ -164,7 +170,7 @@ bool TerminalInput::take(char c) {
     escape(c);
     return false;
   }
-  const auto is = [c](int key) { return static_cast<cc_t>(c) == g_before.c_cc[key] && c != '\0'; };
+  const auto is = [c](int key) { return static_cast<cc_t>(c) == g_before.c_cc[key]; };
   if (c == '\n') return line_end();
   if (c == '\x7f' || c == '\b' || is(VERASE)) {
     erase_character();
@@ -186,9 +192,10 @@ bool TerminalInput::take(char c) {
 // Whether the line completes the message.
 bool TerminalInput::line_end() {
   echo_ += '\n';
+  const bool more = next_ < pending_.size() ? pending_[next_] != kGap : wait(kPasteGapMs);
   if (message_.ends_with('\\')) {
     message_.back() = '\n';
-  } else if (ahead_ > 0 || is_command_(message_) || (pending_.empty() && !wait(kPasteGapMs))) {
+  } else if (is_command_(message_) || !more) {
     return true;
   } else {
     message_ += '\n';

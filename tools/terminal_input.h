@@ -1,7 +1,8 @@
 // Messages typed or pasted at a terminal. The terminal's own line editing cuts lines at 4,095 bytes without a word and
 // makes a message of every pasted line, so lines are edited here: backspace, Ctrl-U, Ctrl-W, Ctrl-D as the terminal has
 // them set, lines of any length. What arrives in one piece is one message, line ends and all: between the marks of a
-// bracketed paste, or, from terminals without them, when a line is followed by more at once.
+// bracketed paste, or, from terminals without them, when a line is followed by more at once. That holds for what is
+// typed ahead too, as long as somebody calls pump() meanwhile.
 #pragma once
 
 #include <functional>
@@ -22,7 +23,9 @@ class TerminalInput {
   TerminalInput(const TerminalInput&) = delete;
   TerminalInput& operator=(const TerminalInput&) = delete;
 
-  // The next message, over lines that end in a backslash. What was typed before the prompt is read line by line.
+  // Takes what has been typed, without waiting. For callbacks of work that takes time.
+  void pump();
+  // The next message, over lines that end in a backslash.
   // kInterrupted: Ctrl-C or SIGTERM (InterruptGuard::interrupted()); what was typed so far is dropped.
   Outcome read(const std::string& prompt, std::string& message);
 
@@ -44,8 +47,9 @@ class TerminalInput {
 
   IsCommand is_command_;
   std::string prompt_;
-  std::string pending_;  // read, not looked at
-  size_t ahead_ = 0;     // of it: typed before the prompt
+  std::string pending_;  // read; kGap where typing paused
+  size_t next_ = 0;      // of it: not looked at yet
+  double last_ = 0;      // when something came
   std::string message_;
   std::string escape_;  // an escape sequence, as far as it has come
   std::string echo_;

@@ -148,11 +148,15 @@ TEST(ChatTerminal, APasteIsOneMessage) {
   }
 }
 
-TEST(ChatTerminal, LinesTypedAheadAreMessagesOfTheirOwn) {
+// Typed or pasted while the model is loaded: as at the prompt.
+TEST(ChatTerminal, TypedAhead) {
+  const std::string pipe = run_command(chat(), "What is 417\\\n+ 268?\n/stats\n").out;
   Terminal t(chat());
+  t.type("What is 417\n+ 268?\n");
+  t.until("/help");
   t.until_prompt();
-  t.type("What is 2 + 2?\n");
-  t.until_prompt();
+  t.until_prompt();  // the second one is behind the answer
+  EXPECT_EQ(tokens_read(t.answer_to("/stats\n")), tokens_read(pipe));
   t.type("/stats\n/quit\n");
   EXPECT_EQ(t.end(), 0) << "a command is complete whatever follows it";
 }
