@@ -44,6 +44,13 @@ TEST(DetectorKinds, Sections) {
   expect("Siehe Kapitel 3, Abschnitt 12.1.2 und Abb. 4; voir l'article 6.4 et l'annexe 2.", "section",
          {"Kapitel 3", "Abschnitt 12.1.2", "Abb. 4", "article 6.4", "annexe 2"});
   expect(
+      "Selon l'article L. 121-1 et l'alin\xc3\xa9"
+      "a 2",
+      "section",
+      {"article L. 121-1",
+       "alin\xc3\xa9"
+       "a 2"});
+  expect(
       "5.6.27. \"Package-List\"\n\nText.\n\n2. Grant of Patent License. Subject to this.\n\n9.2 The Licensor "
       "warrants.\n",
       "section", {"5.6.27", "2", "9.2"});
@@ -156,11 +163,19 @@ TEST(DetectorKinds, Names) {
 }
 
 TEST(DetectorKinds, Numbers) {
-  expect("order #5 and bug #1107720 (#17), No. 3", "number", {"order #5", "bug #1107720", "#17", "No. 3"});
+  expect("order #5 and bug #1107720 (#17), No. 3, n\xc2\xb0 09-11.133", "number",
+         {"order #5", "bug #1107720", "#17", "No. 3", "n\xc2\xb0 09-11.133"});
   expect("gate B12, seat 24C, Steuernummer 27/123/45678, code X7KPQ2; N = 1,204", "number",
          {"gate B12", "seat 24C", "Steuernummer 27/123/45678", "code X7KPQ2"});
   expect("sshd[1390]: UID 996 on port 8443, pid=2952, No. 12; f(lwd=2), Copyright: 2018, 7bit: 7bit", "number",
          {"sshd[1390]", "UID 996", "port 8443", "pid=2952", "No. 12"});
+}
+
+TEST(DetectorKinds, HostsAndCourts) {
+  expect("see github.com/foo/bar, ftp.example.org and com.example.App", "url",
+         {"github.com/foo/bar", "ftp.example.org"});
+  expect("cf. Smith v Jones [2001] EWCA Civ 1234 and [2019] UKSC 41", "citation",
+         {"[2001] EWCA Civ 1234", "[2019] UKSC 41"});
 }
 
 TEST(DetectorKinds, BracketsAreNoVectors) {

@@ -166,11 +166,30 @@ size_t law_report_end(std::string_view s, size_t i) {
   return i;
 }
 
+// "[2019] UKSC 41", "[2001] EWCA Civ 1234": year, court, number. The year's bracket is at i; one behind the number, or
+// i.
+size_t neutral_end(std::string_view s, size_t i) {
+  if (!is_year(s, i + 1) || at(s, i + 5) != ']' || at(s, i + 6) != ' ') return i;
+  size_t j = i + 7;
+  for (int words = 0; words < 3 && is_upper(at(s, j)); ++words) {
+    j = word_end(s, j);
+    if (at(s, j) != ' ') return i;
+    ++j;
+  }
+  const size_t e = digits_end(s, j);
+  return j > i + 7 && e > j && !is_word(at(s, e)) ? e : i;
+}
+
 }  // namespace
 
 void find_citations(std::string_view s, std::vector<Reference>* out) {
   for (size_t i = 0; i < s.size(); ++i) {
     const char c = s[i];
+    if (const size_t neutral = c == '[' ? neutral_end(s, i) : i; neutral > i) {
+      add_reference(out, i, neutral, ReferenceKind::kCitation, true);
+      i = neutral - 1;
+      continue;
+    }
     if (c == '(' || c == '[') {
       const size_t end = s.substr(0, std::min(s.size(), i + kMaxGroup)).find(c == '(' ? ')' : ']', i);
       if (end == std::string_view::npos) continue;

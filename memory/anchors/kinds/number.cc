@@ -103,11 +103,12 @@ void find_numbers(std::string_view s, std::vector<Reference>* out) {
       --b;
       while (b > 0 && is_blank(s[b - 1])) --b;
     }
+    const bool no = b > 2 && s.substr(b - 2, 2) == "\xc2\xb0" && (s[b - 3] == 'n' || s[b - 3] == 'N');  // n° 12
     size_t w = word_begin(s, b);
     const bool name = w < b && w < i && (is_alpha(s[w]) || s[w] == '_') && b > w + 1;
     const std::string_view word = s.substr(w, b - w);
     bound = bound && !(is_alpha(s[end - 1]) && is_alpha(s[end - 2])) && word != "Copyright";  // 7bit
-    if (name && (bound || process || is_designator(word))) {
+    if (name && (bound || process || no || is_designator(word))) {
       while (process && w > 1 && s[w - 1] == '-' && is_alnum(s[w - 2])) w = word_begin(s, w - 1);
       add_reference(out, w, process ? end + 1 : end, ReferenceKind::kNumber, false);
     } else if (const size_t number = long_number_end(s, i); number > i) {

@@ -12,15 +12,70 @@ constexpr std::string_view kParagraphSign = "\xc2\xa7";
 
 // What parts of a text are called, in small letters, in the singular.
 bool is_place(std::string_view word) {
-  constexpr std::string_view kWords[] = {
-      "section",    "sec",       "chapter",   "appendix",   "annex",       "figure",     "fig",      "table",
-      "tab",        "listing",   "equation",  "eq",         "article",     "art",        "clause",   "paragraph",
-      "para",       "step",      "part",      "rule",       "theorem",     "lemma",      "schedule", "exhibit",
-      "volume",     "vol",       "page",      "pp",         "line",        "number",     "example",  "footnote",
-      "abschnitt",  "kapitel",   "abbildung", "abb",        "tabelle",     "anhang",     "artikel",  "absatz",
-      "abs",        "ziffer",    "seite",     "satz",       "chapitre",    "annexe",     "tableau",  "item",
-      "definition", "corollary", "algorithm", "subsection", "paragraphen", "abschnitte", "recital",  "amendment",
-      "anlage",     "beilage",   "rn",        "rz",         "phase",       "title"};
+  constexpr std::string_view kWords[] = {"section",
+                                         "sec",
+                                         "chapter",
+                                         "appendix",
+                                         "annex",
+                                         "figure",
+                                         "fig",
+                                         "table",
+                                         "tab",
+                                         "listing",
+                                         "equation",
+                                         "eq",
+                                         "article",
+                                         "art",
+                                         "clause",
+                                         "paragraph",
+                                         "para",
+                                         "step",
+                                         "part",
+                                         "rule",
+                                         "theorem",
+                                         "lemma",
+                                         "schedule",
+                                         "exhibit",
+                                         "volume",
+                                         "vol",
+                                         "page",
+                                         "pp",
+                                         "line",
+                                         "number",
+                                         "example",
+                                         "footnote",
+                                         "abschnitt",
+                                         "kapitel",
+                                         "abbildung",
+                                         "abb",
+                                         "tabelle",
+                                         "anhang",
+                                         "artikel",
+                                         "absatz",
+                                         "abs",
+                                         "ziffer",
+                                         "seite",
+                                         "satz",
+                                         "chapitre",
+                                         "annexe",
+                                         "tableau",
+                                         "item",
+                                         "definition",
+                                         "corollary",
+                                         "algorithm",
+                                         "subsection",
+                                         "paragraphen",
+                                         "abschnitte",
+                                         "recital",
+                                         "alin\xc3\xa9"
+                                         "a",
+                                         "amendment",
+                                         "anlage",
+                                         "beilage",
+                                         "rn",
+                                         "rz",
+                                         "phase",
+                                         "title"};
   char lower[12];
   if (word.empty() || word.size() > sizeof lower) return false;
   for (size_t i = 0; i < word.size(); ++i) lower[i] = to_lower(word[i]);
@@ -36,9 +91,15 @@ bool is_roman(char c) { return c == 'I' || c == 'V' || c == 'X' || c == 'L' || c
 size_t number_end(std::string_view s, size_t i, bool letters) {
   size_t j = digits_end(s, i);
   if (j > i + 5) return i;
-  if (j == i && letters && is_upper(at(s, i))) {
+  if (j == i && is_upper(at(s, i)) && (letters || at(s, i + 1) == '.')) {
     j = i + 1;
     while (is_roman(s[i]) && is_roman(at(s, j))) ++j;
+    const size_t code = at(s, j) == '.' && at(s, j + 1) == ' ' ? j + 2 : j + 1;  // article L. 121-1
+    if (at(s, j) == '.' && j == i + 1 && is_digit(at(s, code)) && (s[i] == 'L' || s[i] == 'R' || s[i] == 'D')) {
+      j = digits_end(s, code);
+    } else if (!letters) {
+      return i;
+    }
     if (is_word(at(s, j)) || at(s, j) == '\'' || (at(s, j) == '.' && is_upper(at(s, j + 1)))) return i;
   }
   if (j == i) return i;
