@@ -255,8 +255,8 @@ class Parser {
   std::optional<Rational> sum(int depth) {
     auto left = product(depth);
     while (left) {
-      const bool less = accept_all({"less", "than"});
-      if (less || accept_all({"more", "than"})) {  // 5 less than 8
+      const bool less = asked_ && accept_all({"less", "than"});
+      if (less || (asked_ && accept_all({"more", "than"}))) {  // 5 less than 8
         const auto right = product(depth);
         word_operator_ = true;
         left = !right ? right : less ? apply(*right, '-', *left) : apply(*right, '+', *left);
@@ -326,7 +326,8 @@ class Parser {
       return root;
     };
     if (accept_any({{"square", "root", "of"}, {"square", "root", "from"}, {"sqrt", "of"}})) return rooted(2, true);
-    if (accept("sqrt")) return rooted(2, false);
+    // Without parentheses nobody knows where the root ends.
+    if (accept("sqrt")) return rooted(2, !is("("));
     if (accept_all({"cube", "root", "of"})) return rooted(3, true);
     const auto raised = [&](int exponent) -> std::optional<Rational> {
       const auto of = primary(depth + 1);

@@ -112,6 +112,11 @@ std::optional<TextRequest> parse_last_word_request(std::string_view question) {
   if (space == npos || !is_ascii_word(core.substr(space + 1))) return std::nullopt;
   const auto head = instruction(core.substr(0, space));
   if (!head || head->empty()) return std::nullopt;
+  // "the alphabet", "this sentence": what the word means, not the word.
+  const std::string_view before = core.substr(0, space);
+  const size_t last = before.find_last_of(" \t\r\n");
+  const auto article = instruction(before.substr(last == npos ? 0 : last + 1));
+  if (!article || article->empty()) return std::nullopt;
   return TextRequest{.head = *head, .tail = {}, .payload = core.substr(space + 1)};
 }
 
@@ -121,6 +126,9 @@ std::optional<std::vector<std::string>> list_items(const TextRequest& request) {
   std::vector<std::string> items;
   for (size_t i = 0; i <= text.size();) {
     const size_t comma = std::min(text.find(',', i), text.size());
+    // 1,200 may be one item.
+    const auto digit = [&](size_t at) { return at < text.size() && text[at] >= '0' && text[at] <= '9'; };
+    if (comma > 0 && digit(comma - 1) && digit(comma + 1)) return std::nullopt;
     std::string_view item = trimmed(text.substr(i, comma - i));
     const bool last = comma == text.size();
     const size_t join = last ? item.find(" and ") : npos;

@@ -45,8 +45,7 @@ std::optional<Derived> items_of(const TextRequest& r) {
 std::optional<Derived> words_of(const TextRequest& r) {
   constexpr auto kHeads = std::to_array<std::string_view>(
       {"how many words are in sentence", "how many words are there in sentence", "how many words does sentence",
-       "count words in sentence", "how many words are in text", "how many words are in phrase", "how many words are in",
-       "how many words are there in"});
+       "count words in sentence", "how many words are in text", "how many words are in phrase"});
   const bool tail = r.tail.empty() || r.tail == "have" || r.tail == "contain";
   if (!r.quoted || !tail || std::find(kHeads.begin(), kHeads.end(), r.head) == kHeads.end()) return std::nullopt;
   size_t n = 0;
@@ -110,7 +109,8 @@ std::optional<Derived> derive(std::string_view question) {
     r = parse_last_word_request(question);
     if (!r) return std::nullopt;
   }
-  if (auto found = letters_of(r->head, r->tail, r->payload)) return found;
+  const bool bare = !r->quoted && r->head.find("word") == std::string::npos;  // "in English": 7 or 26
+  if (auto found = letters_of(r->head, r->tail, r->payload); found && !bare) return found;
   const char letter = r->tail.empty() ? letter_asked(r->head) : '\0';
   if (letter < 'a' || letter > 'z' || !is_ascii_word(r->payload)) return std::nullopt;
   const auto n = std::count_if(r->payload.begin(), r->payload.end(), [&](char c) { return (c | 32) == letter; });

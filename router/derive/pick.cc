@@ -21,6 +21,9 @@ std::optional<Derived> derive(std::string_view question) {
   const bool first = head.starts_with("first ");
   if (!first && !head.starts_with("last ")) return std::nullopt;
   head.erase(0, first ? 6 : 5);
+  // The last word of "War and Peace" may be that of the book.
+  const auto says_text = [&](std::string_view name) { return head.ends_with(name); };
+  if (r->quoted && head.starts_with("word") && !says_text(" sentence") && !says_text(" text")) return std::nullopt;
   for (const std::string_view of :
        {" of", " in", " of sentence", " in sentence", " of word", " in word", " of list", " of text"}) {
     if (!head.ends_with(of)) continue;

@@ -8,9 +8,9 @@
 namespace kedge::derivations {
 namespace {
 
-constexpr auto kLists = std::to_array<std::string_view>({"reverse list", "reverse order of list",
-                                                         "reverse order of words", "reverse list of words",
-                                                         "reverse words", "reverse order", "list in reverse order"});
+constexpr auto kLists =
+    std::to_array<std::string_view>({"reverse list", "reverse order of list", "reverse order of words",
+                                     "reverse list of words", "list in reverse order"});
 constexpr auto kWords = std::to_array<std::string_view>(
     {"reverse word", "reverse letters of word", "reverse letters in word", "reverse letters of", "spell word backwards",
      "spell backwards", "write word backwards", "write backwards", "reverse string"});
@@ -36,8 +36,9 @@ std::optional<Derived> derive(std::string_view question) {
   const auto r = parse_text_request(question);
   if (!r) {
     const auto last = parse_last_word_request(question);
-    if (last && (one_of(last->head, kWords) && last->head != "reverse letters of")) return letters(last->payload);
-    return std::nullopt;
+    // "Reverse the word order" means another thing.
+    const bool word = last && (last->head == "reverse word" || last->head == "reverse letters of word");
+    return word && last->payload != "order" ? letters(last->payload) : std::nullopt;
   }
   if (!r->unclear() && r->tail.empty() && (one_of(r->head, kWords) || (r->quoted && r->head == "reverse"))) {
     return letters(r->payload);

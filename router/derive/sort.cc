@@ -10,22 +10,35 @@
 namespace kedge::derivations {
 namespace {
 
-enum class Order { kNone, kAscending, kDescending, kAlphabet };
+constexpr size_t npos = std::string::npos;
 
-// What an instruction without its object ("sort", "sort words", "sort list of numbers") still says.
-Order order_of(std::string head) {
+enum class Order { kNone, kAscending, kDescending, kAlphabet };
+enum class Object { kAny, kNumbers, kWords };
+
+struct Wanted {
+  Order order = Order::kNone;
+  Object object = Object::kAny;
+};
+
+// "sort", "sort words alphabetically", "sort list of numbers in descending order"; "order" alone may be one for pizza.
+Wanted wanted(std::string head) {
   bool found = false;
+  const bool sorts = head == "sort" || head.starts_with("sort ");
   for (const std::string_view verb : {"sort", "order", "arrange", "put"}) {
     if (head != verb && !head.starts_with(std::string(verb) + " ")) continue;
     head.erase(0, std::min(head.size(), verb.size() + 1));
     found = true;
     break;
   }
-  if (!found) return Order::kNone;
-  for (const std::string_view object :
+  if (!found) return {};
+  Object object = Object::kAny;
+  for (const std::string_view name :
        {"list of numbers", "list of words", "numbers", "words", "list", "items", "names"}) {
-    if (head != object && !head.starts_with(std::string(object) + " ")) continue;
-    head.erase(0, std::min(head.size(), object.size() + 1));
+    if (head != name && !head.starts_with(std::string(name) + " ")) continue;
+    head.erase(0, std::min(head.size(), name.size() + 1));
+    object = name.find("numbers") != npos                    ? Object::kNumbers
+             : name.find("words") != npos || name == "names" ? Object::kWords
+                                                             : Object::kAny;
     break;
   }
   constexpr auto kUp = std::to_array<std::string_view>(
@@ -37,7 +50,12 @@ Order order_of(std::string head) {
   constexpr auto kAlphabet = std::to_array<std::string_view>(
       {"alphabetically", "in alphabetical order", "by alphabet", "in alphabetic order"});
   const auto in = [&](const auto& list) { return std::find(list.begin(), list.end(), head) != list.end(); };
-  return in(kUp) ? Order::kAscending : in(kDown) ? Order::kDescending : in(kAlphabet) ? Order::kAlphabet : Order::kNone;
+  if (head.empty() && !sorts) return {};
+  const Order order = in(kUp)         ? Order::kAscending
+                      : in(kDown)     ? Order::kDescending
+                      : in(kAlphabet) ? Order::kAlphabet
+                                      : Order::kNone;
+  return {order, object};
 }
 
 std::optional<Rational> number_of(const std::string& item) {
@@ -46,6 +64,16 @@ std::optional<Rational> number_of(const std::string& item) {
   const auto& digits = tokens.back();
   if ((tokens.size() != 1 && !negative) || !digits.number || !digits.number->certain) return std::nullopt;
   return negative ? Rational::whole(0).minus(digits.number->value) : digits.number->value;
+}
+
+// Words that have an order of their own: days, months, numbers, sizes.
+bool has_own_order(const std::string& word) {
+  constexpr auto kOwn = std::to_array<std::string_view>(
+      {"monday",   "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday",    "january", "february",
+       "march",    "april",   "may",       "june",     "july",   "august",   "september", "october", "november",
+       "december", "small",   "medium",    "large",    "low",    "middle",   "high",      "first",   "second",
+       "third",    "last",    "spring",    "summer",   "autumn", "winter",   "morning",   "noon",    "evening"});
+  return std::find(kOwn.begin(), kOwn.end(), word) != kOwn.end() || take_number(number_tokens(word)).has_value();
 }
 
 struct Key {
@@ -57,7 +85,7 @@ struct Key {
 std::optional<Derived> derive(std::string_view question) {
   const auto r = parse_text_request(question);
   if (!r) return std::nullopt;
-  const Order order = order_of(r->head);
+  const auto [order, object] = wanted(r->head);
   const auto items = order == Order::kNone ? std::nullopt : list_items(*r);
   if (!items) return std::nullopt;
   std::vector<Key> keys;
@@ -65,7 +93,14 @@ std::optional<Derived> derive(std::string_view question) {
   const bool numbers = std::all_of(keys.begin(), keys.end(), [](const Key& k) { return k.number.has_value(); });
   const bool words = std::all_of(keys.begin(), keys.end(), [](const Key& k) { return is_ascii_word(k.item); });
   // Collations differ over blanks, hyphens and letters with marks.
-  if ((!numbers && !words) || (numbers && order == Order::kAlphabet)) return std::nullopt;
+  if (numbers ? order == Order::kAlphabet || object == Object::kWords : !words || object == Object::kNumbers) {
+    return std::nullopt;
+  }
+  const bool by_letters = object == Object::kWords || order == Order::kAlphabet;
+  if (words && !by_letters &&
+      std::all_of(keys.begin(), keys.end(), [](const Key& k) { return has_own_order(k.word); })) {
+    return std::nullopt;
+  }
   std::stable_sort(keys.begin(), keys.end(), [&](const Key& a, const Key& b) {
     return numbers ? less(*a.number, *b.number).value_or(false) : a.word < b.word;
   });
