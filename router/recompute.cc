@@ -405,8 +405,9 @@ class Parser {
                       less(o[2], Rational::whole(32)).value_or(true);
     if (equals_ || computes_) return true;
     if (date) return false;
-    if (tight_x_ && pair_only) return false;  // 1920x1080
-    if (n_tight_minus_ > 1 && n_tight_minus_ == n_operations_) return false;
+    if (tight_x_ && pair_only) return false;                       // 1920x1080
+    const bool chain = n_minus_ > 1 && n_minus_ == n_operations_;  // 10 - 9 - 8 counts down, 555-12-34 is a telephone's
+    if (chain && (!asked_ || n_tight_minus_ > 0)) return false;
     if (n_tight_minus_ == 1 && pair_only && (!asked_ || less(o[0], o[1]).value_or(true))) return false;
     if (n_minus_ > 0 && pair_only && !asked_ && (uneven_minus_ || less(o[0], o[1]).value_or(true))) return false;
     if (n_tight_slashes_ > 1 && n_tight_slashes_ == n_operations_) return false;

@@ -12,7 +12,7 @@ std::optional<Derived> derive(std::string_view question) {
   constexpr auto kHeads =
       std::to_array<std::string_view>({"repeat exactly", "repeat", "repeat after me", "repeat text",
                                        "repeat text exactly", "repeat verbatim", "repeat word for word", "copy exactly",
-                                       "copy", "copy text", "copy text exactly", "repeat sentence", "copy sentence"});
+                                       "copy text", "copy text exactly", "repeat sentence", "copy sentence"});
   const auto r = parse_text_request(question);
   if (!r || r->courtesy || !r->tail.empty()) return std::nullopt;
   if (std::find(kHeads.begin(), kHeads.end(), r->head) == kHeads.end()) return std::nullopt;
