@@ -8,8 +8,11 @@
 #include <vector>
 
 #include "kernels/kernel_table.h"
+#include "router/question_trace.h"
 
 namespace kedge {
+
+struct Evidence;
 
 struct TokenStats {
   int32_t token = -1;
@@ -24,10 +27,12 @@ inline constexpr size_t kTopMass = 10;
 struct AnswerTrace {
   std::span<const TokenStats> tokens;  // of the answer, the end token included
   size_t n_value = 0;         // tokens of the answer proper: before a special token such as <|ref|>, at least 1 if any
-  std::string_view question;  // the last user message
+  std::span<const QuestionToken> question_tokens;  // the first of the question, and the one after it
+  std::string_view question;                       // the last user message
   std::string_view answer;    // the text, special tokens written out
   size_t n_prompt = 0;        // tokens
   size_t n_evidence = 0;      // passages in the prompt
+  const Evidence* evidence = nullptr;  // they; null where they are not looked at
   size_t checks_passed = 0;   // comparators
   size_t checks_failed = 0;
 };

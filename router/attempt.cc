@@ -12,6 +12,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+constexpr const char* kLate = "deadline: the time for the answer ran out while it was written";
+
 std::string trimmed(const std::string& text) {
   constexpr const char* kSpace = " \t\r\n";
   const size_t begin = text.find_first_not_of(kSpace);
@@ -24,6 +26,28 @@ std::string answer_text(const Tokenizer& tokenizer, std::span<const int32_t> tok
   while (!tokens.empty() && tokenizer.is_eog(tokens.back())) tokens = tokens.first(tokens.size() - 1);
   auto text = tokenizer.decode(tokens, {.skip_special = false});
   return text.ok() ? trimmed(*text) : std::string();
+}
+
+// Reads the prompt up to the last token of the question, and what the model thinks of the question's tokens and of the
+// one after them. How a prompt is cut into steps changes no number. Returns how many tokens were read.
+Result<size_t> read_question(Session& s, const KernelTable& kernels, std::span<const int32_t> prompt, TokenRange range,
+                             const std::function<bool(size_t, size_t)>& progress, const std::atomic<bool>* cancel,
+                             std::vector<QuestionToken>& out) {
+  const auto first = static_cast<size_t>(range.first);
+  const size_t end = std::min(static_cast<size_t>(range.last), first + kQuestionTokens);
+  const bool whole = end == static_cast<size_t>(range.last) && end < prompt.size();
+  const size_t stop = whole ? end : end - 1;  // the row before a token is the one it is chosen from
+  const std::vector<TokenPart> parts = question_parts(s.model().tokenizer(), prompt.subspan(first, end - first));
+  if (first > 1) KEDGE_TRY(s.eval(prompt.first(first - 1), {.progress = progress, .cancel = cancel}));
+  std::vector<float> scratch;
+  const auto row = [&](int position, std::span<const float> logits) -> Status {
+    const size_t at = static_cast<size_t>(position) + 1;
+    const TokenPart part = at < end ? parts[at - first] : TokenPart::kEnd;
+    out.push_back({part, token_logprob(kernels, logits, prompt[at], scratch)});
+    return {};
+  };
+  KEDGE_TRY(s.eval_all(prompt.subspan(first - 1, stop - first + 1), row, {.progress = progress, .cancel = cancel}));
+  return stop;
 }
 
 }  // namespace
@@ -86,7 +110,15 @@ AttemptOutcome run_attempt(Attempt& attempt, std::span<const Segment> segments, 
     attempt.measure_s += std::chrono::duration<double>(Clock::now() - began).count();
     return in_time() && !attempt.aborted;
   };
-  auto result = generate(s, attempt.prompt, options, callbacks);
+  std::span<const int32_t> prompt = attempt.prompt;
+  if (run.question.first > 0 && run.question.last > run.question.first) {
+    const auto read =
+        read_question(s, **kernels, prompt, run.question, callbacks.on_prefill, run.cancel, attempt.question);
+    if (!read.ok() && !late) return fail(read.error());
+    prompt = read.ok() ? prompt.subspan(*read) : std::span<const int32_t>();
+  }
+  if (late) return fail({ErrorCode::kCancelled, kLate});
+  auto result = generate(s, prompt, options, callbacks);
   attempt.cpu_s = cpu_seconds(run.n_threads) - cpu;
   attempt.wall_s = std::chrono::duration<double>(Clock::now() - start).count();
   if (!result.ok()) return fail(result.error());
@@ -98,7 +130,7 @@ AttemptOutcome run_attempt(Attempt& attempt, std::span<const Segment> segments, 
   attempt.kv = std::move(result->kv);
   attempt.settings = std::move(result->settings);
   outcome.stats.assign(trace.tokens().begin(), trace.tokens().end());
-  if (late) return fail({ErrorCode::kCancelled, "deadline: the time for the answer ran out while it was written"});
+  if (late) return fail({ErrorCode::kCancelled, kLate});
   if (attempt.finish == FinishReason::kCancelled && !attempt.aborted) {
     return fail({ErrorCode::kCancelled, "cancelled"});
   }

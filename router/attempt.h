@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/generate.h"
+#include "engine/marked_chat.h"
 #include "router/answer_trace.h"
 #include "router/ask_request.h"
 #include "router/citation.h"
@@ -38,12 +39,14 @@ struct Attempt {
   double cpu_s = 0;      // of the generation
   double wall_s = 0;
   double measure_s = 0;  // of wall_s: what was spent on looking at logits
+  std::vector<QuestionToken> question;  // what the model thinks of the question; empty where it was not looked at
 
   std::vector<double> features;  // of all_features(), in their order
   std::vector<CheckResult> checks;
   std::vector<ResolvedCitation> citations;
   const Calibration* calibration = nullptr;  // of the model, null: none for this task
-  std::optional<double> p;                   // P(right); nothing without a calibrator
+  std::optional<Gate::Verdict> gate;         // whether the calibrator knows such questions; nothing: it has no gate
+  std::optional<double> p;                   // P(right); nothing without a calibrator, and outside of its gate
   std::optional<double> p_deep;              // P(the deep model would be right), where the calibrator knows
   std::optional<double> threshold;           // that p is held against
   std::optional<double> agreement;           // share of further samples that say the same
@@ -52,6 +55,7 @@ struct Attempt {
   std::string action;                        // what was done next
   std::string reason;
 
+  bool outside() const { return gate && !gate->inside; }
   bool answered() const { return error.empty() && !aborted; }
   // A check failed: none is forgiven. So it is when an answer from passages cites none, or one that is not there.
   bool failed_check() const;
@@ -62,6 +66,7 @@ struct Attempt {
 // How a generation is run; all borrowed.
 struct AttemptRun {
   int n_threads = 1;
+  TokenRange question = {};  // of the prompt: looked at while it is read; empty: not looked at
   int max_tokens = 512;
   std::chrono::steady_clock::time_point deadline;
   const std::atomic<bool>* cancel = nullptr;

@@ -23,6 +23,15 @@ constexpr const FeatureDef* kAll[] = {
 
 std::span<const FeatureDef* const> all_features() { return kAll; }
 
+std::span<const std::string> feature_names() {
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> list;
+    for (const FeatureDef* f : kAll) list.emplace_back(f->name);
+    return list;
+  }();
+  return names;
+}
+
 const FeatureDef* find_feature(std::string_view name) {
   for (const FeatureDef* f : kAll) {
     if (name == f->name) return f;
@@ -56,6 +65,25 @@ double max_of(std::span<const TokenStats> tokens, double TokenStats::*get) {
   double high = -INFINITY;
   for (const TokenStats& t : tokens) high = std::max(high, t.*get);
   return high;
+}
+
+double mean_of(std::span<const QuestionToken> tokens, TokenPart part) {
+  double sum = 0;
+  size_t n = 0;
+  for (const QuestionToken& t : tokens) {
+    if (t.part != part) continue;
+    sum += t.logprob;
+    ++n;
+  }
+  return n == 0 ? 0 : sum / static_cast<double>(n);
+}
+
+double min_of(std::span<const QuestionToken> tokens, TokenPart part) {
+  double low = 0;
+  for (const QuestionToken& t : tokens) {
+    if (t.part == part) low = std::min(low, t.logprob);
+  }
+  return low;
 }
 
 double quantile_of(std::span<const TokenStats> tokens, double TokenStats::*get, double q) {

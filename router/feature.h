@@ -3,6 +3,7 @@
 #pragma once
 
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -18,6 +19,7 @@ struct FeatureDef {
 };
 
 std::span<const FeatureDef* const> all_features();  // by name
+std::span<const std::string> feature_names();
 const FeatureDef* find_feature(std::string_view name);
 
 // The values of all_features(), in their order.
@@ -27,6 +29,9 @@ std::vector<double> feature_values(const AnswerTrace& trace);
 double mean_of(std::span<const TokenStats> tokens, double TokenStats::*get);
 double min_of(std::span<const TokenStats> tokens, double TokenStats::*get);
 double max_of(std::span<const TokenStats> tokens, double TokenStats::*get);
+// The same over the log-probabilities of one part of the question.
+double mean_of(std::span<const QuestionToken> tokens, TokenPart part);
+double min_of(std::span<const QuestionToken> tokens, TokenPart part);
 // Linear interpolation between order statistics (Hyndman and Fan's type 7); q in [0, 1].
 double quantile_of(std::span<const TokenStats> tokens, double TokenStats::*get, double q);
 

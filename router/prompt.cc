@@ -2,12 +2,14 @@
 
 #include "engine/chat_tokens.h"
 #include "engine/marked_chat.h"
+#include "router/calibration/wording.h"
 
 namespace kedge {
 namespace {
 
 constexpr std::string_view kAnswerFromSources = "Answer from the sources and cite them.";
 constexpr std::string_view kAnswerYesOrNo = "Answer yes or no.";
+constexpr std::string_view kQuestion = "Question: ";
 constexpr std::string_view kDocToken = "<|doc|>";
 
 // Text of a message that is put together here: which bytes are our own marks, and where passages are.
@@ -69,6 +71,12 @@ Result<std::vector<TextSegment>> split_marks(std::span<const TextSegment> parts,
   return out;
 }
 
+// Where the question begins in the last message: behind the passages, its own or those that stand in it already.
+size_t question_begin(std::string_view content, const Composed& composed) {
+  if (composed.passages.empty()) return content.size() - asked_part(content).size();
+  return content.find(kQuestion, composed.passages.back().second) + kQuestion.size();
+}
+
 Result<Prompt> tokenize(const Model& model, std::vector<ChatMessage> messages, const Composed& composed,
                         std::span<const Evidence> evidence, bool allow_special) {
   if (model.chat_template() == nullptr) {
@@ -80,13 +88,19 @@ Result<Prompt> tokenize(const Model& model, std::vector<ChatMessage> messages, c
   std::vector<size_t> begins;
   KEDGE_ASSIGN(ids, encode_chat(model.tokenizer(), parts, {.allow_special = allow_special}, &begins));
   prompt.tokens = std::move(ids);
-  if (evidence.empty()) return prompt;
-
   std::vector<ContentMark> marks;
   for (const auto& [begin, end] : composed.passages) {
     marks.push_back({.message = messages.size() - 1, .begin = begin, .end = end});
   }
-  KEDGE_ASSIGN(ranges, find_marked(parts, begins, messages.size(), marks));
+  const std::string& content = messages.back().content;
+  const size_t question = question_begin(content, composed);
+  if (question < content.size()) {
+    marks.push_back({.message = messages.size() - 1, .begin = question, .end = content.size()});
+  }
+  auto found = find_marked(parts, begins, messages.size(), marks);
+  if (!found.ok() && evidence.empty()) return prompt;  // only the question is not known then
+  KEDGE_ASSIGN(ranges, std::move(found));
+  if (question < content.size() && ranges.marks.back().size() == 1) prompt.question = ranges.marks.back().front();
   for (size_t i = 0; i < evidence.size(); ++i) {
     for (const TokenRange& range : ranges.marks[i]) {
       prompt.segments.push_back({.first = range.first,
@@ -104,7 +118,7 @@ Result<Prompt> tokenize(const Model& model, std::vector<ChatMessage> messages, c
 Result<Prompt> build_prompt(const Model& model, const AskRequest& request, std::span<const Evidence> evidence) {
   std::vector<ChatMessage> messages = request.messages;
   if (evidence.empty()) return tokenize(model, std::move(messages), {}, evidence, request.allow_special);
-  const Composed composed = with_sources(model.tokenizer(), evidence, "Question: " + request.question());
+  const Composed composed = with_sources(model.tokenizer(), evidence, std::string(kQuestion) + request.question());
   messages.back().content = composed.text;
   if (messages.front().role != "system") {
     messages.insert(messages.begin(), {.role = "system", .content = std::string(kAnswerFromSources), .extra_json = {}});

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/marked_chat.h"
 #include "engine/model.h"
 #include "memory/anchor_index.h"
 #include "router/ask_request.h"
@@ -17,6 +18,7 @@ inline constexpr int kPromptVersion = 1;
 
 struct Prompt {
   std::vector<int32_t> tokens;
+  TokenRange question;            // the last message's, without passages; empty where it cannot be told
   std::vector<Segment> segments;  // the passages: pinned softly, their ids are anchors that the answer points back to
 };
 

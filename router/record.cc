@@ -79,6 +79,11 @@ Json kv_json(const Attempt& a) {
   return a.kv.empty() ? Json() : Json::parse(a.kv, nullptr, /*allow_exceptions=*/false);
 }
 
+Json gate_json(const Attempt& a) {
+  if (!a.gate) return {};
+  return {{"inside", a.gate->inside}, {"score", a.gate->score}, {"cut", a.calibration->gate->cut}, {"why", a.gate->why}};
+}
+
 Json neighbours_json(const RouteResult& r) {
   if (!r.neighbours) return {};
   return {{"n", r.neighbours->n}, {"fast_right", r.neighbours->fast_right}, {"deep_right", r.neighbours->deep_right}};
@@ -148,6 +153,7 @@ Json attempt_json(const Attempt& a) {
   Json features = Json::object();
   for (size_t i = 0; i < a.features.size(); ++i) features[all_features()[i]->name] = a.features[i];
   json["features"] = std::move(features);
+  json["gate"] = gate_json(a);
   json["p"] = number(a.p);
   json["p_deep"] = number(a.p_deep);
   json["threshold"] = number(a.threshold);

@@ -275,7 +275,7 @@ class Route {
     const RiskThreshold* t = a.calibration->threshold(policy_.alpha);
     const double floor = request_.min_confidence.value_or(policy_.min_confidence);
     if (t != nullptr) a.threshold = std::max(t->tau, floor);
-    if (t == nullptr && floor > 0) a.threshold = floor;
+    if (t == nullptr && floor > 0) a.threshold = std::max(floor, risk_floor(policy_.alpha));
   }
 
   // Generates, checks and scores.
@@ -285,6 +285,7 @@ class Route {
     model_s_ += seconds_since(start);
     a.prompt = std::move(prompt.tokens);
     AttemptRun run{.n_threads = n_threads_,
+                   .question = prompt.question,
                    .max_tokens = request_.max_tokens,
                    .deadline = deadline_,
                    .cancel = tools_.cancel,
@@ -356,6 +357,9 @@ class Route {
     const auto start = Clock::now();
     const auto p = [&]() -> Result<double> {
       KEDGE_ASSIGN(model, tools_.pool->get("verifier"));
+      if (model->digest() == a.model->digest()) {
+        return Error{ErrorCode::kUnsupported, "the verifier is the model that answered"};
+      }
       const std::string proposed = a.text.substr(0, a.text.find("<|"));
       KEDGE_ASSIGN(prompt, build_verifier_prompt(*model->model(), request_, passages_of(a), proposed));
       Breaker& breaker = model->health().breaker;

@@ -29,6 +29,7 @@ AnswerTrace trace_of(const Attempt& a, std::span<const TokenStats> stats, std::s
   while (n_value < stats.size() && !tokenizer.is_control(stats[n_value].token)) ++n_value;
   return {.tokens = stats,
           .n_value = std::max(n_value, std::min<size_t>(1, stats.size())),
+          .question_tokens = a.question,
           .question = question,
           .answer = a.text,
           .n_prompt = a.prompt.size(),
@@ -43,8 +44,12 @@ Status score(Attempt& a, std::span<const TokenStats> stats, const CheckInput& in
     a.checks = std::move(checks);
     a.citations = resolve_answer(input.question, input.answer, input.evidence);
   }
-  a.features = feature_values(trace_of(a, stats, input.question));
-  if (a.calibration == nullptr || a.aborted) return {};
+  AnswerTrace trace = trace_of(a, stats, input.question);
+  trace.evidence = input.evidence.data();
+  a.features = feature_values(trace);
+  if (a.calibration == nullptr) return {};
+  if (const auto& gate = a.calibration->gate) a.gate = (*gate)(input.question, gate->values(feature_names(), a.features));
+  if (a.aborted || a.outside()) return {};
   KEDGE_ASSIGN(p, probability(a.calibration->confidence, a.features));
   a.p = p;
   if (a.calibration->deep) {

@@ -24,12 +24,12 @@ std::string share(const Json& value) { return value.is_number() ? format("%.3f",
 void calibrate(const CalibrateFlags& f) {
   need_outputs({f.neighbours});
   make_folder(f.out);
-  const auto rows = read_route_rows(f.data, f.limit);
+  const FitRows rows(f.data, f.limit);
   // Calibrators there are must not decide anything while new ones are made.
   api::Router router = f.pool.open({{"calibrators", ""}, {"audit", ""}, {"threads", 1}});
   const CorpusIndex corpus(f.data, model_path(router, "fast"), {});
   const RunPlan plan{.jobs = f.jobs > 0 ? f.jobs : api::default_threads(), .quiet = f.json};
-  const PairedRuns runs = run_pairs(router, rows, corpus.path(), plan);
+  const PairedRuns runs = run_fit(router, rows, corpus.path(), plan);
   std::vector<std::string> skipped;
   const auto fitted = fit_calibrators(runs, f.fit, skipped);
   for (const std::string& s : skipped) std::fprintf(stderr, "kedge: no calibrator for %s\n", s.c_str());

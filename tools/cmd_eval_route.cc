@@ -1,8 +1,10 @@
 // kedge eval route: what routing between a fast and a deep model costs and gains, on labelled questions.
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 
 #include "tools/pool_flags.h"
+#include "tools/reword.h"
 #include "tools/route_summary.h"
 
 namespace kedge::tools {
@@ -16,6 +18,8 @@ struct RouteFlags {
   std::string keep;
   std::string plot;
   std::string json_file;
+  std::vector<std::string> asked;
+  std::vector<std::string> reword;
   int limit = -1;
   int jobs = 0;
   int seeds = 5;
@@ -24,15 +28,32 @@ struct RouteFlags {
   bool json = false;
 };
 
+// "all" are those that calibrators are not fitted on.
+std::vector<std::string> rewordings(const std::vector<std::string>& asked) {
+  const auto held = heldout_rewordings();
+  if (asked == std::vector<std::string>{"all"}) return {held.begin(), held.end()};
+  const auto fit = fit_rewordings();
+  for (const std::string& kind : asked) {
+    if (std::find(held.begin(), held.end(), kind) != held.end()) continue;
+    if (std::find(fit.begin(), fit.end(), kind) != fit.end()) continue;
+    std::string known = "all";
+    for (const auto list : {held, fit}) {
+      for (const std::string_view k : list) known += ", " + std::string(k);
+    }
+    throw Failure("--reword: there is no '" + kind + "'; known are " + known, kExitUsage);
+  }
+  return asked;
+}
+
 // Calibrators of the fitting folder, in a folder of their own while this lives.
 class Fitted {
  public:
   Fitted(const RouteFlags& f, const RunPlan& plan) {
     if (f.fit.empty()) return;
-    const auto rows = read_route_rows(f.fit, f.limit);
+    const FitRows rows(f.fit, f.limit);
     api::Router router = f.pool.open({{"calibrators", ""}, {"audit", ""}, {"threads", 1}});
     const CorpusIndex corpus(f.fit, model_path(router, "fast"), {});
-    const PairedRuns runs = run_pairs(router, rows, corpus.path(), plan);
+    const PairedRuns runs = run_fit(router, rows, corpus.path(), plan);
     for (int seed = 0; seed < f.seeds; ++seed) {
       std::vector<std::string> skipped;
       by_seed.push_back(fit_calibrators(runs, {.alpha = f.alpha, .seed = static_cast<uint64_t>(seed)}, skipped));
@@ -60,6 +81,43 @@ class Fitted {
   std::string temporary_;
 };
 
+// Answers as they are given, whole: weak ones withheld, no limits but the usual ones.
+AskedSet ask_set(api::Router& router, std::string name, std::vector<RouteRow> rows, const std::string& index,
+                 const RunPlan& plan) {
+  AskedSet set{.name = std::move(name), .rows = std::move(rows), .runs = {}};
+  Json how = {{"record", false}};
+  if (!index.empty()) how["index"] = index;
+  set.runs = run_way(router, pointers(set.rows), {set.name, how}, plan);
+  return set;
+}
+
+void ask_all(const RouteFlags& f, const std::vector<RouteRow>& rows, api::Router& router, const RunPlan& plan,
+             std::vector<AskedSet>& sets) {
+  if (auto asked = read_asked_of(f.data); !asked.empty()) {
+    sets.push_back(ask_set(router, "asked", std::move(asked), "", plan));
+  }
+  for (const std::string& file : f.asked) {
+    const auto documents = std::filesystem::path(file).parent_path() / "docs";
+    std::string folder;
+    std::string index;
+    if (std::filesystem::is_directory(documents)) {
+      folder = temporary_folder();
+      index = folder + "/docs.kidx";
+      need(api::index_build(
+          Json({{"paths", {documents.string()}}, {"out", index}, {"model", model_path(router, "fast")}}).dump()));
+    }
+    const std::string name = std::filesystem::path(file).parent_path().filename().string() + "/" +
+                             std::filesystem::path(file).stem().string();
+    sets.push_back(ask_set(router, name, read_asked(file), index, plan));
+    std::error_code ec;
+    if (!folder.empty()) std::filesystem::remove_all(folder, ec);
+  }
+  for (const std::string& kind : f.reword) {
+    auto other = reworded_rows(rows, kind);
+    if (!other.empty()) sets.push_back(ask_set(router, "reworded: " + kind, std::move(other), "", plan));
+  }
+}
+
 RouteMeasurement measure(const RouteFlags& f, const std::vector<RouteRow>& rows, const Fitted& fitted,
                          const RunPlan& plan) {
   Json overrides = {{"audit", ""}, {"threads", 1}, {"policy", {{"alpha", f.alpha}}}};
@@ -76,6 +134,7 @@ RouteMeasurement measure(const RouteFlags& f, const std::vector<RouteRow>& rows,
   }
   if (m.pairs.deep.empty()) throw Failure("the pool has no model 'deep': there is nothing to route to");
   m.routed = run_way(router, pointers(rows), {"routed", {{"abstain", false}}}, plan);
+  ask_all(f, rows, router, plan, m.asked);
   const auto facts = pointers(rows, "facts");
   if (corpus.path().empty() || facts.empty()) return m;
   m.grounded = run_way(router, facts, {"grounded", {{"index", corpus.path()}, {"abstain", false}}}, plan);
@@ -86,7 +145,8 @@ RouteMeasurement measure(const RouteFlags& f, const std::vector<RouteRow>& rows,
   return m;
 }
 
-void eval_route(const RouteFlags& f) {
+void eval_route(RouteFlags f) {
+  f.reword = rewordings(f.reword);
   need_outputs({f.plot, f.json_file});
   const auto rows = read_route_rows(f.data, f.limit);
   const RunPlan plan{.jobs = f.jobs > 0 ? f.jobs : api::default_threads(), .quiet = f.json};
@@ -117,6 +177,14 @@ void add_eval_route(CLI::App& eval) {
   f->pool.add_to(c);
   c->add_option("--fit", f->fit, "Calibrate on this folder first [the pool's calibrators]")->type_name("DIR");
   c->add_option("--keep", f->keep, "Keep those calibrators here")->type_name("DIR");
+  c->add_option("--asked", f->asked,
+                "Also questions of which only the given answers count: JSON lines of {\"question\", \"right\": pattern "
+                "or null}; answered from the folder docs beside the file, where there is one")
+      ->type_name("FILE")
+      ->allow_extra_args(false);
+  c->add_option("--reword", f->reword, "Also the questions in other words: tell, polite, lower, joined, bare, ... or all")
+      ->delimiter(',')
+      ->type_name("KIND,...");
   c->add_option("--alpha", f->alpha, "Accepted answers may be wrong this often")->check(in_range(0.0001, 0.9999));
   c->add_option("--seeds", f->seeds, "Calibrations, each on another split of the fitting rows")
       ->check(in_range(1, 100))

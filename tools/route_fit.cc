@@ -29,9 +29,15 @@ Json features_of(const RouteRun& run) {
   return features;
 }
 
+std::string last_message(const RouteRow& row) {
+  return row.request.contains("question") ? row.request["question"] : row.request["messages"].back()["content"];
+}
+
 Json observation(const RouteRun& run, const RouteRun* deep, const std::string& suffix) {
   Json o = {{"id", run.row->id + suffix},
             {"task", run.answer["task"]},
+            {"question", last_message(*run.row)},
+            {"reworded", run.row->reworded},
             {"features", features_of(run)},
             {"correct", run.right},
             {"cpu_s", run.cpu_s}};
@@ -69,14 +75,19 @@ Json model_of(const std::vector<RouteRun>& runs) {
 Json unsettled(const Json& calibrator, const Json& fast, const Json& deep, const FitOptions& options) {
   constexpr size_t kEnough = 400;
   Json features = Json::array();
-  for (const Json& o : fast) features.push_back(o["features"]);
+  Json questions = Json::array();
+  for (const Json& o : fast) {
+    features.push_back(o["features"]);
+    questions.push_back(o["question"]);
+  }
   const Json applied = Json::parse(
       need(api::call(kedge_calibrator_apply,
-                     Json({{"calibrator", calibrator}, {"features", features}, {"alpha", options.alpha}}).dump())));
+                     Json({{"calibrator", calibrator}, {"features", features}, {"questions", questions}, {"alpha", options.alpha}}).dump())));
   std::set<std::string> open;
   for (size_t i = 0; i < fast.size(); ++i) {
     const Json& a = applied["answers"][i];
     const double gain = a.contains("p_deep") ? a["p_deep"].get<double>() - a["p"].get<double>() : 1.0;
+    if (!a.value("inside", true)) continue;  // withheld, and the deep model is not asked
     if (!a["accepted"].get<bool>() || gain >= options.min_gain) open.insert(fast[i]["id"].get<std::string>());
   }
   if (open.size() < kEnough) return deep;
@@ -87,8 +98,16 @@ Json unsettled(const Json& calibrator, const Json& fast, const Json& deep, const
   return asked;
 }
 
-std::string last_message(const RouteRow& row) {
-  return row.request.contains("question") ? row.request["question"] : row.request["messages"].back()["content"];
+// Questions of other kinds as kedge_calibrate takes them; those with passages, of which there are few, beside the others.
+Json outside_rows(const std::vector<RouteRun>& runs, const std::vector<RouteRun>& grounded) {
+  std::map<std::string, Json> by_task;
+  add_observations(runs, nullptr, "", by_task);
+  add_observations(grounded, nullptr, "+grounded", by_task);
+  Json rows = Json::array();
+  for (auto& [task, list] : by_task) {
+    for (Json& row : list) rows.push_back(std::move(row));
+  }
+  return rows;
 }
 
 }  // namespace
@@ -175,10 +194,32 @@ PairedRuns run_pairs(api::Router& router, const std::vector<RouteRow>& rows, con
   PairedRuns runs;
   runs.fast = run_way(router, pointers(rows), {"fast", alone("fast")}, plan);
   if (has_deep) runs.deep = run_way(router, pointers(rows), {"deep", alone("deep")}, plan);
-  const auto facts = pointers(rows, "facts");
+  std::vector<const RouteRow*> facts = pointers(rows, "facts");
+  std::erase_if(facts, [](const RouteRow* row) { return row->reworded; });  // the gate keeps nearly all of them out
   if (index.empty() || facts.empty()) return runs;
   runs.fast_grounded = run_way(router, facts, {"fast, grounded", grounded("fast")}, plan);
   if (has_deep) runs.deep_grounded = run_way(router, facts, {"deep, grounded", grounded("deep")}, plan);
+  return runs;
+}
+
+FitRows::FitRows(const std::string& folder, int limit) : rows(read_route_rows(folder, limit)) {
+  for (RouteRow& row : reworded_for_fit(rows)) rows.push_back(std::move(row));
+  asked = read_asked_of(folder);
+}
+
+PairedRuns run_fit(api::Router& router, const FitRows& fit, const std::string& index, const RunPlan& plan) {
+  PairedRuns runs = run_pairs(router, fit.rows, index, plan);
+  if (fit.asked.empty()) return runs;
+  const auto ask = [&](const char* name, const char* alias, bool grounded) {
+    Json how = {{"model", alias}, {"abstain", false}, {"max_tokens", 16}};  // only the question is looked at
+    if (grounded) how["index"] = index;
+    return run_way(router, pointers(fit.asked), {name, how}, plan);
+  };
+  runs.fast_asked = ask("fast, other questions", "fast", false);
+  if (!runs.deep.empty()) runs.deep_asked = ask("deep, other questions", "deep", false);
+  if (index.empty()) return runs;
+  runs.fast_asked_grounded = ask("fast, other questions, grounded", "fast", true);
+  if (!runs.deep.empty()) runs.deep_asked_grounded = ask("deep, other questions, grounded", "deep", true);
   return runs;
 }
 
@@ -186,8 +227,17 @@ std::vector<FittedCalibrator> fit_calibrators(const PairedRuns& runs, const FitO
                                               std::vector<std::string>& skipped) {
   std::vector<FittedCalibrator> fitted;
   const auto fit = [&](const char* alias, const std::string& task, const Json& observations, const Json& model) {
-    const Json request = {{"observations", observations}, {"model", model},         {"task", task},
-                          {"alpha", options.alpha},       {"delta", options.delta}, {"seed", options.seed}};
+    const bool deep = std::string_view(alias) == "deep";
+    const auto& plain = deep ? runs.deep_asked : runs.fast_asked;
+    const auto& grounded = deep ? runs.deep_asked_grounded : runs.fast_asked_grounded;
+    const bool with_passages = task == "sources";
+    const Json request = {{"observations", observations},
+                          {"model", model},
+                          {"task", task},
+                          {"alpha", options.alpha},
+                          {"delta", options.delta},
+                          {"seed", options.seed},
+                          {"outside", outside_rows(plain, with_passages ? grounded : std::vector<RouteRun>())}};
     const auto made = api::call(kedge_calibrate, request.dump());
     if (!made.ok()) {
       skipped.push_back(std::string(alias) + ", " + task + ": " + made.error().message);

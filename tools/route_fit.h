@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "tools/route_runs.h"
+#include "tools/route_asked.h"
 
 namespace kedge::tools {
 
@@ -15,6 +15,8 @@ struct PairedRuns {
   std::vector<RouteRun> deep;           // empty when the pool has no deep model
   std::vector<RouteRun> fast_grounded;  // the facts, answered from the corpus; empty without one
   std::vector<RouteRun> deep_grounded;
+  // Questions of other kinds, which no calibrator may learn from; of fits only.
+  std::vector<RouteRun> fast_asked, deep_asked, fast_asked_grounded, deep_asked_grounded;
 };
 
 std::string temporary_folder();  // a new one; the caller removes it
@@ -46,6 +48,15 @@ std::vector<RouteRun> run_way(api::Router& router, const std::vector<const Route
                               const RunPlan& plan);
 PairedRuns run_pairs(api::Router& router, const std::vector<RouteRow>& rows, const std::string& index,
                      const RunPlan& plan);
+
+// What calibrators are fitted on: the labelled questions of a folder, each also in other words, and those of other kinds
+// that its asked.jsonl has.
+struct FitRows {
+  FitRows(const std::string& folder, int limit);
+  std::vector<RouteRow> rows;
+  std::vector<RouteRow> asked;
+};
+PairedRuns run_fit(api::Router& router, const FitRows& rows, const std::string& index, const RunPlan& plan);
 
 struct FitOptions {
   double min_gain = 0.15;  // of the policy

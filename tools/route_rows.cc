@@ -3,6 +3,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "kedge/kedge_router.hpp"
+
 namespace kedge::tools {
 
 namespace {
@@ -37,20 +39,26 @@ RouteRow read_row(const Json& json, const std::string& task) {
   return row;
 }
 
-std::vector<Json> read_lines(const std::filesystem::path& file) {
+// Whether the pattern is found in the text, without regard to case.
+bool stands_in(const std::string& pattern, const Json& text) {
+  const Json request = {{"question", ""}, {"answer", text}, {"pattern", "(?is).*(?:" + pattern + ").*"}};
+  return Json::parse(need(api::call(kedge_check_answer, request.dump())))["verdict"] == "pass";
+}
+
+}  // namespace
+
+std::vector<Json> read_json_lines(const std::string& file) {
   std::ifstream in(file);
   std::vector<Json> rows;
   size_t number = 0;
   for (std::string line; std::getline(in, line);) {
     ++number;
     Json row = Json::parse(line, nullptr, /*allow_exceptions=*/false);
-    if (!row.is_object()) throw Failure(file.string() + ":" + std::to_string(number) + ": not a JSON object");
+    if (!row.is_object()) throw Failure(file + ":" + std::to_string(number) + ": not a JSON object");
     rows.push_back(std::move(row));
   }
   return rows;
 }
-
-}  // namespace
 
 std::string normalised_answer(std::string text) {
   for (size_t at = text.find(kRef); at != std::string::npos; at = text.find(kRef, at + kRef.size())) {
@@ -62,6 +70,7 @@ std::string normalised_answer(std::string text) {
 
 bool RouteRow::is_right(const Json& answer_text) const {
   if (!answer_text.is_string()) return false;
+  if (task == "asked") return !pattern.empty() && stands_in(pattern, answer_text);
   const std::string given = normalised_answer(answer_text.get<std::string>());
   // A fact answered from a passage comes with its source, which the data does not have.
   if (sourced || answer.find(kRef) == std::string::npos) return trimmed(given.substr(0, given.find(kRef))) == value;
@@ -73,7 +82,7 @@ std::vector<RouteRow> read_route_rows(const std::string& folder, int limit) {
   for (const std::string& task : kRouteTasks) {
     const std::filesystem::path file = std::filesystem::path(folder) / (task + ".jsonl");
     if (!std::filesystem::exists(file)) continue;
-    const std::vector<Json> lines = read_lines(file);
+    const std::vector<Json> lines = read_json_lines(file.string());
     const size_t n = limit < 0 ? lines.size() : std::min(lines.size(), static_cast<size_t>(limit));
     for (size_t i = 0; i < n; ++i) {
       const size_t at = i * lines.size() / n;

@@ -17,6 +17,9 @@ struct RouteRow {
   std::string value;     // of answers with a source: what stands before it; else the answer
   bool sourced = false;  // answered from passages: only the value counts
   std::string doc;       // of a fact: the document of the corpus that tells it
+  std::string kind;      // groups rows of one set in figures; may be empty
+  std::string pattern;   // of rows as they are asked ("asked"): found in a right answer; empty: none is right
+  bool reworded = false;
 
   // Of an answer as the model wrote it. A withheld answer (null) is not right.
   bool is_right(const Json& answer_text) const;
@@ -27,6 +30,9 @@ inline const std::vector<std::string> kRouteTasks = {"facts", "arithmetic", "ope
 // At most `limit` rows of each task (negative: all), evenly over the file. Tasks without a file are left out.
 // A Failure when there is none, or a row lacks a member.
 std::vector<RouteRow> read_route_rows(const std::string& folder, int limit);
+
+// The objects of a file of JSON lines. A Failure, naming the line.
+std::vector<Json> read_json_lines(const std::string& file);
 
 // The answer with the spaces around <|ref|> gone, and those at its ends.
 std::string normalised_answer(std::string text);

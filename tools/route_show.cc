@@ -1,9 +1,5 @@
-// The figures of `kedge eval route` as a table and as charts.
-#include <algorithm>
-#include <cmath>
-
+// The figures of `kedge eval route` as a table.
 #include "tools/route_summary.h"
-#include "tools/svg_plot.h"
 
 namespace kedge::tools {
 
@@ -13,60 +9,42 @@ std::string cell(const Json& value, const char* pattern = "%7.3f") {
   return value.is_number() ? format(pattern, value.get<double>()) : "      -";
 }
 
+std::string interval_cell(const Json& interval) {
+  if (!interval.is_array()) return "               ";
+  return format(" [%.3f,%.3f]", interval[0].get<double>(), interval[1].get<double>());
+}
+
+std::string asked_line(const std::string& name, const Json& f) {
+  return format("%-24s %5zu %6zu %6zu %6zu %6zu ", name.c_str(), f["n"].get<size_t>(), f["given"].get<size_t>(),
+                f["deterministic"].get<size_t>(), f["not_found"].get<size_t>(), f["wrong"].get<size_t>()) +
+         cell(f["wrong_share"]) + interval_cell(f["wrong_interval"]) + "\n";
+}
+
 std::string line(const std::string& name, const Json& f) {
   const Json& c = f["cpu_s"];
   return format("%-11s %5zu ", name.c_str(), f["n"].get<size_t>()) + cell(f["fast"]) + cell(f["deep"]) +
          cell(f["routed"]) + cell(f["escalated"]) + cell(f["abstained"]) + cell(f["grounded"]) + cell(f["auroc"]) +
-         cell(f["ece"]) + cell(f["apgr"]) + cell(f["accept_error"]) + "  " +
+         cell(f["ece"]) + cell(f["apgr"]) + cell(f["accept_error"]) + interval_cell(f["accept_error_interval"]) +
          cell(1e3 * c["fast"].get<double>(), "%6.1f") + cell(1e3 * c["deep"].get<double>(), "%6.1f") +
          cell(1e3 * c["routed"].get<double>(), "%6.1f") + "\n";
-}
-
-// Right answers against CPU time.
-PlotChart curve_chart(const std::string& title, const Json& figures) {
-  PlotChart chart{.title = title, .x_label = "CPU milliseconds a question", .y_label = "right, %", .series = {}};
-  const Json& routing = figures["report"]["routing"];
-  if (!routing.is_object()) return chart;
-  PlotSeries curve{.name = "threshold on p, swept", .points = {}, .colour = 0};
-  for (const Json& p : routing["curve"]["points"]) {
-    curve.points.emplace_back(1e3 * p["cpu_s"].get<double>(), 100 * p["quality"].get<double>());
-  }
-  chart.series.push_back(std::move(curve));
-  const auto point = [&](const char* name, const Json& cpu_s, const Json& quality, int colour) {
-    chart.series.push_back(
-        {.name = name, .points = {{1e3 * cpu_s.get<double>(), 100 * quality.get<double>()}}, .colour = colour});
-  };
-  point("always fast", figures["cpu_s"]["fast"], figures["fast"], 1);
-  point("always deep", figures["cpu_s"]["deep"], figures["deep"], 2);
-  point("the router, measured", figures["cpu_s"]["routed"], figures["routed"], 3);
-  point("oracle", routing["oracle"]["cpu_s"], routing["oracle"]["quality"], 4);
-  PlotSeries random{.name = "random mix", .points = {}, .colour = 6, .dashed = true};
-  random.points = {{1e3 * figures["cpu_s"]["fast"].get<double>(), 100 * figures["fast"].get<double>()},
-                   {1e3 * figures["cpu_s"]["deep"].get<double>(), 100 * figures["deep"].get<double>()}};
-  chart.series.push_back(std::move(random));
-  double low = 100;
-  double high = 0;
-  for (const PlotSeries& series : chart.series) {
-    for (const auto& [x, y] : series.points) {
-      low = std::min(low, y);
-      high = std::max(high, y);
-    }
-  }
-  chart.y_low = std::floor(low) - 1;
-  chart.y_high = std::min(100.0, std::ceil(high) + 1);
-  return chart;
 }
 
 }  // namespace
 
 std::string route_table(const Json& summary) {
-  std::string out = format("%-11s %5s %7s%7s%7s%7s%7s%7s%7s%7s%7s%7s  %6s%6s%6s\n", "", "n", "fast", "deep", "routed",
-                           "escal.", "abst.", "ground", "AUROC", "ECE", "APGR", "accerr", "ms:f", "deep", "routed");
+  std::string out = format("%-11s %5s %7s%7s%7s%7s%7s%7s%7s%7s%7s%7s%s%6s%6s\n", "", "n", "fast", "deep", "routed",
+                           "escal.", "abst.", "ground", "AUROC", "ECE", "APGR", "accerr", " 95 %          ms:f", "deep", "routed");
   for (const auto& [name, f] : summary["tasks"].items()) out += line(name, f);
   out += line("all", summary["all"]);
+  out += deep_is_better_on(summary) + "\n";
   if (summary.contains("unanswerable")) {
     out += format("questions whose answer is not in the sources: %zu, withheld or \"not found\" %.3f\n",
                   summary["unanswerable"]["n"].get<size_t>(), summary["unanswerable"]["declined"].get<double>());
+  }
+  if (!summary["asked"].empty()) {
+    out += format("%-24s %5s %6s %6s %6s %6s %s\n", "only what is given counts", "n", "given", "determ", "notfnd",
+                  "wrong", "  share 95 %");
+    for (const auto& [name, f] : summary["asked"].items()) out += asked_line(name, f);
   }
   const Json& v = summary["verification"];
   out += "checks: caught " + cell(v["caught"], "%.3f") + " of " + std::to_string(v["wrong_arithmetic"].get<size_t>()) +
@@ -78,12 +56,6 @@ std::string route_table(const Json& summary) {
                   summary["overhead_ms"]["p99"].get<double>());
   }
   return out;
-}
-
-std::string route_plot(const std::string& heading, const Json& summary) {
-  std::vector<PlotChart> charts = {curve_chart("all tasks", summary["all"])};
-  for (const auto& [name, f] : summary["tasks"].items()) charts.push_back(curve_chart(name, f));
-  return svg_document(heading, charts);
 }
 
 }  // namespace kedge::tools

@@ -44,16 +44,16 @@ std::vector<const RouteRun*> of_task(const std::vector<RouteRun>& runs, const st
 double right(const RouteRun& r) { return r.right ? 1 : 0; }
 double cpu(const RouteRun& r) { return r.cpu_s; }
 
-// Of the answers given as good: the share that is wrong. Null when none was given.
-Json accept_error(const std::vector<const RouteRun*>& runs) {
-  size_t given = 0;
-  size_t wrong = 0;
-  for (const RouteRun* r : runs) {
-    if (r->answer["outcome"] != "answered" && r->answer["outcome"] != "not_found") continue;
-    ++given;
-    if (!r->right) ++wrong;
-  }
-  return given == 0 ? Json() : Json(static_cast<double>(wrong) / static_cast<double>(given));
+// Of the answers given as good: the share that is wrong. Nulls when none was given.
+void put_accept_error(const std::vector<const RouteRun*>& runs, Json& figures) {
+  const auto given = static_cast<size_t>(std::count_if(runs.begin(), runs.end(), [](auto* r) { return is_given(*r); }));
+  const auto wrong = static_cast<size_t>(
+      std::count_if(runs.begin(), runs.end(), [](auto* r) { return is_given(*r) && !is_given_right(*r); }));
+  figures["given"] = given;
+  figures["accept_error"] = figures["accept_error_interval"] = Json();
+  if (given == 0) return;
+  figures["accept_error"] = static_cast<double>(wrong) / static_cast<double>(given);
+  figures["accept_error_interval"] = {wilson(wrong, given).first, wilson(wrong, given).second};
 }
 
 Json baselines() {
@@ -100,8 +100,8 @@ Json figures(const RouteMeasurement& m, const std::string& task, const Json& gro
             {"ece", group["confidence"]["ece"]},
             {"ece_interval", group["confidence"].value("ece_interval", Json())},
             {"apgr", apgr_of(group, "gain").is_null() ? apgr_of(group, "p") : apgr_of(group, "gain")},
-            {"accept_error", accept_error(routed)},
             {"cpu_s", {{"fast", mean(fast, cpu)}, {"deep", mean(deep, cpu)}, {"routed", mean(routed, cpu)}}}};
+  put_accept_error(routed, f);
   if (task.empty() || task == "facts") {
     const auto grounded = of_task(m.grounded, "facts");
     if (!grounded.empty()) f["grounded"] = mean(grounded, right);
@@ -213,6 +213,8 @@ Json summarise(const RouteMeasurement& m, int bootstrap) {
                                {"declined", mean(runs, [](const RouteRun& r) { return r.declined() ? 1.0 : 0.0; })},
                                {"right_by_chance", mean(runs, right)}};
   }
+  summary["asked"] = Json::object();
+  for (const AskedSet& set : m.asked) summary["asked"][set.name] = asked_figures(set.runs);
   summary["verification"] = verification(m);
   summary["overhead_ms"] = overhead(m);
   return summary;

@@ -108,7 +108,10 @@ KEDGE_API kedge_status kedge_audit_export(const char* request, size_t request_si
 
 /* Fits the chance that an answer is right, and thresholds on it. The request:
  *   "observations": [{"id", "task", "features": {name: number}, "correct": bool, "cpu_s": seconds (optional),
- *                     "deep": {"correct": bool, "features", "cpu_s" (both optional)} (on all rows or none)}]
+ *                     "deep": {"correct": bool, "features", "cpu_s" (both optional)} (on all rows or none),
+ *                     "question": text, "reworded": true for another wording of a row (both optional)}]
+ *   "outside": rows like these of questions of other kinds: they and "question" make the gate, outside of which there is
+ *              no p; without them there is none
  *   "model": object, kept in the file      "task": rows of another task are an error; "any" takes all
  *   "alpha": 0.1 or [0.05, 0.1]            "delta": 0.05           "seed": 0
  *   "fractions": [0.5, 0.25, 0.25]: rows that fit the weights, calibrate p, choose thresholds
@@ -128,8 +131,9 @@ KEDGE_API kedge_status kedge_calibrate(const char* request, size_t request_size,
  * The answer is {"all": group, "tasks": {task: group}}. */
 KEDGE_API kedge_status kedge_route_report(const char* request, size_t request_size, char** json, size_t* json_size);
 
-/* Request: {"calibrator": a calibrator, "features": [{name: value}], "alpha"}. Answer: {"threshold": null when it accepts
- * nothing, "answers": [{"p", "p_deep" where the calibrator knows, "accepted"}]}. */
+/* Request: {"calibrator": a calibrator, "features": [{name: value}], "questions": [text] (for the gate; optional),
+ * "alpha"}. Answer: {"threshold": null when it accepts nothing, "answers": [{"p", "p_deep" where the calibrator knows,
+ * "inside": of the gate, where there is one and questions are given, "accepted"}]}. */
 KEDGE_API kedge_status kedge_calibrator_apply(const char* request, size_t request_size, char** json, size_t* json_size);
 
 /* --- Checks of an answer without a model -------------------------------------------------------------------------- */

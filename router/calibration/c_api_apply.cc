@@ -22,10 +22,22 @@ Result<double> probability_of(const Calibrator& calibrator, const Json& features
   return calibrator.probability(values);
 }
 
+Result<bool> is_inside(const Gate& gate, const Json& question, const Json& features) {
+  if (!question.is_string()) return invalid("request.questions: has an element that is no text");
+  std::vector<std::string> names;
+  std::vector<double> row;
+  for (const auto& [name, value] : features.items()) {
+    names.push_back(name);
+    row.push_back(value.get<double>());
+  }
+  return gate(question.get<std::string>(), gate.values(names, row)).inside;
+}
+
 Result<Json> apply(std::string_view text) {
   KEDGE_ASSIGN(o, JsonObject::parse(text, "request"));
   const Json* file = o.find("calibrator");
   const Json* rows = o.find("features");
+  const Json* questions = o.find("questions");
   double alpha = 0.10;
   KEDGE_TRY(o.number("alpha", alpha, 0, 1));
   KEDGE_TRY(o.finish());
@@ -33,6 +45,9 @@ Result<Json> apply(std::string_view text) {
   if (rows == nullptr || !rows->is_array()) return o.wrong("features", "is not a list of objects");
   KEDGE_ASSIGN(calibration, parse_calibration(file->dump()));
   const RiskThreshold* threshold = calibration.threshold(alpha);
+  if (questions != nullptr && (!questions->is_array() || questions->size() != rows->size())) {
+    return o.wrong("questions", "is not a list of as many texts as features");
+  }
   Json answers = Json::array();
   for (const Json& row : *rows) {
     if (!row.is_object()) return o.wrong("features", "is not a list of objects");
@@ -41,6 +56,11 @@ Result<Json> apply(std::string_view text) {
     if (calibration.deep) {
       KEDGE_ASSIGN(p_deep, probability_of(*calibration.deep, row));
       answer["p_deep"] = p_deep;
+    }
+    if (calibration.gate && questions != nullptr) {
+      KEDGE_ASSIGN(inside, is_inside(*calibration.gate, (*questions)[answers.size()], row));
+      answer["inside"] = inside;
+      if (!inside) answer["accepted"] = false;
     }
     answers.push_back(std::move(answer));
   }

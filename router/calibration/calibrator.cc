@@ -133,6 +133,26 @@ Json head_report(const Fitted& fitted, const Parts& parts, uint64_t seed) {
   return report;
 }
 
+GateRows gate_rows(const ObservationSet& set, const CalibrateOptions& options, const ObservationSet& outside) {
+  GateRows rows;
+  for (const LabelledAnswer& row : set.rows) {
+    if (row.reworded) continue;
+    const size_t part = split_of(row.id, options.seed, options.fractions);
+    if (part < 2) (part == 0 ? rows.fit : rows.calibrate).push_back(&row);
+  }
+  for (const LabelledAnswer& row : outside.rows) rows.outside.push_back(&row);
+  rows.outside_features = outside.features;
+  return rows;
+}
+
+ObservationSet inside(const Gate& gate, const ObservationSet& set) {
+  ObservationSet kept{.features = set.features, .rows = {}};
+  for (const LabelledAnswer& row : set.rows) {
+    if (gate(row.question, gate.values(set.features, row.features)).inside) kept.rows.push_back(row);
+  }
+  return kept;
+}
+
 Status check(const ObservationSet& set, const CalibrateOptions& o, bool& deep) {
   if (set.features.empty()) return invalid("observations have no features");
   if (o.alphas.empty()) return invalid("alpha: none is given");
@@ -180,10 +200,17 @@ const RiskThreshold* Calibration::threshold(double alpha) const {
   return nullptr;
 }
 
-Result<Calibrated> calibrate(const ObservationSet& set, const CalibrateOptions& options) {
+Result<Calibrated> calibrate(const ObservationSet& all, const CalibrateOptions& options,
+                             const ObservationSet& outside) {
   bool with_deep = false;
-  if (set.rows.empty()) return invalid("observations: there are none");
-  KEDGE_TRY(check(set, options, with_deep));
+  if (all.rows.empty()) return invalid("observations: there are none");
+  KEDGE_TRY(check(all, options, with_deep));
+  std::optional<Gate> gate;
+  if (!outside.rows.empty()) {
+    KEDGE_ASSIGN(fitted, fit_gate(all.features, gate_rows(all, options, outside)));
+    gate = std::move(fitted);
+  }
+  const ObservationSet set = gate ? inside(*gate, all) : all;
   const Parts parts = split(set, options, false);
   for (size_t s = 0; s < parts.size(); ++s) {
     if (parts[s].data.n() >= kLeastRows[s]) continue;
@@ -193,6 +220,7 @@ Result<Calibrated> calibrate(const ObservationSet& set, const CalibrateOptions& 
   }
   Calibrated result;
   Calibration& c = result.calibration;
+  c.gate = std::move(gate);
   c.model = options.model;
   c.task = options.task;
   KEDGE_ASSIGN(confidence, fit_head(set, options, parts));

@@ -13,6 +13,7 @@
 
 #include "engine/json_in.h"
 #include "kernels/base/result.h"
+#include "router/calibration/gate.h"
 #include "router/calibration/logistic.h"
 #include "router/calibration/monotone_map.h"
 #include "router/calibration/observation.h"
@@ -47,6 +48,7 @@ struct Calibration {
   std::string task;
   Calibrator confidence;           // P(this model's answer is right)
   std::optional<Calibrator> deep;  // P(the deep model's answer is right), from this model's features
+  std::optional<Gate> gate;        // whether a question is like those this was fitted on; nothing: not known
   std::vector<RiskThreshold> thresholds;
 
   // The one for this alpha, nothing when it was not asked for.
@@ -69,12 +71,14 @@ struct Calibrated {
   Json report;
 };
 
-// Fits on one split, maps on the second, chooses thresholds on the third. The deep head is fitted when all rows have
+// With `outside`, questions of other kinds, the gate is fitted first, on rows that are not reworded; what it keeps out
+// takes no part in the rest. Fits on one split, maps on the second, chooses thresholds on the third. The deep head is fitted when all rows have
 // `deep`. Rows, features and options decide the result; threads and the order of rows do not.
 // Errors: kInvalidArgument (too few rows in a split, a row of another task, `deep` on some rows only).
-Result<Calibrated> calibrate(const ObservationSet& observations, const CalibrateOptions& options);
+Result<Calibrated> calibrate(const ObservationSet& observations, const CalibrateOptions& options,
+                             const ObservationSet& outside = {});
 
-// The file: format kedge-calibrator-1.
+// The file: format kedge-calibrator-2.
 Json calibration_json(const Calibration& calibration);
 // Sets the id. The content is what the file says; loading gives the same bits.
 void seal(Calibration& calibration);

@@ -10,7 +10,7 @@
 namespace kedge {
 namespace {
 
-constexpr const char* kFormat = "kedge-calibrator-1";
+constexpr const char* kFormat = "kedge-calibrator-2";
 constexpr ErrorCode kBad = ErrorCode::kCorrupt;
 
 Error corrupt(const std::string& where, const std::string& problem) { return {kBad, where + " " + problem}; }
@@ -158,6 +158,12 @@ Result<RiskThreshold> read_threshold(const Json& json, const std::string& where)
   if (!tau->is_null()) {
     KEDGE_ASSIGN(value, finite_number(*tau, where, "tau", kBad));
     if (!(value >= 0 && value <= 1)) return wrong_member(where, "tau", "is not between 0 and 1", kBad);
+    if (value < risk_floor(alpha)) {
+      return wrong_member(where, "tau",
+                          "is " + std::to_string(value) + ", below the floor " + std::to_string(risk_floor(alpha)) +
+                              " of answers that may be wrong with rate " + std::to_string(alpha),
+                          kBad);
+    }
     if (bound > alpha + 1e-12) return wrong_member(where, "bound", "is over alpha, but tau accepts answers", kBad);
     t.tau = value;
   } else {
@@ -191,7 +197,7 @@ Result<Calibration> read_file(const Json& file) {
   const std::string where = "calibrator";
   KEDGE_TRY(only_members(file, where,
                          {"format", "id", "model", "task", "features", "mean", "scale", "weights", "bias", "map", "fit",
-                          "deep", "thresholds"},
+                          "deep", "gate", "thresholds"},
                          kBad));
   KEDGE_ASSIGN(format, text_member(file, where, "format", kBad));
   if (format != kFormat) return wrong_member(where, "format", "is '" + format + "', not " + kFormat, kBad);
@@ -210,6 +216,10 @@ Result<Calibration> read_file(const Json& file) {
     KEDGE_TRY(read_head(file["deep"], deep, names.size(), head));
     head.features = names;
     c.deep = std::move(head);
+  }
+  if (file.contains("gate")) {
+    KEDGE_ASSIGN(gate, parse_gate(file["gate"], where + ": gate"));
+    c.gate = std::move(gate);
   }
   KEDGE_ASSIGN(thresholds, need_member(file, where, "thresholds", kBad));
   if (!thresholds->is_array()) return wrong_member(where, "thresholds", "is not an array", kBad);
@@ -235,6 +245,7 @@ Json calibration_json(const Calibration& c) {
     file["deep"] = Json::object();
     put_head(*c.deep, file["deep"]);
   }
+  if (c.gate) file["gate"] = gate_json(*c.gate);
   file["thresholds"] = Json::array();
   for (const RiskThreshold& t : c.thresholds) file["thresholds"].push_back(threshold_json(t));
   return file;

@@ -81,7 +81,7 @@ Result<LabelledAnswer> read_row(const Json& row, std::string where, const Observ
     KEDGE_TRY(
         only_members(row, where, {"id", "task", "features", "correct", "cpu_s", "deep", "p", "tau", "gain", "knn"}));
   } else {
-    KEDGE_TRY(only_members(row, where, {"id", "task", "features", "correct", "cpu_s", "deep"}));
+    KEDGE_TRY(only_members(row, where, {"id", "task", "features", "correct", "cpu_s", "deep", "question", "reworded"}));
   }
   LabelledAnswer o;
   KEDGE_ASSIGN(id, text_member(row, where, "id"));
@@ -94,6 +94,14 @@ Result<LabelledAnswer> read_row(const Json& row, std::string where, const Observ
   }
   KEDGE_ASSIGN(correct, bool_member(row, where, "correct"));
   o.correct = correct;
+  if (row.contains("question")) {
+    KEDGE_ASSIGN(question, text_member(row, where, "question"));
+    o.question = std::move(question);
+  }
+  if (row.contains("reworded")) {
+    KEDGE_ASSIGN(reworded, bool_member(row, where, "reworded"));
+    o.reworded = reworded;
+  }
   KEDGE_ASSIGN(seconds, read_seconds(row, where));
   o.cpu_s = seconds;
   if (use == RowUse::kCalibrate || !set.features.empty() || row.contains("features")) {

@@ -25,6 +25,8 @@ struct LabelledAnswer {
   std::string task;
   std::vector<double> features;  // finite, in the order of ObservationSet::features
   bool correct = false;
+  std::string question;   // for the gate
+  bool reworded = false;  // a question of the set in other words: it is no example of what is asked
   std::optional<double> cpu_s;
   std::optional<DeepAnswer> deep;
   // What a router said about the row; only reports have them.
@@ -43,7 +45,7 @@ struct ObservationSet {
 enum class RowUse { kCalibrate, kReport };
 
 // `rows` is an array of {"id", "task", "features": {name: number}, "correct", "cpu_s", "deep": {"features", "correct",
-// "cpu_s"}}; reports also read "p" (needed), "tau", "gain" and "knn", and may do without features. `wanted` chooses
+// "cpu_s"}, "question", "reworded"}; reports also read "p" (needed), "tau", "gain" and "knn", and may do without features. `wanted` chooses
 // features; without it they are those of the first row, by name, and all rows have the same ones.
 // Errors: kInvalidArgument, naming row and member: a missing or additional feature, an id given twice, ...
 Result<ObservationSet> parse_observations(const Json& rows, const std::vector<std::string>& wanted, RowUse use);

@@ -72,7 +72,9 @@ std::vector<double> threshold_sequence(std::span<const double> p_elsewhere, size
     const double tau = sorted[std::clamp<size_t>(rank, 1, sorted.size()) - 1];
     if (sequence.empty() || tau < sequence.back()) sequence.push_back(tau);
   }
-  if (sequence.empty() || sequence.back() > 0) sequence.push_back(0);
+  const double floor = risk_floor(alpha);
+  while (!sequence.empty() && sequence.back() <= floor) sequence.pop_back();
+  sequence.push_back(floor);
   return sequence;
 }
 

@@ -21,6 +21,11 @@ double clopper_pearson_lower(size_t errors, size_t n, double delta);
 // Fewest rows without an error that show a rate of at most alpha with confidence 1 - delta.
 size_t least_rows(double alpha, double delta);
 
+// The least p of an answer that may be given. A threshold bounds the rate of errors among all accepted answers, which
+// many certain ones can pay for; one answer by itself may not be wrong more than twice as likely as was asked for, and
+// never more likely than right.
+inline double risk_floor(double alpha) { return alpha < 0.25 ? 1 - 2 * alpha : 0.5; }
+
 struct RiskThreshold {
   double alpha = 0.10;
   double delta = 0.05;
@@ -34,8 +39,8 @@ struct RiskThreshold {
   bool accepts(double p) const { return p >= tau; }
 };
 
-// Candidates for tau, from the largest down: quantiles of p on rows that are NOT those tested on, and last 0, which
-// accepts all. The first one should accept enough of the `n_tested` rows for a test that allows two errors.
+// Candidates for tau, from the largest down: quantiles of p on rows that are NOT those tested on, none below
+// risk_floor, which is the last. The first one should accept enough of the `n_tested` rows for a test that allows two errors.
 std::vector<double> threshold_sequence(std::span<const double> p_elsewhere, size_t n_tested, double alpha,
                                        double delta);
 

@@ -14,6 +14,8 @@ std::optional<Decision> decide(const RouteState& s) {
     why = "a check failed and " + why;
   } else if (a.p && a.threshold) {
     why = "p = " + show_probability(*a.p) + " is below the threshold " + show_probability(*a.threshold) + " and " + why;
+  } else if (a.outside()) {
+    why = "no confidence: the question is unlike those calibrated on (" + a.gate->why + ")";
   } else if (!a.p) {
     why = "there is no calibrator to say how sure the answer is";
   }

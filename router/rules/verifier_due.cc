@@ -6,7 +6,9 @@ namespace {
 
 std::optional<Decision> decide(const RouteState& s) {
   const Attempt& a = s.last();
-  if (!s.has_verifier || s.policy.verify == "never" || !a.answered() || !a.verifier.empty()) return std::nullopt;
+  if (!s.has_verifier || s.policy.verify == "never" || !a.answered() || a.outside() || !a.verifier.empty()) {
+    return std::nullopt;
+  }
   const bool undecided = a.n_evidence > 0 && a.checks.empty() && !declines(a.text);
   if (s.policy.verify != "always" && !undecided) return std::nullopt;
   return Decision{Action::kVerify, "verifier",

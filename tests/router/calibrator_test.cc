@@ -430,7 +430,7 @@ TEST(CalibratorFile, NonsenseIsRefusedByName) {
     Json value;
     const char* message;
   } cases[] = {
-      {"/format", "kedge-calibrator-2", "calibrator: format is 'kedge-calibrator-2'"},
+      {"/format", "kedge-calibrator-1", "calibrator: format is 'kedge-calibrator-1'"},
       {"/scale/1", 0, "calibrator: scale has a value that is not over 0"},
       {"/weights", {1, 2}, "calibrator: weights has 2 values for 3"},
       {"/bias", nullptr, "calibrator: bias is null, not a finite number"},
@@ -442,6 +442,9 @@ TEST(CalibratorFile, NonsenseIsRefusedByName) {
       {"/deep/map", {{"kind", "platt"}, {"slope", -1}, {"offset", 0}}, "calibrator: deep: map: slope is negative"},
       {"/deep/mean", Json::array(), "calibrator: deep: mean has 0 values for 3"},
       {"/thresholds/0/tau", 2, "calibrator: thresholds[0]: tau is not between 0 and 1"},
+      {"/thresholds/0/tau", 0, "calibrator: thresholds[0]: tau is 0.000000, below the floor 0.500000"},
+      {"/thresholds/0/tau", 0.49, "calibrator: thresholds[0]: tau is 0.490000, below the floor"},
+      {"/gate", {{"features", {"length"}}}, "calibrator: gate: features does not end with unseen_wording"},
       {"/thresholds/0/errors", 1e6, "calibrator: thresholds[0]: errors is not a whole number"},
       {"/thresholds/0/tau", nullptr, "calibrator: thresholds[0]: reason is missing"},
       {"/thresholds/0/bound", 0.5, "calibrator: thresholds[0]: bound is over alpha"},

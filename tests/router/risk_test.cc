@@ -78,18 +78,28 @@ TEST(Threshold, WalksDownUntilTheTestFails) {
   EXPECT_NE(strict.reason.find("at least 299 rows"), std::string::npos) << strict.reason;
 }
 
-TEST(Threshold, TheSequenceDescendsToZero) {
+TEST(Threshold, TheSequenceEndsAtTheFloor) {
   std::vector<double> p;
   for (int i = 0; i < 500; ++i) p.push_back(i / 500.0);
-  const auto sequence = threshold_sequence(p, 250, 0.10, 0.05);
-  EXPECT_GT(sequence.size(), 30u);
-  EXPECT_TRUE(std::is_sorted(sequence.rbegin(), sequence.rend()));
-  EXPECT_EQ(sequence.back(), 0);
+  const auto above = [](std::vector<double> list) {  // 0 to 1 becomes 0.8 to 1
+    for (double& x : list) x = 0.8 + 0.2 * x;
+    return list;
+  };
+  const auto wide = threshold_sequence(above(p), 250, 0.10, 0.05);
+  EXPECT_GT(wide.size(), 30u);
+  EXPECT_TRUE(std::is_sorted(wide.rbegin(), wide.rend()));
+  EXPECT_EQ(wide.back(), 0.8);
+  EXPECT_EQ(risk_floor(0.10), 0.8);
+  EXPECT_EQ(risk_floor(0.05), 0.9);
+  EXPECT_EQ(risk_floor(0.40), 0.5);
+  EXPECT_EQ(threshold_sequence(p, 250, 0.10, 0.05), std::vector<double>{0.8}) << "the quantiles are all below it";
+  const auto at = [&](double x) { return 0.8 + 0.2 * x; };
+  const auto& sequence = wide;
   // The first one accepts about 1.25 * 61 of 250 rows: 61 allow two errors.
-  EXPECT_NEAR(sequence.front(), 1 - 76.25 / 250, 0.01);
-  EXPECT_NEAR(threshold_sequence(p, 100, 0.10, 0.05).front(), 0.5, 0.01);            // half of few rows
-  EXPECT_NEAR(threshold_sequence(p, 50, 0.10, 0.05).front(), 1 - 36.25 / 50, 0.01);  // 29 without errors
-  EXPECT_EQ(threshold_sequence({}, 250, 0.10, 0.05), std::vector<double>{0});
+  EXPECT_NEAR(sequence.front(), at(1 - 76.25 / 250), 0.01);
+  EXPECT_NEAR(threshold_sequence(above(p), 100, 0.10, 0.05).front(), at(0.5), 0.01);            // half of few rows
+  EXPECT_NEAR(threshold_sequence(above(p), 50, 0.10, 0.05).front(), at(1 - 36.25 / 50), 0.01);  // 29 without errors
+  EXPECT_EQ(threshold_sequence({}, 250, 0.10, 0.05), std::vector<double>{0.8});
 }
 
 // p is uniform and the answer is right with chance right(p), so the risk of a threshold is an integral. 500 data sets:
@@ -128,9 +138,9 @@ void expect_guarantee(double (*right)(double), double alpha, double delta, doubl
 
 TEST(Threshold, KeepsItsPromise) {
   expect_guarantee([](double p) { return p; }, 0.20, 0.05, 0.15);              // safe to accept: the top 40 %
-  expect_guarantee([](double p) { return 0.7 + 0.3 * p; }, 0.10, 0.05, 0.20);  // the top 2/3
+  expect_guarantee([](double p) { return 0.7 + 0.3 * p; }, 0.10, 0.05, 0.10);  // the top 2/3, but not below the floor
   expect_guarantee([](double) { return 0.89; }, 0.10, 0.05, 0.0);              // nothing is safe: all is chance
-  expect_guarantee([](double p) { return p < 0.5 ? 0.5 : 0.97; }, 0.10, 0.10, 0.35);
+  expect_guarantee([](double p) { return p < 0.5 ? 0.5 : 0.97; }, 0.10, 0.10, 0.10);
 }
 
 TEST(Threshold, ATestWithoutCorrectionWouldBreakIt) {

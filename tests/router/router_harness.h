@@ -49,7 +49,7 @@ inline const std::string& digest_of(const std::string& path) {
 // A calibrator that gives every answer the same p, whatever its features.
 struct Says {
   double p = 0.5;
-  double tau = 0.5;   // for alpha 0.1; kNothing accepts nothing
+  double tau = 0.5;   // for alpha 0.25; kNothing accepts nothing
   double p_deep = 0;  // 0: no head for the deep model
   std::string task = "any";
 };
@@ -69,6 +69,7 @@ inline Calibration calibration_that(const Says& says, const std::string& digest)
   c.confidence = constant_head(says.p);
   if (says.p_deep > 0) c.deep = constant_head(says.p_deep);
   RiskThreshold t;
+  t.alpha = 0.25;  // whose floor is 0.5
   t.tau = says.tau;
   if (std::isinf(says.tau)) {
     t.reason = "the test says so";
@@ -103,7 +104,7 @@ class RouterFixture : public ::testing::Test {
                  {"calibrators", folder_ + "/calibrators"},
                  {"models", {{"scout", {{"path", kScout}}}, {"sage", {{"path", kSage}}}}},
                  {"aliases", {{"fast", "scout"}, {"deep", "sage"}}},
-                 {"policy", {{"verify", "never"}, {"deadline_s", 3600}}}};
+                 {"policy", {{"verify", "never"}, {"deadline_s", 3600}, {"alpha", 0.25}}}};
     json.merge_patch(changes);
     return json;
   }

@@ -256,6 +256,25 @@ TEST_F(Rules, AbortedAndFailedAnswersEscalateWhateverThePromise) {
   EXPECT_NE(rule("escalate")->reason.find("check failed"), std::string::npos);
 }
 
+TEST_F(Rules, OutsideNothingIsKnown) {
+  state_.has_deep = state_.has_verifier = true;
+  policy_.verify = "always";
+  Attempt& a = add(0.99, 0.9);
+  EXPECT_FALSE(rule("outside"));
+  EXPECT_TRUE(rule("verifier_due"));
+  a.gate = Gate::Verdict{.inside = true, .score = 3, .why = ""};
+  EXPECT_FALSE(rule("outside"));
+  a.gate = Gate::Verdict{.inside = false, .score = -3, .why = "likeness -3.00 is below 1.00"};
+  a.p.reset();
+  EXPECT_TRUE(decides("outside", Action::kAbstain));
+  EXPECT_NE(rule("outside")->reason.find("likeness -3.00"), std::string::npos);
+  EXPECT_NE(rule("abstain")->reason.find("no confidence"), std::string::npos);
+  EXPECT_FALSE(rule("verifier_due")) << "nobody is asked about it";
+  EXPECT_FALSE(rule("confident"));
+  a.checks.push_back({.name = "arithmetic", .verdict = Verdict::kPass, .explanation = "x"});
+  EXPECT_TRUE(rule("proven")) << "what was recomputed needs no confidence";
+}
+
 TEST_F(Rules, BestSoFarThenFailedThenAbstain) {
   add(0.95, 0.9);
   add(0.2, 0.9, "deep");

@@ -32,6 +32,28 @@ TEST(EvalRoute, FiguresOfEveryTask) {
   EXPECT_NE(slurp(scratch("route.svg")).find("the router, measured"), std::string::npos);
 }
 
+// Only the given answers of other questions count: those of asked.jsonl, of a file with documents beside it, and the
+// folder's own ones in other words.
+TEST(EvalRoute, QuestionsAsTyped) {
+  std::filesystem::create_directories(scratch("typed/docs"));
+  write_scratch("typed/docs/garden.md", "# Garden\n\nThe garden opens at 7:30 in the morning.\n");
+  write_scratch("typed/questions.jsonl",
+                "{\"question\": \"When does the garden open?\", \"answer\": \"7:30\", \"kind\": \"doc\"}\n"
+                "{\"question\": \"asdkjh qwlekj\", \"right\": null}\n");
+  const Outcome o = run_command({"eval", "route", "--data", kData + "test", "--limit", "2", "--bootstrap", "0",
+                                 "--asked", scratch("typed/questions.jsonl"), "--reword", "lower,bare", "--json"});
+  ASSERT_EQ(o.exit_code, 0) << o.err;
+  const auto asked = o.json()["asked"];
+  EXPECT_EQ(asked["asked"]["n"], 100);
+  EXPECT_EQ(asked["typed/questions"]["n"], 2);
+  EXPECT_EQ(asked["typed/questions"]["kinds"]["doc"]["n"], 1);
+  EXPECT_EQ(asked["reworded: bare"]["n"], 2) << "two sums";
+  EXPECT_GT(asked["reworded: lower"]["n"], 4);
+  const Outcome unknown = run_command({"eval", "route", "--data", kData + "test", "--reword", "rot13"});
+  EXPECT_EQ(unknown.exit_code, 2);
+  EXPECT_NE(unknown.err.find("there is no 'rot13'"), std::string::npos) << unknown.err;
+}
+
 // Answers and decisions are the same however many questions are asked at once; only times differ.
 TEST(EvalRoute, JobsChangeNothing) {
   const auto run = [](const char* jobs) {

@@ -1,0 +1,13 @@
+#include "router/feature.h"
+
+namespace kedge::features {
+namespace {
+
+double value(const AnswerTrace& t) { return mean_of(t.question_tokens, TokenPart::kName); }
+
+}  // namespace
+
+extern constinit const FeatureDef question_name_mean;
+constinit const FeatureDef question_name_mean = {"question_name_mean", "mean log-probability of the question's capitalised words", value};
+
+}  // namespace kedge::features

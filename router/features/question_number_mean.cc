@@ -1,0 +1,13 @@
+#include "router/feature.h"
+
+namespace kedge::features {
+namespace {
+
+double value(const AnswerTrace& t) { return mean_of(t.question_tokens, TokenPart::kNumber); }
+
+}  // namespace
+
+extern constinit const FeatureDef question_number_mean;
+constinit const FeatureDef question_number_mean = {"question_number_mean", "mean log-probability of the question's numbers", value};
+
+}  // namespace kedge::features
