@@ -26,14 +26,14 @@ inline constexpr size_t kTopMass = 10;
 // One answer as features see it. Views are borrowed.
 struct AnswerTrace {
   std::span<const TokenStats> tokens;  // of the answer, the end token included
-  size_t n_value = 0;         // tokens of the answer proper: before a special token such as <|ref|>, at least 1 if any
+  size_t n_value = 0;  // tokens of the answer proper: before a special token such as <|ref|>, at least 1 if any
   std::span<const QuestionToken> question_tokens;  // the first of the question, and the one after it
   std::string_view question;                       // the last user message
-  std::string_view answer;    // the text, special tokens written out
-  size_t n_prompt = 0;        // tokens
-  size_t n_evidence = 0;      // passages in the prompt
-  const Evidence* evidence = nullptr;  // they; null where they are not looked at
-  size_t checks_passed = 0;   // comparators
+  std::string_view answer;                         // the text, special tokens written out
+  size_t n_prompt = 0;                             // tokens
+  size_t n_evidence = 0;                           // passages in the prompt
+  const Evidence* evidence = nullptr;              // they; null where they are not looked at
+  size_t checks_passed = 0;                        // comparators
   size_t checks_failed = 0;
 };
 

@@ -38,7 +38,7 @@ struct Attempt {
   std::string settings;  // JSON: of the sampler
   double cpu_s = 0;      // of the generation
   double wall_s = 0;
-  double measure_s = 0;  // of wall_s: what was spent on looking at logits
+  double measure_s = 0;                 // of wall_s: what was spent on looking at logits
   std::vector<QuestionToken> question;  // what the model thinks of the question; empty where it was not looked at
 
   std::vector<double> features;  // of all_features(), in their order

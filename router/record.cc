@@ -81,7 +81,8 @@ Json kv_json(const Attempt& a) {
 
 Json gate_json(const Attempt& a) {
   if (!a.gate) return {};
-  return {{"inside", a.gate->inside}, {"score", a.gate->score}, {"cut", a.calibration->gate->cut}, {"why", a.gate->why}};
+  return {
+      {"inside", a.gate->inside}, {"score", a.gate->score}, {"cut", a.calibration->gate->cut}, {"why", a.gate->why}};
 }
 
 Json neighbours_json(const RouteResult& r) {

@@ -48,7 +48,8 @@ Status score(Attempt& a, std::span<const TokenStats> stats, const CheckInput& in
   trace.evidence = input.evidence.data();
   a.features = feature_values(trace);
   if (a.calibration == nullptr) return {};
-  if (const auto& gate = a.calibration->gate) a.gate = (*gate)(input.question, gate->values(feature_names(), a.features));
+  if (const auto& gate = a.calibration->gate)
+    a.gate = (*gate)(input.question, gate->values(feature_names(), a.features));
   if (a.aborted || a.outside()) return {};
   KEDGE_ASSIGN(p, probability(a.calibration->confidence, a.features));
   a.p = p;

@@ -182,7 +182,8 @@ void add_eval_route(CLI::App& eval) {
                 "or null}; answered from the folder docs beside the file, where there is one")
       ->type_name("FILE")
       ->allow_extra_args(false);
-  c->add_option("--reword", f->reword, "Also the questions in other words: tell, polite, lower, joined, bare, ... or all")
+  c->add_option("--reword", f->reword,
+                "Also the questions in other words: tell, polite, lower, joined, bare, ... or all")
       ->delimiter(',')
       ->type_name("KIND,...");
   c->add_option("--alpha", f->alpha, "Accepted answers may be wrong this often")->check(in_range(0.0001, 0.9999));

@@ -25,9 +25,7 @@ RouteRow asked_row(const Json& json, size_t number) {
 }
 
 void count(Json& figures, const RouteRun& run) {
-  const auto add = [&](const char* key, bool yes) {
-    figures[key] = figures.value(key, size_t{0}) + (yes ? 1 : 0);
-  };
+  const auto add = [&](const char* key, bool yes) { figures[key] = figures.value(key, size_t{0}) + (yes ? 1 : 0); };
   const bool given = is_given(run);
   add("n", true);
   add("given", given);
@@ -103,7 +101,9 @@ std::vector<RouteRow> reworded_for_fit(const std::vector<RouteRow>& rows) {
   return out;
 }
 
-bool is_given(const RouteRun& run) { return run.answer["outcome"] == "answered" || run.answer["outcome"] == "not_found"; }
+bool is_given(const RouteRun& run) {
+  return run.answer["outcome"] == "answered" || run.answer["outcome"] == "not_found";
+}
 
 bool is_given_right(const RouteRun& run) {
   if (run.row->task == "asked" && run.answer["outcome"] == "not_found") return run.row->pattern.empty();

@@ -29,8 +29,8 @@ struct AskedSet {
 bool is_given(const RouteRun& run);
 bool is_given_right(const RouteRun& run);
 
-// {"n", "given", "wrong", "wrong_share" and "wrong_interval" (null when nothing is given), "not_found", "deterministic":
-// given without a model, "kinds": {name: the same}}.
+// {"n", "given", "wrong", "wrong_share" and "wrong_interval" (null when nothing is given), "not_found",
+// "deterministic": given without a model, "kinds": {name: the same}}.
 Json asked_figures(const std::vector<RouteRun>& runs);
 
 // Of k among n: Wilson's 95 % interval (1927). n > 0.

@@ -80,9 +80,10 @@ Json unsettled(const Json& calibrator, const Json& fast, const Json& deep, const
     features.push_back(o["features"]);
     questions.push_back(o["question"]);
   }
-  const Json applied = Json::parse(
-      need(api::call(kedge_calibrator_apply,
-                     Json({{"calibrator", calibrator}, {"features", features}, {"questions", questions}, {"alpha", options.alpha}}).dump())));
+  const Json applied = Json::parse(need(api::call(
+      kedge_calibrator_apply,
+      Json({{"calibrator", calibrator}, {"features", features}, {"questions", questions}, {"alpha", options.alpha}})
+          .dump())));
   std::set<std::string> open;
   for (size_t i = 0; i < fast.size(); ++i) {
     const Json& a = applied["answers"][i];
@@ -98,7 +99,8 @@ Json unsettled(const Json& calibrator, const Json& fast, const Json& deep, const
   return asked;
 }
 
-// Questions of other kinds as kedge_calibrate takes them; those with passages, of which there are few, beside the others.
+// Questions of other kinds as kedge_calibrate takes them; those with passages, of which there are few, beside the
+// others.
 Json outside_rows(const std::vector<RouteRun>& runs, const std::vector<RouteRun>& grounded) {
   std::map<std::string, Json> by_task;
   add_observations(runs, nullptr, "", by_task);

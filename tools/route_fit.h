@@ -49,8 +49,8 @@ std::vector<RouteRun> run_way(api::Router& router, const std::vector<const Route
 PairedRuns run_pairs(api::Router& router, const std::vector<RouteRow>& rows, const std::string& index,
                      const RunPlan& plan);
 
-// What calibrators are fitted on: the labelled questions of a folder, each also in other words, and those of other kinds
-// that its asked.jsonl has.
+// What calibrators are fitted on: the labelled questions of a folder, each also in other words, and those of other
+// kinds that its asked.jsonl has.
 struct FitRows {
   FitRows(const std::string& folder, int limit);
   std::vector<RouteRow> rows;

@@ -1,5 +1,5 @@
-// The figures of `kedge eval route` as one picture: right answers and what they cost, and what is wrong among the answers
-// given. Every figure has its 95 % interval, every series its own line, every axis begins at 0.
+// The figures of `kedge eval route` as one picture: right answers and what they cost, and what is wrong among the
+// answers given. Every figure has its 95 % interval, every series its own line, every axis begins at 0.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -26,14 +26,16 @@ struct Way {
   const char* name;
   const char* colour;
 };
-constexpr std::array<Way, 3> kWays = {
-    {{"fast", "always fast", "#0072b2"}, {"deep", "always deep", "#d55e00"}, {"routed", "the router, measured", "#009e73"}}};
+constexpr std::array<Way, 3> kWays = {{{"fast", "always fast", "#0072b2"},
+                                       {"deep", "always deep", "#d55e00"},
+                                       {"routed", "the router, measured", "#009e73"}}};
 
 std::string text(double x, double y, const std::string& value, const char* more = "") {
   return format("<text x=\"%.1f\" y=\"%.1f\" %s>", x, y, more) + svg_escaped(value) + "</text>\n";
 }
 std::string line(double x1, double y1, double x2, double y2, const char* colour, const char* more = "") {
-  return format("<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" stroke=\"%s\" %s/>\n", x1, y1, x2, y2, colour, more);
+  return format("<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" stroke=\"%s\" %s/>\n", x1, y1, x2, y2, colour,
+                more);
 }
 std::string dot(double x, double y, const char* colour) {
   return format("<circle cx=\"%.1f\" cy=\"%.1f\" r=\"3.5\" fill=\"%s\"/>\n", x, y, colour);
@@ -168,10 +170,11 @@ std::string route_plot(const std::string& heading, const Json& summary) {
   const double bottom = top + kRow * static_cast<double>(rows.size());
   const double second = bottom + 110;
   const double end = second + kSetRow * static_cast<double>(sets.size()) + 4;
-  std::string out = format("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%.0f\" height=\"%.0f\" "
-                           "viewBox=\"0 0 %.0f %.0f\" font-family=\"sans-serif\" font-size=\"12\">\n"
-                           "<rect width=\"100%%\" height=\"100%%\" fill=\"white\"/>\n",
-                           kWidth, end + 44, kWidth, end + 44);
+  std::string out = format(
+      "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%.0f\" height=\"%.0f\" "
+      "viewBox=\"0 0 %.0f %.0f\" font-family=\"sans-serif\" font-size=\"12\">\n"
+      "<rect width=\"100%%\" height=\"100%%\" fill=\"white\"/>\n",
+      kWidth, end + 44, kWidth, end + 44);
   out += text(20, 28, heading, "font-size=\"16\" font-weight=\"bold\"");
   double x = kNames;
   for (const Way& way : kWays) {

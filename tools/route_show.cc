@@ -32,8 +32,9 @@ std::string line(const std::string& name, const Json& f) {
 }  // namespace
 
 std::string route_table(const Json& summary) {
-  std::string out = format("%-11s %5s %7s%7s%7s%7s%7s%7s%7s%7s%7s%7s%s%6s%6s\n", "", "n", "fast", "deep", "routed",
-                           "escal.", "abst.", "ground", "AUROC", "ECE", "APGR", "accerr", " 95 %          ms:f", "deep", "routed");
+  std::string out =
+      format("%-11s %5s %7s%7s%7s%7s%7s%7s%7s%7s%7s%7s%s%6s%6s\n", "", "n", "fast", "deep", "routed", "escal.", "abst.",
+             "ground", "AUROC", "ECE", "APGR", "accerr", " 95 %          ms:f", "deep", "routed");
   for (const auto& [name, f] : summary["tasks"].items()) out += line(name, f);
   out += line("all", summary["all"]);
   out += deep_is_better_on(summary) + "\n";

@@ -72,15 +72,16 @@ Result<CalibrateOptions> read_calibrate_options(const Json& request) {
 
 Result<Json> calibrate_request(std::string_view text) {
   KEDGE_ASSIGN(request, parse_json(text, kWhere));
-  KEDGE_TRY(only_members(request, kWhere,
-                         {"observations", "model", "task", "alpha", "delta", "seed", "fractions", "features", "map",
-                          "outside"}));
+  KEDGE_TRY(only_members(
+      request, kWhere,
+      {"observations", "model", "task", "alpha", "delta", "seed", "fractions", "features", "map", "outside"}));
   KEDGE_ASSIGN(options, read_calibrate_options(request));
   KEDGE_ASSIGN(names, read_feature_names(request));
   KEDGE_ASSIGN(rows, need_member(request, kWhere, "observations"));
   KEDGE_ASSIGN(observations, parse_observations(*rows, names, RowUse::kCalibrate));
   ObservationSet outside;
-  if (const auto others = request.find("outside"); others != request.end() && !(others->is_array() && others->empty())) {
+  if (const auto others = request.find("outside");
+      others != request.end() && !(others->is_array() && others->empty())) {
     std::vector<std::string> wanted;
     std::copy_if(observations.features.begin(), observations.features.end(), std::back_inserter(wanted),
                  [](std::string_view name) { return name.starts_with(kQuestionPrefix); });

@@ -72,8 +72,8 @@ struct Calibrated {
 };
 
 // With `outside`, questions of other kinds, the gate is fitted first, on rows that are not reworded; what it keeps out
-// takes no part in the rest. Fits on one split, maps on the second, chooses thresholds on the third. The deep head is fitted when all rows have
-// `deep`. Rows, features and options decide the result; threads and the order of rows do not.
+// takes no part in the rest. Fits on one split, maps on the second, chooses thresholds on the third. The deep head is
+// fitted when all rows have `deep`. Rows, features and options decide the result; threads and the order of rows do not.
 // Errors: kInvalidArgument (too few rows in a split, a row of another task, `deep` on some rows only).
 Result<Calibrated> calibrate(const ObservationSet& observations, const CalibrateOptions& options,
                              const ObservationSet& outside = {});

@@ -70,8 +70,8 @@ Gate::Verdict Gate::operator()(std::string_view question, std::span<const double
   Verdict verdict{.inside = false, .score = model.logit(x), .why = {}};
   for (size_t j = 0; j < x.size(); ++j) {
     if (x[j] >= low[j] && x[j] <= high[j]) continue;
-    verdict.why = features[j] + " is " + show(x[j]) + "; calibration questions have " + show(low[j]) + " to " +
-                  show(high[j]);
+    verdict.why =
+        features[j] + " is " + show(x[j]) + "; calibration questions have " + show(low[j]) + " to " + show(high[j]);
     return verdict;
   }
   verdict.inside = verdict.score >= cut;  // false for NaN
@@ -96,7 +96,8 @@ Result<Gate> fit_gate(const std::vector<std::string>& names, const GateRows& row
   std::copy_if(names.begin(), names.end(), std::back_inserter(gate.features),
                [](std::string_view name) { return name.starts_with(kQuestionPrefix); });
   const auto bad = [](std::string message) { return Error{ErrorCode::kInvalidArgument, std::move(message)}; };
-  if (gate.features.empty()) return bad("outside: the rows have no features of the question, which begin with question_");
+  if (gate.features.empty())
+    return bad("outside: the rows have no features of the question, which begin with question_");
   for (const auto* part : {&rows.fit, &rows.calibrate, &rows.outside}) {
     if (part->size() >= kLeastRows) continue;
     return bad("the gate has " + std::to_string(part->size()) +
@@ -105,7 +106,8 @@ Result<Gate> fit_gate(const std::vector<std::string>& names, const GateRows& row
   gate.features.emplace_back(Gate::kUnseen);
   learn_wording(rows.fit, gate);
   const auto values_of = [&](const LabelledAnswer& row, bool inside = true) {
-    std::vector<double> x = gate.values(inside ? std::span<const std::string>(names) : rows.outside_features, row.features);
+    std::vector<double> x =
+        gate.values(inside ? std::span<const std::string>(names) : rows.outside_features, row.features);
     x.push_back(unseen_share(gate, row.question));
     return x;
   };

@@ -43,9 +43,9 @@ inline constexpr std::string_view kQuestionPrefix = "question_";
 
 // Which rows shape the gate, and which of its numbers.
 struct GateRows {
-  std::vector<const LabelledAnswer*> fit;        // inside: weights, words, ranges
-  std::vector<const LabelledAnswer*> calibrate;  // inside: ranges and the cut, which keeps kGateKeeps of them
-  std::vector<const LabelledAnswer*> outside;    // questions of other kinds: weights
+  std::vector<const LabelledAnswer*> fit;         // inside: weights, words, ranges
+  std::vector<const LabelledAnswer*> calibrate;   // inside: ranges and the cut, which keeps kGateKeeps of them
+  std::vector<const LabelledAnswer*> outside;     // questions of other kinds: weights
   std::span<const std::string> outside_features;  // whose names are those of the features of rows outside
 };
 inline constexpr double kGateKeeps = 0.99;

@@ -42,17 +42,23 @@ Result<std::vector<std::string>> sorted_texts(const Json& json, const std::strin
 }  // namespace
 
 Json gate_json(const Gate& gate) {
-  return {{"features", gate.features}, {"mean", gate.model.mean}, {"scale", gate.model.scale},
-          {"weights", gate.model.weights}, {"bias", gate.model.bias}, {"cut", gate.cut},
-          {"low", gate.low}, {"high", gate.high}, {"openers", gate.openers},
-          {"pairs", gate.pairs}, {"fit", gate.fit}};
+  return {{"features", gate.features},
+          {"mean", gate.model.mean},
+          {"scale", gate.model.scale},
+          {"weights", gate.model.weights},
+          {"bias", gate.model.bias},
+          {"cut", gate.cut},
+          {"low", gate.low},
+          {"high", gate.high},
+          {"openers", gate.openers},
+          {"pairs", gate.pairs},
+          {"fit", gate.fit}};
 }
 
 Result<Gate> parse_gate(const Json& json, const std::string& where) {
-  KEDGE_TRY(only_members(json, where,
-                         {"features", "mean", "scale", "weights", "bias", "cut", "low", "high", "openers", "pairs",
-                          "fit"},
-                         kBad));
+  KEDGE_TRY(only_members(
+      json, where, {"features", "mean", "scale", "weights", "bias", "cut", "low", "high", "openers", "pairs", "fit"},
+      kBad));
   Gate gate;
   KEDGE_ASSIGN(features, texts(json, where, "features"));
   if (features.empty() || features.back() != Gate::kUnseen) {

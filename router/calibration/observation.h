@@ -45,9 +45,9 @@ struct ObservationSet {
 enum class RowUse { kCalibrate, kReport };
 
 // `rows` is an array of {"id", "task", "features": {name: number}, "correct", "cpu_s", "deep": {"features", "correct",
-// "cpu_s"}, "question", "reworded"}; reports also read "p" (needed), "tau", "gain" and "knn", and may do without features. `wanted` chooses
-// features; without it they are those of the first row, by name, and all rows have the same ones.
-// Errors: kInvalidArgument, naming row and member: a missing or additional feature, an id given twice, ...
+// "cpu_s"}, "question", "reworded"}; reports also read "p" (needed), "tau", "gain" and "knn", and may do without
+// features. `wanted` chooses features; without it they are those of the first row, by name, and all rows have the same
+// ones. Errors: kInvalidArgument, naming row and member: a missing or additional feature, an id given twice, ...
 Result<ObservationSet> parse_observations(const Json& rows, const std::vector<std::string>& wanted, RowUse use);
 
 // Uniform in [0, 1), a function of its arguments only. Streams are independent of each other.

@@ -40,7 +40,8 @@ struct RiskThreshold {
 };
 
 // Candidates for tau, from the largest down: quantiles of p on rows that are NOT those tested on, none below
-// risk_floor, which is the last. The first one should accept enough of the `n_tested` rows for a test that allows two errors.
+// risk_floor, which is the last. The first one should accept enough of the `n_tested` rows for a test that allows two
+// errors.
 std::vector<double> threshold_sequence(std::span<const double> p_elsewhere, size_t n_tested, double alpha,
                                        double delta);
 

@@ -8,6 +8,7 @@ double value(const AnswerTrace& t) { return min_of(t.question_tokens, TokenPart:
 }  // namespace
 
 extern constinit const FeatureDef question_end;
-constinit const FeatureDef question_end = {"question_end", "log-probability that the question ends where it does", value};
+constinit const FeatureDef question_end = {"question_end", "log-probability that the question ends where it does",
+                                           value};
 
 }  // namespace kedge::features

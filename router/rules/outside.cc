@@ -6,7 +6,8 @@ namespace {
 std::optional<Decision> decide(const RouteState& s) {
   const Attempt& a = s.last();
   if (!a.answered() || !a.outside() || s.best_accepted() >= 0) return std::nullopt;
-  return Decision{Action::kAbstain, "", "no confidence: the question is unlike those calibrated on (" + a.gate->why + ")"};
+  return Decision{Action::kAbstain, "",
+                  "no confidence: the question is unlike those calibrated on (" + a.gate->why + ")"};
 }
 
 }  // namespace

@@ -64,10 +64,10 @@ TEST(Asked, OnlyWhatIsGivenCounts) {
     r.right = row.is_right(r.answer["answer"]);
     return r;
   };
-  const Json figures = asked_figures({run(known, "answered", "It is PARIS, of course", true),
-                                      run(known, "answered", "Rome", true), run(known, "low_confidence", nullptr, true),
-                                      run(known, "not_found", "", true), run(unknown, "not_found", "", true),
-                                      run(unknown, "answered", "42", false)});
+  const Json figures =
+      asked_figures({run(known, "answered", "It is PARIS, of course", true), run(known, "answered", "Rome", true),
+                     run(known, "low_confidence", nullptr, true), run(known, "not_found", "", true),
+                     run(unknown, "not_found", "", true), run(unknown, "answered", "42", false)});
   EXPECT_EQ(figures["n"], 6);
   EXPECT_EQ(figures["given"], 5);
   EXPECT_EQ(figures["wrong"], 3);
