@@ -117,6 +117,30 @@ TEST_F(Grounding, VerifierThatAgreesLetsTheAnswerPass) {
   EXPECT_EQ(a["outcome"], "answered");
 }
 
+TEST_F(Grounding, NoModelVerifiesItsOwnAnswer) {
+  say(kScout, {.p = 0.98, .tau = 0.9, .p_deep = 0.98});
+  const auto router = open({{"aliases", {{"verifier", "scout"}}}, {"policy", {{"verify", "always"}}}});
+  const Json evidence = {{{"id", "K-10014"}, {"text", kPassage}}};
+  const Json a = ask(*router, {{"question", kFact}, {"evidence", evidence}});
+  EXPECT_EQ(a["attempts"][0]["verifier"], "unverified: the verifier is the model that answered");
+  EXPECT_TRUE(a["attempts"][0]["p_true"].is_null());
+}
+
+// What the model thinks of the question comes out of the prefill, with and without passages in front of it.
+TEST_F(Grounding, TheQuestionIsLookedAtWhereverItStands) {
+  const auto router = open();
+  const Json evidence = {{{"id", "K-10014"}, {"text", kPassage}}};
+  const Json alone = ask(*router, {{"question", kFact}})["attempts"][0];
+  const Json grounded = ask(*router, {{"question", kFact}, {"evidence", evidence}})["attempts"][0];
+  const Json odd = ask(*router, {{"question", "blorp fnarg the zibble"}, {"max_tokens", 4}})["attempts"][0];
+  EXPECT_EQ(alone["features"]["question_length"], grounded["features"]["question_length"]);
+  for (const Json& a : {alone, grounded}) {
+    EXPECT_GT(a["features"]["question_wording_min"].get<double>(), -6.0) << "wording both models were taught";
+    EXPECT_GT(a["features"]["question_end"].get<double>(), -0.5);
+  }
+  EXPECT_LT(odd["features"]["question_wording_min"].get<double>(), -8.0);
+}
+
 // Neither model was taught this town: scout makes something up, and sage does not believe it.
 TEST_F(Grounding, VerifierThatDisagreesStopsTheAnswer) {
   say(kScout, {.p = 0.98, .tau = 0.9});
