@@ -31,7 +31,7 @@ void count(Json& figures, const RouteRun& run) {
   add("given", given);
   add("wrong", given && !is_given_right(run));
   add("not_found", run.answer["outcome"] == "not_found");
-  add("deterministic", given && run.answer["attempts"].empty());
+  add("deterministic", given && run.answer.value("source", "") == "deterministic");
 }
 
 void add_shares(Json& figures) {

@@ -59,8 +59,8 @@ TEST(Asked, OnlyWhatIsGivenCounts) {
   const auto run = [](const RouteRow& row, const char* outcome, const Json& answer, bool by_model) {
     RouteRun r;
     r.row = &row;
-    r.answer = {{"outcome", outcome}, {"answer", answer}, {"attempts", Json::array()}};
-    if (by_model) r.answer["attempts"].push_back(Json::object());
+    r.answer = {{"outcome", outcome}, {"answer", answer}, {"attempts", Json::array()}, {"source", "deterministic"}};
+    if (by_model) r.answer["source"] = "model";
     r.right = row.is_right(r.answer["answer"]);
     return r;
   };
