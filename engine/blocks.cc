@@ -33,7 +33,7 @@ Result<AttentionWeights> load_attention(ModelLoader& l, const std::string& p) {
 Result<FeedForward> load_feed_forward(ModelLoader& l, const std::string& p) {
   const ModelConfig& c = l.config();
   if (c.d_ff == 0) {
-    return Error{ErrorCode::kCorrupt, l.metadata().file() + ": " + l.key("feed_forward_length") + " is missing"};
+    return Error{ErrorCode::kCorrupt, l.file() + ": " + l.key("feed_forward_length") + " is missing"};
   }
   KEDGE_ASSIGN(gate, l.matrix(p + "ffn_gate.weight", c.d_ff, c.d_model));
   KEDGE_ASSIGN(up, l.matrix(p + "ffn_up.weight", c.d_ff, c.d_model));
@@ -41,8 +41,9 @@ Result<FeedForward> load_feed_forward(ModelLoader& l, const std::string& p) {
   return FeedForward{gate, up, down};
 }
 
-Result<ExpertLayer> load_experts(ModelLoader& l, const std::string& p, bool normalise) {
+Result<ExpertLayer> load_experts(ModelLoader& l, const std::string& p, bool normalised) {
   ModelConfig& c = l.config();
+  KEDGE_ASSIGN(normalise, l.keys().get_bool_or(l.key("expert_weights_norm"), normalised));
   KEDGE_ASSIGN(router, l.matrix(p + "ffn_gate_inp.weight", c.n_experts, c.d_model));
   KEDGE_ASSIGN(gate, l.experts(p + "ffn_gate_exps.weight", c.n_experts, c.d_ff_expert, c.d_model));
   KEDGE_ASSIGN(up, l.experts(p + "ffn_up_exps.weight", c.n_experts, c.d_ff_expert, c.d_model));

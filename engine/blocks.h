@@ -35,8 +35,9 @@ struct FeedForward {
 };
 Result<FeedForward> load_feed_forward(ModelLoader& loader, const std::string& prefix);
 
-// ffn_gate_inp, ffn_gate_exps, ffn_up_exps, ffn_down_exps.
-Result<ExpertLayer> load_experts(ModelLoader& loader, const std::string& prefix, bool normalise);
+// ffn_gate_inp, ffn_gate_exps, ffn_up_exps, ffn_down_exps. `normalised`: whether the weights of the selected experts
+// are made to sum to one where the file does not say it.
+Result<ExpertLayer> load_experts(ModelLoader& loader, const std::string& prefix, bool normalised);
 
 // Activations of one forward pass. The feed-forward's share the memory of the attention's, which are dead by then.
 struct Activations {

@@ -1,6 +1,8 @@
 // The C interface: the library itself, errors and memory.
 #include "engine/c_api.h"
 
+#include <pthread.h>
+
 #include <cstdlib>
 
 #include "engine/settings_json.h"
@@ -13,22 +15,29 @@
 namespace kedge::c_api {
 namespace {
 
-// A fixed buffer when there is not even memory for the message.
-struct LastError {
-  std::string message;
-  const char* text = "";
-};
-thread_local LastError last_error;
+// Of this thread. A plain pointer: registering a thread's destructor takes memory, and glibc ends the process when there
+// is none. The copy behind it is freed through a key, which the C library keeps room for.
+thread_local constinit const char* last_error = "";
+
+pthread_key_t copy_key() {
+  static const pthread_key_t key = [] {
+    pthread_key_t made = 0;
+    pthread_key_create(&made, std::free);
+    return made;
+  }();
+  return key;
+}
 
 }  // namespace
 
 kedge_status fail(ErrorCode code, const char* message) noexcept {
-  try {
-    last_error.message = message;
-    last_error.text = last_error.message.c_str();
-  } catch (...) {
-    last_error.text = "out of memory";
-  }
+  const size_t size = std::strlen(message) + 1;
+  auto* copy = static_cast<char*>(std::malloc(size));
+  if (copy != nullptr) std::memcpy(copy, message, size);
+  std::free(pthread_getspecific(copy_key()));
+  const bool kept = pthread_setspecific(copy_key(), copy) == 0;
+  if (!kept) std::free(copy);
+  last_error = kept && copy != nullptr ? copy : "out of memory";
   return static_cast<kedge_status>(code);
 }
 
@@ -131,7 +140,7 @@ const char* kedge_status_name(kedge_status s) {
   return "unknown";
 }
 
-const char* kedge_last_error(void) { return last_error.text; }
+const char* kedge_last_error(void) { return last_error; }
 void kedge_free(void* owned) { std::free(owned); }
 
 int kedge_default_threads(void) {

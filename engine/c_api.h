@@ -1,6 +1,8 @@
 // What the files of the C interface share: the handles, errors that stay inside, options of any age, owned outputs.
 #pragma once
 
+#include <unistd.h>
+
 #include <atomic>
 #include <cstring>
 #include <memory>
@@ -8,6 +10,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "engine/generate.h"
@@ -21,8 +24,12 @@ struct kedge_model {
 };
 
 struct kedge_session {
+  enum State { kIdle, kInUse, kInUseAndFreed };
+
   std::unique_ptr<kedge::Session> session;
   std::atomic<bool> cancel{false};
+  mutable std::atomic<int> state{kIdle};
+  const pid_t process = getpid();
 };
 static_assert(std::atomic<bool>::is_always_lock_free, "kedge_session_set_cancel is called from signal handlers");
 
@@ -113,6 +120,20 @@ Status give_struct(T* out, const char* name, const T& value) {
   write_struct(out, out->struct_size, value);
   return {};
 }
+
+// A session for the time of one call. Errors: null, in use by another call (of another thread, or the one whose callback
+// this is), or made by the parent of this process with a cold tier in a file, which both would write.
+class SessionUse {
+ public:
+  static Result<SessionUse> begin(const kedge_session* session);
+  SessionUse(SessionUse&& other) noexcept : session_(std::exchange(other.session_, nullptr)) {}
+  SessionUse& operator=(SessionUse&&) = delete;
+  ~SessionUse();
+
+ private:
+  explicit SessionUse(const kedge_session* session) : session_(session) {}
+  const kedge_session* session_;
+};
 
 Result<SessionOptions> session_options(const Model& model, const kedge_session_options* given);
 

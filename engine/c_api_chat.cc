@@ -9,7 +9,7 @@ using namespace kedge::c_api;
 
 namespace {
 
-std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::strict); }
+std::string dump(const Json& json) { return json.dump(); }
 
 // Pictures and sounds are not something that can be read here, whatever a template would write in their place.
 Status check_parts(const Json& content, const std::string& name) {

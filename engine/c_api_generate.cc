@@ -71,7 +71,7 @@ kedge_status kedge_generate(kedge_session* session, const int32_t* prompt, size_
   return guard([&]() -> Status {
     KEDGE_TRY(not_null(generation, "generation"));
     *generation = nullptr;
-    KEDGE_TRY(not_null(session, "session"));
+    KEDGE_ASSIGN(use, SessionUse::begin(session));
     KEDGE_ASSIGN(ids, in_span(prompt, n_prompt, "prompt"));
     kedge_generate_options o = generate_defaults();
     KEDGE_TRY(read_options(options, "kedge_generate_options", o));

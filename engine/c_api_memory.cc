@@ -44,7 +44,7 @@ kedge_status kedge_session_add_segments(kedge_session* session, const char* segm
                                         size_t* json_size) {
   return guard([&]() -> Status {
     KEDGE_TRY(clear_outputs(json, json_size));
-    KEDGE_TRY(not_null(session, "session"));
+    KEDGE_ASSIGN(use, SessionUse::begin(session));
     KEDGE_ASSIGN(view, in_text(segments, segments_size, "segments"));
     KEDGE_ASSIGN(parsed, parse_segments(view));
     KEDGE_ASSIGN(refused, session->session->add_segments(parsed));
@@ -55,7 +55,7 @@ kedge_status kedge_session_add_segments(kedge_session* session, const char* segm
 kedge_status kedge_session_kv(const kedge_session* session, char** json, size_t* json_size) {
   return guard([&]() -> Status {
     KEDGE_TRY(clear_outputs(json, json_size));
-    KEDGE_TRY(not_null(session, "session"));
+    KEDGE_ASSIGN(use, SessionUse::begin(session));
     return give_text(kv_state_json(session->session->memory()), json, json_size);
   });
 }
@@ -63,7 +63,7 @@ kedge_status kedge_session_kv(const kedge_session* session, char** json, size_t*
 kedge_status kedge_session_kv_log(const kedge_session* session, uint64_t from, char** json, size_t* json_size) {
   return guard([&]() -> Status {
     KEDGE_TRY(clear_outputs(json, json_size));
-    KEDGE_TRY(not_null(session, "session"));
+    KEDGE_ASSIGN(use, SessionUse::begin(session));
     return give_text(kv_log_json(session->session->memory(), from), json, json_size);
   });
 }
@@ -72,7 +72,7 @@ kedge_status kedge_session_recall(kedge_session* session, const char* what, size
                                   size_t* json_size) {
   return guard([&]() -> Status {
     KEDGE_TRY(clear_outputs(json, json_size));
-    KEDGE_TRY(not_null(session, "session"));
+    KEDGE_ASSIGN(use, SessionUse::begin(session));
     KEDGE_ASSIGN(view, in_text(what, what_size, "what to recall"));
     KEDGE_ASSIGN(done, recall_from_json(*session->session, view));
     const Json result = {{"recalled", done.recalled}, {"missing", done.missing}};
@@ -84,7 +84,7 @@ kedge_status kedge_session_fork(const kedge_session* session, kedge_session** fo
   return guard([&]() -> Status {
     KEDGE_TRY(not_null(fork, "fork"));
     *fork = nullptr;
-    KEDGE_TRY(not_null(session, "session"));
+    KEDGE_ASSIGN(use, SessionUse::begin(session));
     KEDGE_ASSIGN(made, session->session->fork());
     return give_session(std::move(made), fork);
   });
@@ -92,7 +92,7 @@ kedge_status kedge_session_fork(const kedge_session* session, kedge_session** fo
 
 kedge_status kedge_session_save(const kedge_session* session, const char* path, size_t path_size) {
   return guard([&]() -> Status {
-    KEDGE_TRY(not_null(session, "session"));
+    KEDGE_ASSIGN(use, SessionUse::begin(session));
     KEDGE_ASSIGN(file, in_text(path, path_size, "path"));
     return SessionFile::save(*session->session, std::string(file));
   });

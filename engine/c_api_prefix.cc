@@ -71,7 +71,7 @@ kedge_status kedge_prefix_cache_acquire(kedge_prefix_cache* cache, const int32_t
 kedge_status kedge_prefix_cache_store(kedge_prefix_cache* cache, const kedge_session* session) {
   return guard([&]() -> Status {
     KEDGE_TRY(not_null(cache, "cache"));
-    KEDGE_TRY(not_null(session, "session"));
+    KEDGE_ASSIGN(use, SessionUse::begin(session));
     KEDGE_ASSIGN(kept, cache->cache->store(*session->session));
     (void)kept;  // counted in the statistics
     return {};

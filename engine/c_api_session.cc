@@ -18,6 +18,27 @@ constexpr kedge_eval_options kEvalDefaults = {
 
 }  // namespace
 
+Result<SessionUse> SessionUse::begin(const kedge_session* session) {
+  KEDGE_TRY(not_null(session, "session"));
+  if (session->process != getpid() && session->session->options().kv.cold == KvOptions::Cold::kFile) {
+    return Error{ErrorCode::kUnsupported,
+                 "the session was made before fork() and keeps its cold tier in a file that is the parent's: make one "
+                 "of your own in this process"};
+  }
+  int idle = kedge_session::kIdle;
+  if (!session->state.compare_exchange_strong(idle, kedge_session::kInUse)) {
+    return invalid(
+        "the session is in use: by another thread, or by the call whose callback this is; it belongs to one call at a "
+        "time");
+  }
+  return SessionUse(session);
+}
+
+SessionUse::~SessionUse() {
+  if (session_ == nullptr) return;
+  if (session_->state.exchange(kedge_session::kIdle) == kedge_session::kInUseAndFreed) delete session_;
+}
+
 Result<SessionOptions> session_options(const Model& model, const kedge_session_options* given) {
   kedge_session_options o = kSessionDefaults;
   KEDGE_TRY(read_options(given, "kedge_session_options", o));
@@ -85,11 +106,18 @@ kedge_status kedge_session_create(const kedge_model* model, const kedge_session_
   });
 }
 
-void kedge_session_free(kedge_session* session) { delete session; }
+void kedge_session_free(kedge_session* session) {
+  if (session == nullptr) return;
+  int before = kedge_session::kIdle;
+  const auto after = [&] { return before == kedge_session::kIdle ? kedge_session::kIdle : kedge_session::kInUseAndFreed; };
+  while (!session->state.compare_exchange_weak(before, after())) {
+  }
+  if (before == kedge_session::kIdle) delete session;  // else the call that uses it deletes it
+}
 
 kedge_status kedge_session_get_info(const kedge_session* session, kedge_session_info* info) {
   return guard([&]() -> Status {
-    KEDGE_TRY(not_null(session, "session"));
+    KEDGE_ASSIGN(use, SessionUse::begin(session));
     const Session& s = *session->session;
     kedge_session_info value{};
     value.n_ctx = s.n_ctx();
@@ -108,7 +136,7 @@ kedge_status kedge_session_tokens(const kedge_session* session, const int32_t** 
     KEDGE_TRY(not_null(n_tokens, "n_tokens"));
     *tokens = nullptr;
     *n_tokens = 0;
-    KEDGE_TRY(not_null(session, "session"));
+    KEDGE_ASSIGN(use, SessionUse::begin(session));
     const auto view = session->session->tokens();
     *tokens = view.data();
     *n_tokens = view.size();
@@ -119,7 +147,7 @@ kedge_status kedge_session_tokens(const kedge_session* session, const int32_t** 
 kedge_status kedge_session_eval(kedge_session* session, const int32_t* tokens, size_t n_tokens,
                                 const kedge_eval_options* options) {
   return guard([&]() -> Status {
-    KEDGE_TRY(not_null(session, "session"));
+    KEDGE_ASSIGN(use, SessionUse::begin(session));
     KEDGE_ASSIGN(ids, in_span(tokens, n_tokens, "tokens"));
     kedge_eval_options o = kEvalDefaults;
     KEDGE_TRY(read_options(options, "kedge_eval_options", o));
@@ -142,7 +170,7 @@ kedge_status kedge_session_logits(const kedge_session* session, const float** lo
     KEDGE_TRY(not_null(n_vocab, "n_vocab"));
     *logits = nullptr;
     *n_vocab = 0;
-    KEDGE_TRY(not_null(session, "session"));
+    KEDGE_ASSIGN(use, SessionUse::begin(session));
     const auto view = session->session->logits();
     *logits = view.data();
     *n_vocab = view.size();
@@ -153,14 +181,14 @@ kedge_status kedge_session_logits(const kedge_session* session, const float** lo
 kedge_status kedge_session_experts(const kedge_session* session, char** json, size_t* json_size) {
   return guard([&]() -> Status {
     KEDGE_TRY(clear_outputs(json, json_size));
-    KEDGE_TRY(not_null(session, "session"));
+    KEDGE_ASSIGN(use, SessionUse::begin(session));
     return give_text(session->session->expert_stats().json(), json, json_size);
   });
 }
 
 kedge_status kedge_session_truncate(kedge_session* session, int32_t n) {
   return guard([&]() -> Status {
-    KEDGE_TRY(not_null(session, "session"));
+    KEDGE_ASSIGN(use, SessionUse::begin(session));
     return session->session->truncate(n);
   });
 }

@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <nlohmann/json.hpp>
+
+#include "kernels/base/json.h"
 
 namespace kedge {
 
@@ -40,7 +41,7 @@ void ExpertStats::reset() {
 }
 
 std::string ExpertStats::json() const {
-  auto layers = nlohmann::json::array();
+  Json layers = Json::array();
   for (const ExpertLayerStats& l : layers_) {
     const double n = static_cast<double>(std::max<uint64_t>(l.n_tokens, 1));
     layers.push_back(
@@ -51,7 +52,7 @@ std::string ExpertStats::json() const {
          {"switch_rate", l.compared == 0 ? 0.0 : static_cast<double>(l.switched) / static_cast<double>(l.compared)}});
   }
   const size_t n_experts = layers_.empty() ? 0 : layers_.front().tokens.size();
-  return nlohmann::json({{"n_experts", n_experts}, {"n_used", n_used_}, {"layers", layers}}).dump();
+  return Json({{"n_experts", n_experts}, {"n_used", n_used_}, {"layers", layers}}).dump();
 }
 
 float softmax_entropy(const float* x, const float* p, int n) {

@@ -4,11 +4,14 @@
 #include <charconv>
 #include <cmath>
 
-#include "engine/json_in.h"
+#include "kernels/base/json_object.h"
 
 namespace kedge {
 
 namespace {
+
+constexpr int kMaxTokens = 1 << 24;
+constexpr double kMaxBytes = 1e15;
 
 Error invalid(std::string message) { return {ErrorCode::kInvalidArgument, std::move(message)}; }
 
@@ -59,8 +62,9 @@ class Reader {
   Status budget(const Json& value) {
     constexpr const char* kWanted = "tokens (2048), bytes (\"64MiB\") or a share of the context (\"25%\")";
     double tokens = -1;
-    if (value.is_number_integer()) {
-      tokens = value.get<double>();
+    if (value.is_number()) {
+      KEDGE_ASSIGN(given, whole_number(value, "KV option budget", 0, kMaxTokens));
+      tokens = static_cast<double>(given);
     } else if (value.is_string()) {
       const std::string text = value.get<std::string>();
       const double share = parse_share(text);
@@ -74,7 +78,7 @@ class Reader {
         tokens = std::floor(bytes / (static_cast<double>(bytes_per_token_) * kPageTokens)) * kPageTokens;
       }
     }
-    if (tokens < 0 || tokens > 1 << 24) return wrong("budget", value, kWanted);
+    if (!(tokens >= 0 && tokens <= kMaxTokens)) return wrong("budget", value, kWanted);
     if (tokens < kMinBudget) {
       return invalid("KV option budget is " + value.dump() + ", that is " + std::to_string(static_cast<int>(tokens)) +
                      " tokens; the smallest is " + std::to_string(kMinBudget));
@@ -84,29 +88,22 @@ class Reader {
   }
 
   Status recent(const Json& value) {
-    if (value.is_number_integer()) {
-      o_.recent = value.get<int>();
-      if (o_.recent >= 0) return {};
-    } else if (value.is_string()) {
-      const double share = parse_share(value.get<std::string>());
-      if (share >= 0) {
-        o_.recent = static_cast<int>(share * (o_.budget == 0 ? n_ctx_ : o_.budget));
-        return {};
-      }
-    }
-    return wrong("recent", value, "tokens (64) or a share of the budget (\"12.5%\")");
+    if (value.is_number()) return number("recent", value, 0, kMaxTokens, o_.recent);
+    const double share = value.is_string() ? parse_share(value.get<std::string>()) : -1;
+    if (share < 0) return wrong("recent", value, "tokens (64) or a share of the budget (\"12.5%\")");
+    o_.recent = static_cast<int>(share * (o_.budget == 0 ? n_ctx_ : o_.budget));
+    return {};
   }
 
   template <class T>
   static Status number(const std::string& key, const Json& value, double low, double high, T& out) {
-    const bool fits = std::is_integral_v<T> ? value.is_number_integer() : value.is_number();
-    if (!fits || !(value.get<double>() >= low && value.get<double>() <= high)) {
-      return wrong(key, value,
-                   (std::string(std::is_integral_v<T> ? "a whole number" : "a number") + " from " + Json(low).dump() +
-                    " to " + Json(high).dump())
-                       .c_str());
+    if constexpr (std::is_integral_v<T>) {
+      KEDGE_ASSIGN(given, whole_number(value, "KV option " + key, static_cast<int64_t>(low), static_cast<int64_t>(high)));
+      out = static_cast<T>(given);
+    } else {
+      KEDGE_ASSIGN(given, number_within(value, "KV option " + key, low, high));
+      out = static_cast<T>(given);
     }
-    out = value.get<T>();
     return {};
   }
 
@@ -151,10 +148,9 @@ class Reader {
     if (key == "cold") return cold(value);
     if (key == "cold_type") return cold_type(value);
     if (key == "cold_budget") {
-      const double bytes = value.is_string()           ? parse_bytes(value.get<std::string>())
-                           : value.is_number_integer() ? value.get<double>()
-                                                       : -1;
-      if (bytes < 0 || bytes > 1e15) return wrong(key, value, "bytes (\"256MiB\")");
+      if (value.is_number()) return number(key, value, 0, kMaxBytes, o_.cold_bytes);
+      const double bytes = value.is_string() ? parse_bytes(value.get<std::string>()) : -1;
+      if (!(bytes >= 0 && bytes <= kMaxBytes)) return wrong(key, value, "bytes (\"256MiB\"), at most 1e15");
       o_.cold_bytes = static_cast<size_t>(bytes);
       return {};
     }

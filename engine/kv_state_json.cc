@@ -1,8 +1,8 @@
 // Segments in, and the memory's state out.
 #include <algorithm>
 
-#include "engine/json_in.h"
 #include "engine/kv_json.h"
+#include "kernels/base/json_object.h"
 
 namespace kedge {
 
@@ -10,21 +10,20 @@ namespace {
 
 Error invalid(std::string message) { return {ErrorCode::kInvalidArgument, std::move(message)}; }
 
-std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+std::string dump(const Json& json) { return json.dump(); }
 
 constexpr SegmentKind kKinds[] = {SegmentKind::kSystem, SegmentKind::kUser,      SegmentKind::kGenerated,
                                   SegmentKind::kTool,   SegmentKind::kRetrieved, SegmentKind::kReference};
 
 Status read_range(const Json& json, const std::string& name, int32_t& first, int32_t& last) {
   const auto range = json.find("range");
-  if (range == json.end() || !range->is_array() || range->size() != 2 || !(*range)[0].is_number_integer() ||
-      !(*range)[1].is_number_integer()) {
+  if (range == json.end() || !range->is_array() || range->size() != 2) {
     return invalid(name + ".range is not [first, behind the last]");
   }
-  const int64_t a = (*range)[0].get<int64_t>();
-  const int64_t b = (*range)[1].get<int64_t>();
-  if (a < 0 || b <= a || b > INT32_MAX) {
-    return invalid(name + ".range [" + std::to_string(a) + ", " + std::to_string(b) + ") is empty or negative");
+  KEDGE_ASSIGN(a, whole_number((*range)[0], name + ".range[0]", 0, INT32_MAX));
+  KEDGE_ASSIGN(b, whole_number((*range)[1], name + ".range[1]", 0, INT32_MAX));
+  if (b <= a) {
+    return invalid(name + ".range [" + std::to_string(a) + ", " + std::to_string(b) + ") is empty");
   }
   first = static_cast<int32_t>(a);
   last = static_cast<int32_t>(b);
@@ -32,9 +31,6 @@ Status read_range(const Json& json, const std::string& name, int32_t& first, int
 }
 
 Status read_member(const std::string& name, const std::string& key, const Json& value, Segment& s, bool& pin_given) {
-  const auto whole = [&](int64_t low, int64_t high) {
-    return value.is_number_integer() && value.get<int64_t>() >= low && value.get<int64_t>() <= high;
-  };
   const auto wrong = [&](const char* wanted) {
     return invalid(name + "." + key + " is " + value.dump() + ", must be " + wanted);
   };
@@ -61,18 +57,18 @@ Status read_member(const std::string& name, const std::string& key, const Json& 
     return {};
   }
   if (key == "priority") {
-    if (!whole(0, 99)) return wrong("0 to 99");
-    s.priority = static_cast<uint8_t>(value.get<int>());
+    KEDGE_ASSIGN(priority, whole_number(value, name + ".priority", 0, 99));
+    s.priority = static_cast<uint8_t>(priority);
     return {};
   }
   if (key == "ttl") {
-    if (!whole(0, INT32_MAX)) return wrong("a number of tokens, 0 for ever");
-    s.ttl = value.get<int32_t>();
+    KEDGE_ASSIGN(ttl, whole_number(value, name + ".ttl", 0, INT32_MAX));  // tokens, 0 for ever
+    s.ttl = static_cast<int32_t>(ttl);
     return {};
   }
   if (key == "trust") {
-    if (!value.is_number() || !(value.get<double>() >= 0 && value.get<double>() <= 1)) return wrong("0 to 1");
-    s.trust = value.get<float>();
+    KEDGE_ASSIGN(trust, number_within(value, name + ".trust", 0, 1));
+    s.trust = static_cast<float>(trust);
     return {};
   }
   return invalid(name + " has an unknown member '" + key +

@@ -1,5 +1,6 @@
 // Reads what an architecture needs from a file: hyper-parameters under their GGUF names and tensors with the shapes the
-// hyper-parameters imply, so that a file whose parts disagree is refused with the part's name.
+// hyper-parameters imply, so that a file whose parts disagree is refused with the part's name. It is the only door to
+// them, and counts what it handed out: what an architecture did not ask for is refused by finish().
 #pragma once
 
 #include <initializer_list>
@@ -7,6 +8,7 @@
 #include <string_view>
 
 #include "engine/config.h"
+#include "engine/model_keys.h"
 #include "kernels/base/result.h"
 #include "kernels/kernel_table.h"
 #include "weights/packed_store.h"
@@ -44,18 +46,23 @@ class ModelLoader {
   // The matrices go to `packed`, which must outlive the network. `progress` (may be empty) gets the bytes of tensors
   // done and in total; returning false cancels.
   ModelLoader(const TensorStore& store, std::string arch, PackedStore& packed, LoadProgress progress)
-      : store_(&store), arch_(std::move(arch)), packed_(&packed), progress_(std::move(progress)) {}
+      : store_(&store),
+        keys_(store.metadata()),
+        arch_(std::move(arch)),
+        packed_(&packed),
+        progress_(std::move(progress)),
+        used_(store.tensors().size()) {}
 
-  const GgufMetadata& metadata() const { return store_->metadata(); }
-  const TensorStore& store() const { return *store_; }
+  const std::string& file() const { return keys_.file(); }
+  ModelKeys& keys() { return keys_; }
   ModelConfig& config() { return config_; }
   size_t bytes_per_token() const { return bytes_per_token_; }
 
   // "<arch>.<name>"
   std::string key(std::string_view name) const { return arch_ + "." + std::string(name); }
   // A positive integer hyper-parameter no larger than `max`.
-  Result<int> count(std::string_view name, int max) const;
-  Result<int> count_or(std::string_view name, int fallback, int max) const;
+  Result<int> count(std::string_view name, int max);
+  Result<int> count_or(std::string_view name, int fallback, int max);
 
   // The hyper-parameters nearly every decoder has: layers, widths, heads, context, norm epsilon, vocabulary size, and
   // the rotary ones with scaling. `layout` is the architecture's.
@@ -72,18 +79,28 @@ class ModelLoader {
   Result<const float*> optional_vector(const std::string& name, int n);
   bool has(const std::string& name) const { return store_->find(name) != nullptr; }
 
+  // When the architecture has what it wants: every tensor was handed out and every key of the architecture read, or a
+  // rule says that it changes nothing. kUnsupported, with the names of what is left.
+  Status finish();
+  const std::vector<std::string>& ignored() const { return ignored_; }  // by such a rule
+
  private:
   Status rope_config(RopeLayout layout);
+  Status rope_scaling();
+  Result<TensorRef> take(const std::string& name, std::initializer_list<int64_t> dims);
   Result<Weight> to_weight(const TensorRef& ref, int n_experts, int rows, int k, MatrixUse use);
   Status report(uint64_t bytes);
 
   const TensorStore* store_;
+  ModelKeys keys_;
   std::string arch_;
   ModelConfig config_;
   size_t bytes_per_token_ = 0;
   PackedStore* packed_;
   LoadProgress progress_;
   uint64_t done_ = 0;
+  std::vector<bool> used_;  // of the store's tensors
+  std::vector<std::string> ignored_;
 };
 
 }  // namespace kedge

@@ -5,6 +5,7 @@
 #endif
 
 #include "engine/loader.h"
+#include "engine/memory_plan.h"
 #include "engine/vocab_loader.h"
 #include "kernels/isa.h"
 #include "memory/checksum.h"
@@ -27,6 +28,12 @@ uint64_t fingerprint_of(const TensorStore& store) {
   return h;
 }
 
+// Of the tensors that are laid out anew: a table that is only looked up in stays in the file.
+uint64_t packed_bytes(const TensorStore& store) {
+  const TensorInfo* table = store.find("output.weight") == nullptr ? nullptr : store.find("token_embd.weight");
+  return store.tensor_bytes() - (table == nullptr ? 0 : table->bytes);
+}
+
 }  // namespace
 
 Result<std::shared_ptr<const Model>> Model::load(const std::string& path, const ModelOptions& options) {
@@ -38,6 +45,10 @@ Result<std::shared_ptr<const Model>> Model::load(const std::string& path, const 
   if (options.progress) {
     load.progress = [&](uint64_t done, uint64_t total) { return options.progress(done, parts * total); };
   }
+  if (!options.use_mmap && !options.vocab_only) {
+    KEDGE_ASSIGN(size, regular_file_size(path));
+    KEDGE_TRY(check_memory(size, path + ": the file, read into memory, takes", ""));
+  }
   KEDGE_ASSIGN(store, TensorStore::open(path, load));
   model->store_ = std::make_unique<TensorStore>(std::move(store));
   const GgufMetadata& metadata = model->store_->metadata();
@@ -46,7 +57,7 @@ Result<std::shared_ptr<const Model>> Model::load(const std::string& path, const 
     model->fingerprint_ = fingerprint_of(*model->store_);
     KEDGE_TRY(model->load_network(options));
   }
-  KEDGE_ASSIGN(vocab, load_vocab(metadata));
+  KEDGE_ASSIGN(vocab, load_vocab(metadata, &model->ignored_));
   const size_t n_tokens = vocab.tokens.size();
   if (options.vocab_only) {
     model->config_.n_vocab = static_cast<int>(n_tokens);
@@ -69,6 +80,11 @@ Result<std::shared_ptr<const Model>> Model::load(const std::string& path, const 
 
 Status Model::load_network(const ModelOptions& options) {
   const GgufMetadata& metadata = store_->metadata();
+  KEDGE_ASSIGN(kind, metadata.get_string_or("general.type", "model"));
+  if (kind != "model") {
+    return Error{ErrorCode::kUnsupported,
+                 metadata.file() + ": general.type is '" + std::string(kind) + "': the file is no model of its own"};
+  }
   KEDGE_ASSIGN(arch, metadata.get_string("general.architecture"));
   const Architecture* architecture = find_architecture(arch);
   if (architecture == nullptr) {
@@ -76,6 +92,9 @@ Status Model::load_network(const ModelOptions& options) {
                                               "' is not supported (known: " + known_architectures() + ")"};
   }
   KEDGE_ASSIGN(kernels, active_kernels());
+  if (options.use_mmap && kernels->packs()) {  // otherwise they stay where they are, or were counted before they were read
+    KEDGE_TRY(check_memory(packed_bytes(*store_), metadata.file() + ": the weights take", ""));
+  }
   packed_ = std::make_unique<PackedStore>(*kernels);
   const uint64_t file = store_->file_bytes();
   LoadProgress progress;
@@ -84,6 +103,8 @@ Status Model::load_network(const ModelOptions& options) {
   }
   ModelLoader loader(*store_, std::string(arch), *packed_, progress);
   KEDGE_ASSIGN(network, architecture->load(loader));
+  KEDGE_TRY(loader.finish());
+  ignored_ = loader.ignored();
   if (options.progress && !options.progress(2 * file, 2 * file)) {
     return Error{ErrorCode::kCancelled, metadata.file() + ": cancelled while loading"};
   }

@@ -41,6 +41,8 @@ class Model {
   bool has_network() const { return network_ != nullptr; }  // false after vocab_only
   const Network& network() const { return *network_; }
 
+  // Tensors and keys of the file that nothing uses, each by a rule that it changes no result.
+  const std::vector<std::string>& ignored() const { return ignored_; }
   // Bytes of weights read to compute one token (embedding rows excluded, active experts only).
   size_t bytes_per_token() const { return bytes_per_token_; }
   // Of the tensors' names, shapes, types and first bytes and of the vocabulary: what was computed with another model is
@@ -58,6 +60,7 @@ class Model {
   std::unique_ptr<ChatTemplate> chat_template_;
   std::string chat_template_error_;
   std::unique_ptr<Network> network_;
+  std::vector<std::string> ignored_;
   size_t bytes_per_token_ = 0;
   uint64_t fingerprint_ = 0;
 };

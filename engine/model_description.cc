@@ -4,15 +4,13 @@
 #include <charconv>
 #include <cstdlib>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "memory/kv_sequence.h"
+#include "kernels/base/json.h"
 
 namespace kedge {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 // Values of `general.file_type` (llama.cpp's LLAMA_FTYPE_MOSTLY_*).
 constexpr std::array<std::pair<uint32_t, const char*>, 20> kFileTypes = {{
@@ -138,6 +136,7 @@ Result<std::string> describe_model(const std::shared_ptr<const Model>& shared, c
       {"n_parameters", count_parameters(model)},
       {"n_tensors", store.tensors().size()},
       {"tensor_types", tensor_types(store)},
+      {"ignored", model.ignored()},
       {"bytes_per_token", model.bytes_per_token()},
       {"hyper_parameters", hyper_parameters(c)},
       {"tokenizer", tokenizer(model.tokenizer())},
@@ -154,7 +153,7 @@ Result<std::string> describe_model(const std::shared_ptr<const Model>& shared, c
         {"scratch_bytes", session->scratch_bytes()},
         {"total_bytes", total}}},
   };
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return json.dump();
 }
 
 }  // namespace kedge

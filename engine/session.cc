@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/memory_plan.h"
 #include "engine/sampler.h"
 #include "engine/session_state.h"
 #include "kernels/isa.h"
@@ -90,6 +91,10 @@ Result<std::unique_ptr<Session>> Session::create(std::shared_ptr<const Model> mo
   KEDGE_ASSIGN(s, State::make(std::move(model), o));
   KEDGE_ASSIGN(shape, kv_shape(s->model->config(), o.kv_type, s->options.n_ctx));
   KEDGE_ASSIGN(memory, KvMemory::create(shape, o.kv, *s->kernels));
+  const KvArena& arena = memory->sequence().arena();  // not touched yet
+  KEDGE_TRY(check_memory(arena.pages_total() * arena.page_bytes(),
+                         "the KV cache of " + std::to_string(memory->budget()) + " tokens takes",
+                         "; a smaller context, a KV budget or another cache type needs less"));
   KEDGE_TRY(s->use(std::move(memory)));
   return std::unique_ptr<Session>(new Session(std::move(s)));
 }

@@ -1,15 +1,13 @@
 #include "engine/settings_json.h"
 
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "engine/generate.h"
 #include "engine/sampler.h"
+#include "kernels/base/json.h"
 
 namespace kedge {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 // Integers without a decimal point; JSON has no infinities.
 Json number(double value) {
@@ -18,7 +16,7 @@ Json number(double value) {
   return value;
 }
 
-std::string text_of(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+std::string text_of(const Json& json) { return json.dump(); }
 
 }  // namespace
 

@@ -5,12 +5,12 @@
 #include <algorithm>
 #include <cstdlib>
 #include <fstream>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <utility>
 
 #include "kernels/base/cpus.h"
 #include "kernels/isa.h"
+#include "kernels/base/json.h"
 
 namespace kedge {
 namespace {
@@ -116,7 +116,6 @@ SystemInfo system_info() {
 }
 
 std::string system_info_json(const SystemInfo& info) {
-  using Json = nlohmann::ordered_json;
   const auto or_null = [](const auto& value) { return value ? Json(*value) : Json(); };
   const Json json = {
       {"cpu",
@@ -146,7 +145,7 @@ std::string system_info_json(const SystemInfo& info) {
         {"reserved", info.huge_pages_total},
         {"reserved_free", info.huge_pages_free}}},
   };
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return json.dump();
 }
 
 }  // namespace kedge

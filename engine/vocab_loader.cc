@@ -2,13 +2,15 @@
 
 #include <limits>
 
+#include "engine/model_keys.h"
+
 namespace kedge {
 
 namespace {
 
 constexpr const char* kPrefix = "tokenizer.ggml.";
 
-Status read_id(const GgufMetadata& m, const char* name, int32_t* id) {
+Status read_id(ModelKeys& m, const char* name, int32_t* id) {
   const std::string key = std::string(kPrefix) + name;
   if (!m.has(key)) return {};
   KEDGE_ASSIGN(v, m.get_u32(key));
@@ -17,7 +19,7 @@ Status read_id(const GgufMetadata& m, const char* name, int32_t* id) {
   return {};
 }
 
-Status read_flag(const GgufMetadata& m, const char* name, std::optional<bool>* flag) {
+Status read_flag(ModelKeys& m, const char* name, std::optional<bool>* flag) {
   const std::string key = std::string(kPrefix) + name;
   if (!m.has(key)) return {};
   KEDGE_ASSIGN(v, m.get_bool(key));
@@ -25,7 +27,7 @@ Status read_flag(const GgufMetadata& m, const char* name, std::optional<bool>* f
   return {};
 }
 
-Status read_arrays(const GgufMetadata& m, VocabData* v) {
+Status read_arrays(ModelKeys& m, VocabData* v) {
   const std::string prefix = kPrefix;
   KEDGE_ASSIGN(tokens, m.get_strings(prefix + "tokens"));
   v->tokens.assign(tokens.begin(), tokens.end());
@@ -53,7 +55,8 @@ Status read_arrays(const GgufMetadata& m, VocabData* v) {
 
 }  // namespace
 
-Result<VocabData> load_vocab(const GgufMetadata& m) {
+Result<VocabData> load_vocab(const GgufMetadata& metadata, std::vector<std::string>* ignored) {
+  ModelKeys m(metadata);
   VocabData v;
   KEDGE_ASSIGN(model, m.get_string("tokenizer.ggml.model"));
   KEDGE_ASSIGN(pre, m.get_string_or("tokenizer.ggml.pre", ""));
@@ -71,6 +74,11 @@ Result<VocabData> load_vocab(const GgufMetadata& m) {
   std::optional<bool> remove;
   KEDGE_TRY(read_flag(m, "remove_extra_whitespaces", &remove));
   v.remove_extra_whitespaces = remove.value_or(false);
+  // Names of tokens and counts encode nothing; any other key may change ids.
+  static const std::vector<HarmlessKey> kHarmless = {
+      {"*_token_id"}, {"*_token_ids"}, {"token_type_count"}, {"add_sep_token", {0}}};
+  std::vector<std::string> unread;
+  KEDGE_TRY(m.check_all_read(kPrefix, kHarmless, ignored == nullptr ? &unread : ignored));
   return v;
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "kernels/base/input_file.h"
 #include "kernels/base/output_file.h"
 #include "memory/checksum.h"
 
@@ -19,7 +20,10 @@ Error io(const std::string& what, const std::string& path, int error) {
 // The hash of a stream as XXH3 updates it. Its state is large and wants alignment.
 class StreamSum {
  public:
-  StreamSum() : state_(XXH3_createState()) { XXH3_64bits_reset(state_); }
+  StreamSum() : state_(XXH3_createState()) {
+    if (state_ == nullptr) throw std::bad_alloc();
+    XXH3_64bits_reset(state_);
+  }
   ~StreamSum() { XXH3_freeState(state_); }
   StreamSum(const StreamSum&) = delete;
   void add(const void* data, size_t size) { XXH3_64bits_update(state_, data, size); }
@@ -93,17 +97,11 @@ ByteReader::~ByteReader() = default;
 Result<ByteReader> ByteReader::open(const std::string& path) {
   auto s = std::make_unique<State>();
   s->path = path;
-  s->file = std::fopen(path.c_str(), "rbe");
-  if (s->file == nullptr) {
-    Error error = io("cannot open", path, errno);
-    if (errno == ENOENT) error.code = ErrorCode::kNotFound;
-    return error;
-  }
-  struct stat info {};
-  if (::fstat(::fileno(s->file), &info) != 0 || !S_ISREG(info.st_mode)) {
-    return Error{ErrorCode::kIo, path + " is not a file"};
-  }
-  const auto size = static_cast<size_t>(info.st_size);
+  KEDGE_ASSIGN(in, InputFile::open(path));
+  const auto size = static_cast<size_t>(in.size());
+  s->file = ::fdopen(in.fd(), "rb");
+  if (s->file == nullptr) return io("cannot open", path, errno);
+  in.release();  // the stream's
   uint64_t expected = 0;
   if (size < sizeof expected) {
     return Error{ErrorCode::kCorrupt, path + ": " + std::to_string(size) + " bytes are no session file"};

@@ -5,6 +5,23 @@
 namespace kedge {
 namespace {
 
+// A text, or a list of parts {"type": "text", "text"}, whose texts are put together.
+Status read_content(JsonObject& m, std::string& content) {
+  const Json* given = m.find("content");
+  if (given == nullptr || !given->is_array()) return m.text("content", content);
+  for (size_t i = 0; i < given->size(); ++i) {
+    KEDGE_ASSIGN(part, JsonObject::of((*given)[i], m.name() + ".content[" + std::to_string(i) + "]"));
+    std::string type;
+    std::string text;
+    KEDGE_TRY(part.text("type", type));
+    if (type != "text") return part.wrong("type", "is '" + type + "'; the models read parts of type text only");
+    KEDGE_TRY(part.text("text", text));
+    KEDGE_TRY(part.finish({"text"}));
+    content += text;
+  }
+  return {};
+}
+
 Status read_messages(JsonObject& o, AskRequest& request) {
   std::string question;
   KEDGE_TRY(o.text("question", question));
@@ -21,7 +38,7 @@ Status read_messages(JsonObject& o, AskRequest& request) {
     KEDGE_ASSIGN(m, JsonObject::of(item, "request.messages[" + std::to_string(request.messages.size()) + "]"));
     ChatMessage message;
     KEDGE_TRY(m.text("role", message.role));
-    KEDGE_TRY(m.text("content", message.content));
+    KEDGE_TRY(read_content(m, message.content));
     KEDGE_TRY(m.finish());
     if (message.role.empty()) return m.wrong("role", "is missing");
     request.messages.push_back(std::move(message));

@@ -98,7 +98,7 @@ kedge_status kedge_check_answer(const char* request, size_t request_size, char**
     KEDGE_ASSIGN(read, read_request(text));
     KEDGE_ASSIGN(answer, check(read));
     // An explanation may cut a text between two bytes of a character.
-    return give_text(answer.dump(-1, ' ', false, Json::error_handler_t::replace), json, json_size);
+    return give_text(answer.dump(), json, json_size);
   });
 }
 

@@ -5,6 +5,7 @@
 
 struct kedge_router {
   std::unique_ptr<kedge::Router> router;
+  const pid_t process = getpid();
 };
 
 using namespace kedge;
@@ -12,7 +13,15 @@ using namespace kedge::c_api;
 
 namespace {
 
-std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+Status own_router(const kedge_router* router) {
+  KEDGE_TRY(not_null(router, "router"));
+  if (router->process == getpid()) return {};
+  return Error{ErrorCode::kUnsupported,
+               "the router was opened before fork(), and its log and its databases are the parent's: open one of your "
+               "own in this process"};
+}
+
+std::string dump(const Json& json) { return json.dump(); }
 
 // Runs call(text) and gives out its JSON.
 template <class Call>
@@ -45,12 +54,17 @@ kedge_status kedge_router_open(const char* path, size_t path_size, const char* o
   });
 }
 
-void kedge_router_free(kedge_router* router) { delete router; }
+void kedge_router_free(kedge_router* router) {
+  if (router == nullptr) return;
+  // After fork() the log's thread and SQLite's locks are the parent's: a child that closed them would take them away.
+  if (router->process != getpid()) return;
+  delete router;
+}
 
 kedge_status kedge_router_ask(kedge_router* router, const char* request, size_t request_size, kedge_event_fn on_event,
                               void* user, char** json, size_t* json_size) {
   return json_call(request, request_size, json, json_size, [&](std::string_view text) -> Result<Json> {
-    KEDGE_TRY(not_null(router, "router"));
+    KEDGE_TRY(own_router(router));
     KEDGE_ASSIGN(parsed, parse_ask_request(text));
     std::atomic<bool> cancel{false};
     AskHooks hooks{.on_event = {}, .cancel = &cancel};
@@ -66,7 +80,7 @@ kedge_status kedge_router_ask(kedge_router* router, const char* request, size_t 
 
 kedge_status kedge_router_replay(kedge_router* router, const char* id, size_t id_size, char** json, size_t* json_size) {
   return json_call(id, id_size, json, json_size, [&](std::string_view text) -> Result<Json> {
-    KEDGE_TRY(not_null(router, "router"));
+    KEDGE_TRY(own_router(router));
     return router->router->replay(text);
   });
 }
@@ -74,7 +88,7 @@ kedge_status kedge_router_replay(kedge_router* router, const char* id, size_t id
 kedge_status kedge_router_swap(kedge_router* router, const char* request, size_t request_size, char** json,
                                size_t* json_size) {
   return json_call(request, request_size, json, json_size, [&](std::string_view text) -> Result<Json> {
-    KEDGE_TRY(not_null(router, "router"));
+    KEDGE_TRY(own_router(router));
     KEDGE_ASSIGN(parsed, parse_swap_request(text));
     return router->router->swap(parsed);
   });
@@ -82,7 +96,7 @@ kedge_status kedge_router_swap(kedge_router* router, const char* request, size_t
 
 kedge_status kedge_router_state(kedge_router* router, char** json, size_t* json_size) {
   return json_call(nullptr, 0, json, json_size, [&](std::string_view) -> Result<Json> {
-    KEDGE_TRY(not_null(router, "router"));
+    KEDGE_TRY(own_router(router));
     return router->router->state();
   });
 }

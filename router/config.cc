@@ -4,10 +4,10 @@
 #include <toml++/toml.h>
 
 #include <filesystem>
-#include <fstream>
 #include <sstream>
 
-#include "engine/json_in.h"
+#include "kernels/base/input_file.h"
+#include "kernels/base/json.h"
 #include "router/digest.h"
 #include "router/json_object.h"
 
@@ -23,16 +23,6 @@ std::string resolved(const std::string& path, const std::string& folder) {
   return (std::filesystem::path(folder) / path).lexically_normal().string();
 }
 
-Result<std::string> read_file(const std::string& path) {
-  std::error_code ec;
-  if (!std::filesystem::exists(path, ec)) return Error{ErrorCode::kNotFound, path + ": no such file"};
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream text;
-  text << in.rdbuf();
-  if (!in || std::filesystem::is_directory(path, ec)) return Error{ErrorCode::kIo, path + ": cannot be read"};
-  return std::move(text).str();
-}
-
 Result<std::string> toml_to_json(const std::string& text, const std::string& name) {
   const toml::parse_result parsed = toml::parse(text, name);
   if (!parsed) {
@@ -40,6 +30,7 @@ Result<std::string> toml_to_json(const std::string& text, const std::string& nam
     return invalid(name + ":" + std::to_string(e.source().begin.line) + ": " + std::string(e.description()));
   }
   std::ostringstream out;
+  out.exceptions(std::ios::badbit);  // out of memory
   out << toml::json_formatter{parsed.table()};
   return std::move(out).str();
 }
@@ -137,7 +128,7 @@ Result<RouterConfig> parse_router_config(std::string_view text, const std::strin
 }
 
 Result<RouterConfig> read_router_config(const std::string& path, std::string_view overrides) {
-  KEDGE_ASSIGN(text, read_file(path));
+  KEDGE_ASSIGN(text, read_input_file(path));
   const std::filesystem::path file = std::filesystem::absolute(path);
   if (file.extension() == ".toml") {
     KEDGE_ASSIGN(json, toml_to_json(text, path));

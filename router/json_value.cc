@@ -126,7 +126,7 @@ bool is_whole_number(const Json& value) {
 
 std::string quoted_start(std::string_view text) {
   const std::string_view start = utf8_cut(text, kShown);
-  const std::string shown = Json(start).dump(-1, ' ', false, Json::error_handler_t::replace);
+  const std::string shown = Json(start).dump();
   return start.size() < text.size() ? shown + "..." : shown;
 }
 
@@ -137,7 +137,7 @@ std::string short_text(const Json& value) {
     small = !it->is_structured() && (!it->is_string() || it->get_ref<const std::string&>().size() <= kShown);
   }
   if (small) {
-    const std::string text = value.dump(-1, ' ', false, Json::error_handler_t::replace);
+    const std::string text = value.dump();
     if (text.size() <= kShown || !value.is_structured()) return text;
   }
   return (value.is_array() ? "an array of " : "an object of ") + std::to_string(value.size());

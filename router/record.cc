@@ -49,7 +49,7 @@ Json evidence_json(const RouteResult& r) {
 
 Json steps_json(const RouteResult& r, bool with_drafts) {
   Json list = Json::array();
-  for (const Step& s : r.steps) {
+  for (const RouteStep& s : r.steps) {
     const bool shown = with_drafts && !s.draft.empty();
     list.push_back({{"state", s.state}, {"rule", s.rule}, {"detail", shown ? s.detail + ": " + s.draft : s.detail}});
   }
@@ -76,7 +76,8 @@ const Attempt* chosen(const RouteResult& r) {
 bool is_given(const RouteResult& r) { return r.outcome != Outcome::kFailed && !r.withheld; }
 
 Json kv_json(const Attempt& a) {
-  return a.kv.empty() ? Json() : Json::parse(a.kv, nullptr, /*allow_exceptions=*/false);
+  auto parsed = parse_json(a.kv, "the memory's state");
+  return parsed.ok() ? std::move(*parsed) : Json();
 }
 
 Json gate_json(const Attempt& a) {

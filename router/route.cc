@@ -64,7 +64,7 @@ class Route {
 
  private:
   void note(std::string state, const RuleDef* rule, std::string detail, std::string draft = {}) {
-    Step step{std::move(state), rule == nullptr ? "" : rule->name, std::move(detail), std::move(draft)};
+    RouteStep step{std::move(state), rule == nullptr ? "" : rule->name, std::move(detail), std::move(draft)};
     if (tools_.on_event) tools_.on_event({{"state", step.state}, {"rule", step.rule}, {"detail", step.detail}});
     result_.steps.push_back(std::move(step));
   }

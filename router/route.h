@@ -28,7 +28,7 @@ struct RouteTools {
 enum class Outcome { kAnswered, kNotFound, kLowConfidence, kFailed };
 const char* outcome_name(Outcome outcome);  // "answered", "not_found", "low_confidence", "failed"
 
-struct Step {         // of the state machine, for --explain and the record
+struct RouteStep {    // of the state machine, for --explain and the record
   std::string state;  // "admit", "preroute", "generate", ...
   std::string rule;   // that decided; empty: none was asked
   std::string detail;
@@ -46,7 +46,7 @@ struct RouteResult {
   std::vector<Evidence> evidence;
   std::string evidence_index;  // SHA-256 of the index they come from; empty: given, or none
   std::vector<ResolvedCitation> citations;
-  std::vector<Step> steps;
+  std::vector<RouteStep> steps;
   std::optional<Neighbours> neighbours;  // the question's, where the pool knows past questions
   double cpu_s = 0;                      // of all models
   double wall_s = 0;

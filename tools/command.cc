@@ -18,9 +18,40 @@
 
 namespace kedge::tools {
 
+namespace {
+
+// CLI11 reads whole numbers as C does: 010 is eight there, and -1 the largest number of a type without a sign.
+std::string spelling_problem(const std::string& text) {
+  const std::string_view digits = std::string_view(text).substr(text.starts_with('-') ? 1 : 0);
+  const bool octal = digits.size() > 1 && digits[0] == '0' && digits[1] != '.' && digits[1] != 'e' && digits[1] != 'E';
+  return octal ? "'" + text + "' is not a decimal number (it begins with 0)" : "";
+}
+
+// Of any option that holds whole numbers without a sign, when it has no range of its own.
+std::string whole_problem(const std::string& text) {
+  uint64_t value = 0;
+  const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || rest != text.data() + text.size()) {
+    return "'" + text + "' is not a whole number from 0 to 18446744073709551615";
+  }
+  return spelling_problem(text);
+}
+
+}  // namespace
+
+void check_numbers(CLI::App& app) {
+  for (CLI::Option* option : app.get_options()) {
+    const std::string type = option->get_type_name();
+    if (type.starts_with("UINT")) option->check(CLI::Validator(whole_problem, ""));
+    if (type.starts_with("INT")) option->check(CLI::Validator(spelling_problem, ""));
+  }
+  for (CLI::App* command : app.get_subcommands(nullptr)) check_numbers(*command);
+}
+
 CLI::Validator in_range(double low, double high) {
   return CLI::Validator(
       [low, high](const std::string& text) -> std::string {
+        if (const std::string problem = spelling_problem(text); !problem.empty()) return problem;
         double value = 0;
         const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), value);
         if (error != std::errc() || rest != text.data() + text.size()) return "'" + text + "' is not a number";

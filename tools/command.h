@@ -47,6 +47,9 @@ auto need(R&& result) {
 
 // A number from `low` to `high`; CLI11's own Range would print its limits into every line of the help.
 CLI::Validator in_range(double low, double high);
+// Every option of the command and those below that holds whole numbers takes them in decimal, and no sign where its type
+// has none. When all options are there.
+void check_numbers(CLI::App& app);
 
 // The whole file, or standard input when `path` is "-".
 std::string read_text(const std::string& path);

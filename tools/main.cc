@@ -123,12 +123,17 @@ int main(int argc, char** argv) {
     add_generate_model(app);
     add_doctor(app);
     add_audit(app);
+    check_numbers(app);
     return parse_and_run(app, argc, argv);
   } catch (const Failure& e) {
     complain(e.what());
     return e.exit_code();
   } catch (const std::bad_alloc&) {
     complain("out of memory");
+  } catch (const Json::type_error& e) {
+    constexpr int kNotUtf8 = 316;
+    const std::string_view what = std::string_view(e.what()).substr(std::string_view(e.what()).find("] ") + 2);
+    complain((e.id == kNotUtf8 ? "what was given is not UTF-8: " : "") + std::string(what));
   } catch (const std::exception& e) {
     complain(e.what());
   }

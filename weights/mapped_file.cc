@@ -1,8 +1,6 @@
 #include "weights/mapped_file.h"
 
-#include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +8,7 @@
 #include <system_error>
 #include <utility>
 
+#include "kernels/base/input_file.h"
 #include "weights/gguf_format.h"
 
 namespace kedge {
@@ -18,20 +17,6 @@ namespace {
 
 constexpr uint64_t kStep = uint64_t{16} << 20;  // bytes between two progress calls
 
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
-
 Error system_error(const std::string& path, const char* what, int code) {
   const ErrorCode kind = code == ENOENT || code == ENOTDIR ? ErrorCode::kNotFound
                          : code == ENOMEM                  ? ErrorCode::kCapacity
@@ -39,15 +24,9 @@ Error system_error(const std::string& path, const char* what, int code) {
   return Error{kind, path + ": " + what + ": " + std::generic_category().message(code)};
 }
 
-Result<uint64_t> size_of(const std::string& path, const struct stat& info) {
-  const char* kind = S_ISDIR(info.st_mode)    ? "a directory"
-                     : S_ISFIFO(info.st_mode) ? "a pipe"
-                     : S_ISSOCK(info.st_mode) ? "a socket"
-                     : S_ISREG(info.st_mode)  ? nullptr
-                                              : "a device";
-  if (kind != nullptr) return Error{ErrorCode::kInvalidArgument, path + ": is " + kind + ", not a file"};
-  if (info.st_size <= 0) return Error{ErrorCode::kInvalidArgument, path + ": the file is empty (0 bytes)"};
-  return static_cast<uint64_t>(info.st_size);
+Result<uint64_t> not_empty(const std::string& path, uint64_t size) {
+  if (size == 0) return Error{ErrorCode::kInvalidArgument, path + ": the file is empty (0 bytes)"};
+  return size;
 }
 
 Error cancelled(const std::string& path, uint64_t done, uint64_t total) {
@@ -58,9 +37,8 @@ Error cancelled(const std::string& path, uint64_t done, uint64_t total) {
 }  // namespace
 
 Result<uint64_t> regular_file_size(const std::string& path) {
-  struct stat info = {};
-  if (::stat(path.c_str(), &info) != 0) return system_error(path, "cannot open", errno);
-  return size_of(path, info);
+  KEDGE_ASSIGN(size, input_file_size(path));
+  return not_empty(path, size);
 }
 
 MappedFile::MappedFile(MappedFile&& o) noexcept
@@ -85,22 +63,15 @@ MappedFile::~MappedFile() {
 
 Result<MappedFile> MappedFile::open(const std::string& path, const LoadOptions& options) {
   return without_bad_alloc(path, [&]() -> Result<MappedFile> {
-    if (path.find('\0') != std::string::npos) {
-      return Error{ErrorCode::kInvalidArgument, in_quotes(path) + ": a path cannot contain a NUL character"};
-    }
-    // O_NONBLOCK so that opening a pipe nobody writes to is an error below instead of a hang here.
-    const Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-    if (fd.get() < 0) return system_error(path, "cannot open", errno);
-    struct stat info = {};
-    if (::fstat(fd.get(), &info) != 0) return system_error(path, "cannot stat", errno);
-    KEDGE_ASSIGN(size, size_of(path, info));
+    KEDGE_ASSIGN(in, InputFile::open(path));
+    KEDGE_ASSIGN(size, not_empty(path, in.size()));
     if (size > SIZE_MAX / 2) {
       return Error{ErrorCode::kCapacity, path + ": " + std::to_string(size) + " bytes exceed the address space"};
     }
     MappedFile file;
     file.path_ = path;
     file.size_ = static_cast<size_t>(size);
-    KEDGE_TRY(options.use_mmap ? file.map(fd.get(), options) : file.read_all(fd.get(), options));
+    KEDGE_TRY(options.use_mmap ? file.map(in.fd(), options) : file.read_all(in.fd(), options));
     return file;
   });
 }

@@ -17,7 +17,10 @@ struct Layer {
   const float* bv = nullptr;
   const float* bo = nullptr;
   const float* ffn_norm = nullptr;
-  FeedForward ff;       // dense
+  FeedForward ff;  // dense
+  const float* b_gate = nullptr;
+  const float* b_up = nullptr;
+  const float* b_down = nullptr;
   ExpertLayer experts;  // instead, when the file has experts
 };
 
@@ -60,9 +63,9 @@ class Llama final : public Network {
       if (c_.n_experts > 0) {
         s.experts(w.experts, h, h);
       } else {
-        s.multiply(h, d, {{w.ff.gate, gate}, {w.ff.up, up}});  // gate, up: [n][d_ff]
+        s.multiply(h, d, {{w.ff.gate, gate, w.b_gate}, {w.ff.up, up, w.b_up}});  // gate, up: [n][d_ff]
         s.silu_mul(gate, up, gate, c_.d_ff);
-        s.multiply(gate, c_.d_ff, {{w.ff.down, h}});
+        s.multiply(gate, c_.d_ff, {{w.ff.down, h, w.b_down}});
       }
       s.add(h, x, d);
     }
@@ -92,6 +95,12 @@ class Llama final : public Network {
     } else {
       KEDGE_ASSIGN(ff, load_feed_forward(l, p));
       w.ff = ff;
+      KEDGE_ASSIGN(b_gate, l.optional_vector(p + "ffn_gate.bias", ff.gate.rows));
+      w.b_gate = b_gate;
+      KEDGE_ASSIGN(b_up, l.optional_vector(p + "ffn_up.bias", ff.up.rows));
+      w.b_up = b_up;
+      KEDGE_ASSIGN(b_down, l.optional_vector(p + "ffn_down.bias", ff.down.rows));
+      w.b_down = b_down;
     }
     return w;
   }

@@ -23,7 +23,7 @@ class Olmoe final : public Network {
     KEDGE_TRY(l.common_config(RopeLayout::kHalfSplit));
     KEDGE_TRY(l.expert_config());
     if (l.config().n_experts == 0) {
-      return Error{ErrorCode::kCorrupt, l.metadata().file() + ": " + l.key("expert_count") + " is missing or zero"};
+      return Error{ErrorCode::kCorrupt, l.file() + ": " + l.key("expert_count") + " is missing or zero"};
     }
     auto net = std::make_unique<Olmoe>();
     net->c_ = l.config();

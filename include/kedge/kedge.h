@@ -10,8 +10,13 @@
  *   null pointer means all defaults. Structs grow at their end only: an older caller keeps working.
  * - Callbacks return 0 to go on, anything else to cancel. They run on the calling thread and must not call back into
  *   the same session (kedge_session_set_cancel excepted).
- * - Threads: a model is immutable and may be used from any threads at once. A session belongs to one thread at a time;
- *   only kedge_session_set_cancel may be called from elsewhere. */
+ * - Threads: a model is immutable and may be used from any threads at once. A session belongs to one call at a time;
+ *   only kedge_session_set_cancel may be called from elsewhere. A second call, of another thread or from a callback, is
+ *   KEDGE_INVALID_ARGUMENT; a session freed in a callback goes when the call ends.
+ * - After fork() a child may use models and sessions of its parent (on one thread, and not with a cold tier in a file),
+ *   and open its own. A router of the parent is KEDGE_UNSUPPORTED in the child.
+ * - Memory that runs out is KEDGE_CAPACITY, from every function. So is a model or a KV cache that does not fit the memory
+ *   limit of the process's control groups, before it is loaded. */
 #ifndef KEDGE_KEDGE_H_
 #define KEDGE_KEDGE_H_
 
@@ -77,7 +82,9 @@ typedef int (*kedge_progress_fn)(void* user, size_t done, size_t total);
 
 typedef struct kedge_model_options {
   size_t struct_size;
-  int32_t use_mmap;              /* default 1; 0 reads the file into memory */
+  int32_t use_mmap;              /* default 1: the file is mapped, and a program that truncates it ends this process with
+                                    SIGBUS (replace model files by rename); 0 reads it into memory, which is given back
+                                    as the weights are packed: nothing is there twice */
   kedge_progress_fn on_progress; /* bytes done and total; default null */
   void* user;
   int32_t vocab_only; /* default 0; 1: tokenizer and chat template only, of any architecture, no weights

@@ -24,7 +24,7 @@ typedef int (*kedge_event_fn)(void* user, const char* json, size_t json_size);
 /* `overrides` is JSON of members that replace those of the file, or empty: {"audit": "audit.db", "policy": {...}}. */
 KEDGE_API kedge_status kedge_router_open(const char* path, size_t path_size, const char* overrides,
                                          size_t overrides_size, kedge_router** router);
-KEDGE_API void kedge_router_free(kedge_router* router); /* null is allowed; not while it answers */
+KEDGE_API void kedge_router_free(kedge_router* router); /* null is allowed; not while it answers; nothing in a child after fork() */
 
 /* Request: {"question": text, or "messages": [{"role", "content"}] that end with the user's; "model": "auto", or an
  * alias or name of the pool, which is then the only one asked; "evidence": [{"id", "text", "source"}] to answer from,

@@ -1,5 +1,5 @@
-// Work over several threads: a team of a session's own for the many small regions of a step, and one-off loops on
-// OpenMP for bulk work without a session. Neither changes a result: what a unit computes must not depend on which
+// Work over several threads: a team of a session's own for the many small regions of a step, and one-off loops for bulk
+// work without a session. Neither changes a result: what a unit computes must not depend on which
 // thread runs it, when, or where the cuts fall. Bodies do not throw, and do not use the team they run on.
 #pragma once
 
@@ -22,7 +22,8 @@ struct TeamOptions {
 // A fixed number of threads that live as long as the team: the caller is number 0, the others wait for work, at first
 // spinning and then asleep. A region is over when its units are done, not when every thread has shown up: a thread
 // that the scheduler has stopped holds up nobody unless it is in the middle of a unit.
-// Not thread-safe: one caller at a time. Move-only; the destructor ends the threads.
+// Not thread-safe: one caller at a time. Move-only; the destructor ends the threads. In a child after fork() there are
+// no others, and the caller does all of the work.
 class ThreadTeam {
  public:
   ThreadTeam();  // the caller alone
@@ -67,8 +68,9 @@ class ThreadTeam {
   std::unique_ptr<State> state_;  // null: the caller alone
 };
 
-// The same on OpenMP, for work that is done once: quantising a file, packing weights at load. n_threads 0: as many as
-// OpenMP takes by itself; `thread` is below max_parallel_threads(n_threads).
+// The same with a team that is made for the loop, for work that is done once: quantising a file, packing weights at
+// load. n_threads 0: one for each allowed CPU; `thread` is below max_parallel_threads(n_threads). Where the system gives
+// no more threads, the caller does all of it.
 void run_parallel_static(int n_threads, size_t n, size_t grain, RangeCall call, void* f);
 void run_parallel_dynamic(int n_threads, size_t n, UnitCall call, void* f);
 int max_parallel_threads(int n_threads);

@@ -122,8 +122,13 @@ struct ThreadTeam::State {
   std::chrono::nanoseconds spin_time{0};
   std::vector<Slab> slabs;
   std::vector<std::thread> workers;
+  const pid_t process = getpid();
 
   ~State() {
+    if (getpid() != process) {  // a child after fork(): the threads stayed with the parent, nobody could join them
+      for (std::thread& t : workers) t.detach();
+      return;
+    }
     stop.store(true, std::memory_order_relaxed);
     signal.fetch_add(1);
     futex_wake(signal, INT_MAX);

@@ -27,9 +27,8 @@ Result<Json> head_of(sqlite::Statement& heads, int64_t seq) {
 }
 
 Result<Json> subject_of(sqlite::Statement& artifacts, const Json& record, const std::string& text) {
-  const Json::json_pointer at("/kedge/artifacts");
-  if (record.contains(at)) {
-    for (const Json& reference : record[at]) {
+  if (const Json* listed = record.pointee("/kedge/artifacts"); listed != nullptr) {
+    for (const Json& reference : *listed) {
       if (reference.value("kind", "") != kResponseKind) continue;
       KEDGE_ASSIGN(address, unhex(reference.value("sha256", "")));
       KEDGE_TRY(artifacts.bind(sqlite::Blob{address}));

@@ -153,8 +153,8 @@ Result<Json> AuditLog::show(std::string_view id_or_seq) const {
     return Error{ErrorCode::kCorrupt, path_ + ": record " + seq + " does not have its hash: it was changed"};
   }
   KEDGE_ASSIGN(record, parse_json(text, "the record"));
-  const Json::json_pointer at("/kedge/artifacts");
-  Json artifacts = record.contains(at) ? record[at] : Json::array();
+  const Json* listed = record.pointee("/kedge/artifacts");
+  Json artifacts = listed != nullptr ? *listed : Json::array();
   KEDGE_ASSIGN(question, question_of(artifacts));
   return Json{{"seq", row.integer(0)},
               {"id", row.bytes(1)},

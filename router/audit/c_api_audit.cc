@@ -37,7 +37,7 @@ Status add_contents(const AuditLog& log, Json& artifacts) {
 
 // SQLite's texts and paths may hold any bytes; what is no UTF-8 becomes U+FFFD.
 Status give_json(const Json& value, char** json, size_t* size) {
-  return give_text(value.dump(-1, ' ', false, Json::error_handler_t::replace), json, size);
+  return give_text(value.dump(), json, size);
 }
 
 }  // namespace
@@ -59,7 +59,7 @@ kedge_status kedge_audit_list(const char* request, size_t request_size, char** j
     KEDGE_ASSIGN(log, open_log(db));
     KEDGE_ASSIGN(records, log->list(filter));
     KEDGE_ASSIGN(total, log->size());
-    return give_json({{"records", std::move(records)}, {"total", total}}, json, json_size);
+    return give_json({{"records", records}, {"total", total}}, json, json_size);
   });
 }
 

@@ -1,8 +1,8 @@
 // Calibrators as files.
 #include <cmath>
-#include <fstream>
-#include <sstream>
+#include <map>
 
+#include "kernels/base/input_file.h"
 #include "router/calibration/calibrator.h"
 #include "router/calibration/json_members.h"
 #include "router/digest.h"
@@ -16,14 +16,16 @@ constexpr ErrorCode kBad = ErrorCode::kCorrupt;
 Error corrupt(const std::string& where, const std::string& problem) { return {kBad, where + " " + problem}; }
 
 // Members by name, whole numbers without a fraction: however a file was written, its content has one text.
-nlohmann::json canonical(const Json& value) {
+Json canonical(const Json& value) {
   if (value.is_object()) {
-    nlohmann::json object = nlohmann::json::object();
-    for (const auto& [key, member] : value.items()) object[key] = canonical(member);
+    std::map<std::string_view, Json> members;
+    for (const auto& [key, member] : value.items()) members[key] = canonical(member);
+    Json object = Json::object();
+    for (auto& [key, member] : members) object[key] = std::move(member);
     return object;
   }
   if (value.is_array()) {
-    nlohmann::json array = nlohmann::json::array();
+    Json array = Json::array();
     for (const Json& element : value) array.push_back(canonical(element));
     return array;
   }
@@ -32,9 +34,7 @@ nlohmann::json canonical(const Json& value) {
     if (number == std::floor(number) && std::abs(number) <= 0x1p53) return static_cast<int64_t>(number);
     return number;
   }
-  if (value.is_string()) return value.get<std::string>();
-  if (value.is_boolean()) return value.get<bool>();
-  return nullptr;
+  return value;
 }
 
 std::string content_id(Json file) {
@@ -260,12 +260,8 @@ Result<Calibration> parse_calibration(std::string_view text) {
 }
 
 Result<Calibration> read_calibration(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) return Error{ErrorCode::kNotFound, "cannot open the calibrator " + path};
-  std::ostringstream text;
-  text << in.rdbuf();
-  if (in.bad() || text.fail()) return Error{ErrorCode::kIo, "cannot read the calibrator " + path};
-  Result<Calibration> calibration = parse_calibration(text.str());
+  KEDGE_ASSIGN(text, read_input_file(path));
+  Result<Calibration> calibration = parse_calibration(text);
   if (calibration.ok()) return calibration;
   return Error{calibration.error().code, path + ": " + calibration.error().message};
 }

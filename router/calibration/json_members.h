@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "engine/json_in.h"
+#include "kernels/base/json_object.h"
 #include "kernels/base/utf8_cut.h"
 
 namespace kedge {
@@ -66,10 +66,7 @@ inline Result<uint64_t> count_member(const Json& object, const std::string& wher
                                      uint64_t otherwise) {
   const auto found = object.find(key);
   if (found == object.end()) return otherwise;
-  const double value = found->is_number() ? found->get<double>() : -1;
-  if (!(value >= 0 && value <= 0x1p53 && value == std::floor(value))) {
-    return wrong_member(where, key, "is " + std::string(utf8_cut(found->dump(), 80)) + ", not a whole number from 0 to 2^53");
-  }
+  KEDGE_ASSIGN(value, whole_number(*found, where + ": " + key, 0, int64_t{1} << 53));
   return static_cast<uint64_t>(value);
 }
 

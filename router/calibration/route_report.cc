@@ -244,7 +244,7 @@ Json group_json(const Group& group, const RouteReportOptions& options) {
   out["routing"] = group.pairs.deep.empty() ? Json() : routing_json(group, options);
   const Ranking ranking(group.p);
   const std::vector<Statistic> statistics = statistics_of(group, ranking);
-  for (const Statistic& s : statistics) out[Json::json_pointer(s.at)] = number_or_null(s.of({}));
+  for (const Statistic& s : statistics) out.make(s.at) = number_or_null(s.of({}));
   if (options.bootstrap == 0) return out;
   const auto intervals = bootstrap(group.p.size(), statistics.size(), options.bootstrap, options.seed,
                                    [&](Weights weights, std::span<std::optional<double>> values) {
@@ -252,7 +252,7 @@ Json group_json(const Group& group, const RouteReportOptions& options) {
                                        values[i] = statistics[i].of(weights);
                                    });
   for (size_t i = 0; i < statistics.size(); ++i) {
-    out[Json::json_pointer(statistics[i].at + "_interval")] =
+    out.make(statistics[i].at + "_interval") =
         intervals[i] ? Json::array({intervals[i]->low, intervals[i]->high}) : Json();
   }
   return out;

@@ -28,7 +28,7 @@ Result<std::shared_ptr<const Embedder>> open_embedder(const std::string& path) {
 
 Json hit_json(const Hit& hit) {
   // The metadata is an object of ours, written by build_index().
-  Json metadata = hit.metadata.empty() ? Json() : Json::parse(hit.metadata, nullptr, false);
+  auto metadata = parse_json(hit.metadata, "the metadata");
   return {{"id", hit.id},
           {"title", hit.title},
           {"text", hit.text},
@@ -36,7 +36,7 @@ Json hit_json(const Hit& hit) {
           {"doc_sha256", hit.doc_sha256},
           {"begin", hit.begin},
           {"end", hit.end},
-          {"metadata", metadata.is_discarded() ? Json() : std::move(metadata)},
+          {"metadata", metadata.ok() ? std::move(*metadata) : Json()},
           {"score", hit.score},
           {"bm25_rank", hit.bm25_rank},
           {"bm25_score", hit.bm25_score},

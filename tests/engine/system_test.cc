@@ -1,4 +1,5 @@
 // Control groups as containers show them, written to a directory; the real machine as a check of sanity.
+#include "engine/memory_plan.h"
 #include "engine/system_info.h"
 
 #include <gtest/gtest.h>
@@ -48,6 +49,23 @@ TEST_F(Cgroup, V2TakesTheTightestEnclosingGroup) {
   EXPECT_EQ(l.cpu_group, "/sys/fs/cgroup/a/b");
   EXPECT_EQ(*l.memory_bytes, 1000000000u);
   EXPECT_EQ(l.memory_group, "/sys/fs/cgroup/a");
+}
+
+TEST_F(Cgroup, WhatDoesNotFitIsRefusedWithTheNumbers) {
+  EXPECT_TRUE(check_fits(uint64_t{1} << 50, 0, limits(), "the weights take", "").ok());  // no limit
+  write("/proc/self/mountinfo", "35 24 0:30 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate\n");
+  write("/proc/self/cgroup", "0::/a\n");
+  write("/sys/fs/cgroup/a/memory.max", "67108864\n");
+  EXPECT_TRUE(check_fits(60 << 20, 4 << 20, limits(), "the weights take", "").ok());
+  const Status over = check_fits(61 << 20, 4 << 20, limits(), "m.gguf: the weights take", "; take another one");
+  ASSERT_FALSE(over.ok());
+  EXPECT_EQ(over.error().code, ErrorCode::kCapacity);
+  EXPECT_EQ(over.error().message,
+            "m.gguf: the weights take 61.0 MiB, 4.0 MiB are in use, and the memory limit of this process's control "
+            "group (/sys/fs/cgroup/a) is 64.0 MiB; take another one");
+  EXPECT_FALSE(check_fits(~uint64_t{0}, 4 << 20, limits(), "", "").ok());
+  EXPECT_FALSE(check_fits(0, 100 << 20, limits(), "", "").ok());
+  EXPECT_GT(bytes_in_use(), 0u);
 }
 
 TEST_F(Cgroup, V2InsideAContainer) {

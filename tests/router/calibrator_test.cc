@@ -298,7 +298,7 @@ TEST(Calibrate, IsTheSameForRowsInAnotherOrder) {
     const std::string text = calibration_json(made->calibration).dump();
     EXPECT_EQ(text, round > 0 ? first : text);
     first = text;
-    std::reverse(rows.begin(), rows.end());
+    for (size_t i = 0; i < rows.size() / 2; ++i) std::swap(rows[i], rows[rows.size() - 1 - i]);
   }
 }
 
@@ -452,7 +452,7 @@ TEST(CalibratorFile, NonsenseIsRefusedByName) {
   };
   for (const auto& c : cases) {
     Json file = good;
-    file[Json::json_pointer(c.at)] = c.value;
+    file.make(c.at) = c.value;
     const auto loaded = parse_calibration(file.dump());
     ASSERT_FALSE(loaded.ok()) << c.at;
     EXPECT_EQ(loaded.error().code, ErrorCode::kCorrupt);

@@ -99,7 +99,6 @@ TEST(CanonicalJson, RefusesWhatHasNoCanonicalForm) {
   refused((int64_t{1} << 53) + 1, "9007199254740993");
   refused(-(int64_t{1} << 53) - 1, "-9007199254740993");
   refused(std::numeric_limits<uint64_t>::max(), "18446744073709551615");
-  refused(Json::binary({1, 2}), "/a/1/x~1y: ");
   for (const char* bad : {"\x80", "\xC0\xAF", "\xE2\x82", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xF5\x80\x80\x80",
                           "\xE0\x80\x80", "\xF0\x80\x80\x80", "a\xFF"}) {
     refused(bad, "not UTF-8");

@@ -265,8 +265,8 @@ TEST(RouteReport, HasAllThatWasAskedFor) {
   for (const char* name : {"/confidence/auroc", "/confidence/ece", "/accuracy", "/operating/escalated_share",
                            "/operating/accept_error", "/operating/quality", "/operating/pgr", "/routing/fast/accuracy",
                            "/routing/deep/accuracy", "/routing/routers/0/apgr"}) {
-    const double value = all[Json::json_pointer(name)].get<double>();
-    const Json& interval = all[Json::json_pointer(std::string(name) + "_interval")];
+    const double value = all.pointee(name)->get<double>();
+    const Json& interval = *all.pointee(std::string(name) + "_interval");
     EXPECT_LT(interval[0].get<double>(), interval[1].get<double>()) << name;
     EXPECT_GT(interval[1].get<double>(), value - 0.03) << name;
     EXPECT_LT(interval[0].get<double>(), value + 0.03) << name;

@@ -36,6 +36,23 @@ TEST(WrongUse, BadNumber) {
   expect_refused(run_command({"run", "-p", "x", "--temp", "-3"}), kUsage, {"--temp"});
 }
 
+// Whole numbers are decimal, and have a sign only where the option has one.
+TEST(WrongUse, NumbersAreNotReinterpreted) {
+  for (const char* seed : {"-1", "18446744073709551616", "0x10", "010", "1.5", "1e3"}) {
+    expect_refused(run_command({"generate-model", "--seed", seed, "-o", "/nonexistent/m.gguf"}), kUsage, {"--seed", seed});
+  }
+  expect_refused(run_command({"run", "-p", "x", "-c", "010"}), kUsage, {"--ctx", "010"});
+  expect_refused(run_command({"run", "-p", "x", "-c", "4294967360"}), kUsage, {"4294967360"});
+  expect_refused(run_command({"run", "-m", tiny_model(), "-p", "x", "--kv-recent", "4294967297"}), kFailure, {"4294967297"});
+}
+
+TEST(WrongUse, TextsThatAreNotUtf8AreSaidToBe) {
+  const Outcome o = run_command({"ask", "caf\xe9 or tea?"});
+  EXPECT_EQ(o.exit_code, kFailure) << o.err;
+  EXPECT_NE(o.err.find("UTF-8"), std::string::npos) << o.err;
+  EXPECT_EQ(o.err.find("json.exception"), std::string::npos) << o.err;
+}
+
 TEST(WrongUse, BadKvType) {
   expect_refused(run_command({"run", "-m", tiny_model(), "-p", "x", "--kv-type", "q9"}), kUsage,
                  {"--kv-type", "q9", "q8_0"});

@@ -1,48 +1,50 @@
 #include "tokenizer/jinja/json_value.h"
 
-#include <nlohmann/json.hpp>
+#include "kernels/base/json.h"
 
 namespace kedge::jinja {
 namespace {
 
-// Builds values from the parser's events, so that no second tree exists and members keep their order.
-class Builder final : public nlohmann::json_sax<nlohmann::json> {
+// Builds values from the reader's events, so that no second tree exists and members keep their order.
+class Builder final : public JsonEvents {
  public:
   Builder(Heap& heap, const TextOrigin& origin) : heap_(heap), origin_(origin) {}
 
-  bool null() override { return add(Value::none()); }
-  bool boolean(bool b) override { return add(Value::boolean(b)); }
-  bool number_integer(number_integer_t i) override { return add(Value::integer(int64_t{i})); }
-  bool number_unsigned(number_unsigned_t i) override {
-    if (i > static_cast<number_unsigned_t>(INT64_MAX))
-      return fail("the integer " + std::to_string(i) + " does not fit 64 bits");
-    return add(Value::integer(static_cast<int64_t>(i)));
+  Status scalar(Json value) override {
+    switch (value.type()) {
+      case Json::value_t::boolean:
+        return add(Value::boolean(value.get<bool>()));
+      case Json::value_t::number_unsigned:
+        if (value.get<uint64_t>() > static_cast<uint64_t>(INT64_MAX)) {
+          return Error{ErrorCode::kInvalidArgument, "the integer " + value.dump() + " does not fit 64 bits"};
+        }
+        [[fallthrough]];
+      case Json::value_t::number_integer:
+        return add(Value::integer(value.get<int64_t>()));
+      case Json::value_t::number_float:
+        return add(Value::number(value.get<double>()));
+      case Json::value_t::string:
+        return add(heap_.string(Text(value.get_ref<const std::string&>(), origin_)));
+      default:
+        return add(Value::none());
+    }
   }
-  bool number_float(number_float_t d, const string_t&) override { return add(Value::number(d)); }
-  bool string(string_t& s) override { return add(heap_.string(Text(s, origin_))); }
-  bool binary(binary_t&) override { return fail("binary data"); }
-  bool start_object(size_t) override { return open(true); }
-  bool start_array(size_t) override { return open(false); }
-  bool key(string_t& s) override {
-    open_.back().key = heap_.string(Text(s, origin_));
-    return !heap_.failed();
+  Status key(std::string name) override {
+    open_.back().key = heap_.string(Text(name, origin_));
+    return {};
   }
-  bool end_object() override {
-    Value v = heap_.dict(std::move(open_.back().dict));
+  Status begin(bool object) override {
+    open_.emplace_back();
+    open_.back().object = object;
+    return {};
+  }
+  Status end(bool object) override {
+    Open closed = std::move(open_.back());
     open_.pop_back();
-    return add(std::move(v));
-  }
-  bool end_array() override {
-    Value v = heap_.list(std::move(open_.back().list));
-    open_.pop_back();
-    return add(std::move(v));
-  }
-  bool parse_error(size_t position, const std::string&, const nlohmann::detail::exception&) override {
-    return fail("it is not valid JSON at byte " + std::to_string(position));
+    return add(object ? heap_.dict(std::move(closed.dict)) : heap_.list(std::move(closed.list)));
   }
 
   Value result;
-  std::string error;
 
  private:
   struct Open {
@@ -52,16 +54,8 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
     List list;
   };
 
-  bool open(bool object) {
-    if (open_.size() >= heap_.limits().max_depth) {
-      return fail("it is nested more than " + std::to_string(heap_.limits().max_depth) + " deep (limit max_depth)");
-    }
-    open_.emplace_back();
-    open_.back().object = object;
-    return true;
-  }
-  bool add(Value v) {
-    if (!heap_.work(1)) return fail(heap_.error().message);
+  Status add(Value v) {
+    if (!heap_.work(1)) return heap_.error();
     if (open_.empty()) {
       result = std::move(v);
     } else if (open_.back().object) {
@@ -69,11 +63,7 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
     } else {
       open_.back().list.push_back(std::move(v));
     }
-    return true;
-  }
-  bool fail(std::string why) {
-    if (error.empty()) error = std::move(why);
-    return false;
+    return {};
   }
 
   Heap& heap_;
@@ -85,10 +75,8 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
 
 Result<Value> parse_json(Heap& heap, std::string_view json, std::string_view what, const TextOrigin& origin) {
   Builder builder(heap, origin);
-  if (!nlohmann::json::sax_parse(json, &builder)) {
-    const ErrorCode code = heap.failed() ? ErrorCode::kCapacity : ErrorCode::kInvalidArgument;
-    return Error{code, std::string(what) + ": " + (builder.error.empty() ? "it is not valid JSON" : builder.error)};
-  }
+  const Status read = read_json(json, builder, heap.limits().max_depth);
+  if (!read.ok()) return Error{read.error().code, std::string(what) + ": it is not valid JSON: " + read.error().message};
   return std::move(builder.result);
 }
 

@@ -1,8 +1,10 @@
-#include "router/json_object.h"
+#include "kernels/base/json_object.h"
 
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+
+#include "kernels/base/utf8_cut.h"
 
 namespace kedge {
 namespace {
@@ -13,7 +15,38 @@ std::string show(double value) {
   return text;
 }
 
+// Enough of a value for a message.
+std::string shown(const Json& value) {
+  const std::string text = value.dump();
+  constexpr size_t kShown = 60;
+  if (text.size() <= kShown) return text;
+  return std::string(utf8_cut(text, kShown)) + "...";
+}
+
 }  // namespace
+
+Result<int64_t> whole_number(const Json& value, const std::string& what, int64_t low, int64_t high) {
+  int64_t given = 0;
+  bool fits = value.is_number();
+  if (const double d = fits ? value.get<double>() : 0; value.is_number_float()) {
+    fits = d >= -0x1p53 && d <= 0x1p53 && d == std::floor(d);  // above, a double stands for several whole numbers
+    given = fits ? static_cast<int64_t>(d) : 0;
+  } else if (fits) {
+    fits = !value.is_number_unsigned() || value.get<uint64_t>() <= static_cast<uint64_t>(INT64_MAX);
+    given = fits ? value.get<int64_t>() : 0;
+  }
+  if (fits && given >= low && given <= high) return given;
+  return Error{ErrorCode::kInvalidArgument, what + " is " + shown(value) + ", must be a whole number from " +
+                                                std::to_string(low) + " to " + std::to_string(high)};
+}
+
+Result<double> number_within(const Json& value, const std::string& what, double low, double high) {
+  const double given = value.is_number() ? value.get<double>() : std::nan("");
+  if (given >= low && given <= high) return given;
+  return Error{ErrorCode::kInvalidArgument,
+               what + " is " + shown(value) + ", must be a number from " + show(low) + " to " + show(high)};
+}
+
 
 Result<JsonObject> JsonObject::of(const Json& json, std::string name) {
   if (!json.is_object()) return Error{ErrorCode::kInvalidArgument, name + " is not a JSON object"};
@@ -51,11 +84,7 @@ Status JsonObject::text(const char* key, std::string& value) {
 Status JsonObject::number(const char* key, double& value, double low, double high) {
   const Json* found = find(key);
   if (found == nullptr) return {};
-  if (!found->is_number()) return wrong(key, "is not a number: " + found->dump());
-  const auto given = found->get<double>();
-  if (!(given >= low && given <= high)) {
-    return wrong(key, "= " + show(given) + " is outside " + show(low) + " to " + show(high));
-  }
+  KEDGE_ASSIGN(given, number_within(*found, name_ + "." + key, low, high));
   value = given;
   return {};
 }
@@ -63,13 +92,8 @@ Status JsonObject::number(const char* key, double& value, double low, double hig
 Status JsonObject::integer(const char* key, int64_t& value, int64_t low, int64_t high) {
   const Json* found = find(key);
   if (found == nullptr) return {};
-  const std::string range = std::to_string(low) + " to " + std::to_string(high);
-  if (!found->is_number_integer()) return wrong(key, "is not a whole number from " + range + ": " + found->dump());
-  const bool too_big = found->is_number_unsigned() && found->get<uint64_t>() > static_cast<uint64_t>(INT64_MAX);
-  if (too_big || found->get<int64_t>() < low || found->get<int64_t>() > high) {
-    return wrong(key, "= " + found->dump() + " is outside " + range);
-  }
-  value = found->get<int64_t>();
+  KEDGE_ASSIGN(given, whole_number(*found, name_ + "." + key, low, high));
+  value = given;
   return {};
 }
 
