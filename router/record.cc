@@ -7,6 +7,7 @@
 #include "router/digest.h"
 #include "router/feature.h"
 #include "router/prompt.h"
+#include "router/retrieval/sentence_match.h"
 
 namespace kedge {
 namespace {
@@ -43,6 +44,27 @@ Json evidence_json(const RouteResult& r) {
   Json list = Json::array();
   for (const Evidence& e : r.evidence) {
     list.push_back({{"id", e.id}, {"source", e.source}, {"sha256", text_hash(e.text)}, {"bytes", e.text.size()}});
+  }
+  return list;
+}
+
+constexpr size_t kMaxMatches = 3;
+
+// Where no answer is given: the sentences of the passages that bear on the question. Their text is in the record
+// already, with the passages.
+Json matches_json(const AskRequest& request, const RouteResult& r, bool with_text) {
+  Json list = Json::array();
+  if (r.evidence.empty() || (r.outcome == Outcome::kAnswered && !r.withheld)) return list;
+  std::vector<std::string_view> passages;
+  for (const Evidence& e : r.evidence) passages.push_back(e.text);
+  const auto matches = matching_sentences(request.question(), passages, kMaxMatches);
+  if (!matches.ok()) return list;  // a library without the stemmer of a language: the passages are listed all the same
+  for (const SentenceMatch& m : *matches) {
+    const Evidence& e = r.evidence[m.passage];
+    Json entry = {
+        {"id", e.id}, {"source", e.source}, {"begin", m.range.begin}, {"end", m.range.end}, {"score", m.score}};
+    if (with_text) entry["text"] = std::string_view(e.text).substr(m.range.begin, m.range.end - m.range.begin);
+    list.push_back(std::move(entry));
   }
   return list;
 }
@@ -190,6 +212,7 @@ Json response_json(const AskRequest& request, const RouteResult& r) {
   json["threshold"] = a == nullptr ? Json() : number(a->threshold);
   json["citations"] = r.withheld ? Json::array() : citations_json(r);
   json["evidence"] = evidence_json(r);
+  json["matches"] = matches_json(request, r, true);
   json["path"] = steps_json(r, !r.withheld);
   json["attempts"] = attempts_json(r, !r.withheld);
   json["neighbours"] = neighbours_json(r);
@@ -239,6 +262,7 @@ Record make_record(const AskRequest& request, const RouteResult& r, const std::s
                           {"attempts", attempts_json(r, true)},
                           {"neighbours", neighbours_json(r)},
                           {"evidence", evidence_json(r)},
+                          {"matches", matches_json(request, r, false)},
                           {"citations", citations_json(r)},
                           {"cpu_s", r.cpu_s},
                           {"wall_s", r.wall_s}};

@@ -33,14 +33,14 @@ KEDGE_API void kedge_router_free(kedge_router* router); /* null is allowed; not 
  * withholding them; "temperature", "seed", "max_tokens"; "schema", "pattern": what the answer has to obey;
  * "conversation": an id for the record; "record": false writes none; "compare": asks fast and deep as well;
  * "allow_special": control tokens written out in messages count}.
- * Answer: {"outcome": "answered" | "not_found" (in the sources) | "low_confidence" | "failed", "answer": text, null
- * when there is none or it is "withheld", "reason", "task", "source": "model" | "deterministic" (no model was asked),
- * "derivation": of that {"kind", "answer", "steps"}, "model", "alias", "confidence": the probability that it is right
- * (null: nobody knows), "threshold" (null: none, or one that accepts nothing), "citations", "evidence", "path": every
- * step, "attempts": every generation with features and action, "neighbours": what became of past questions like it,
- * "usage", "seed", "cpu_s", "wall_s", "retrieval_s", "overhead_s": what neither models nor retrieval took, "record":
- * {"id", "seq", "hash", "anchored", "db"} when there is an audit log}; with "compare" {"fast", "deep", "routed": such answers,
- * "same_answer", "cpu_ratio"}.
+ * Answer: {"outcome": "answered" | "not_found" (in the sources) | "low_confidence" | "failed", "answer": text, null when there is
+ * none or it is "withheld", "reason", "task", "source": "model" | "deterministic" (no model was asked), "derivation": of that
+ * {"kind", "answer", "steps"}, "model", "alias", "confidence": the probability that it is right (null: nobody knows), "threshold"
+ * (null: none, or one that accepts nothing), "citations", "evidence", "matches": where no answer is given, the sentences of the
+ * evidence on the question, best first, [{"id", "source", "begin", "end", "text", "score"}], "path": every step, "attempts":
+ * every generation with features and action, "neighbours": what became of past questions like it, "usage", "seed", "cpu_s",
+ * "wall_s", "retrieval_s", "overhead_s": what neither models nor retrieval took, "record": {"id", "seq", "hash", "anchored",
+ * "db"} when there is an audit log}; with "compare" {"fast", "deep", "routed": such answers, "same_answer", "cpu_ratio"}.
  * A model's failure is an outcome. A request nobody can answer is an error, and so is an answer that cannot be recorded. */
 KEDGE_API kedge_status kedge_router_ask(kedge_router* router, const char* request, size_t request_size,
                                         kedge_event_fn on_event, void* user, char** json, size_t* json_size);

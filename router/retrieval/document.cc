@@ -2,6 +2,10 @@
 
 #include <algorithm>
 
+#define TOML_EXCEPTIONS 0
+#include <toml++/toml.h>
+
+#include "router/retrieval/hyphens.h"
 #include "router/retrieval/text_clean.h"
 
 namespace kedge::retrieval {
@@ -44,7 +48,8 @@ void Outline::heading(int level, std::string title, size_t begin, size_t end) {
 void Outline::finish() { close(document_->text.size(), 0); }
 
 Result<Document> read_plain_text(std::string_view bytes, const std::string& name) {
-  KEDGE_ASSIGN(text, clean_text(bytes, name));
+  KEDGE_TRY(check_utf8(bytes, name));
+  KEDGE_ASSIGN(text, clean_text(join_hyphenated(bytes), name));
   Document document{std::move(text), {}};
   Outline(document).finish();
   return document;
@@ -52,15 +57,48 @@ Result<Document> read_plain_text(std::string_view bytes, const std::string& name
 
 namespace {
 
-// Bytes of front matter at the start of the text, 0 when there is none.
+std::string_view without_end_spaces(std::string_view line) {
+  while (!line.empty() && (line.back() == ' ' || line.back() == '\t')) line.remove_suffix(1);
+  return line;
+}
+
+// Whether a line can be one of a YAML mapping: a key and a colon, a comment, an entry of a list, or what goes on with
+// the line before.
+bool is_yaml_line(std::string_view line, bool* has_key) {
+  const char c = line.empty() ? '#' : line[0];
+  if (c == '#' || c == ' ' || c == '\t' || c == ']' || c == '}') return true;
+  if (c == '-' && *has_key) return line.size() == 1 || line[1] == ' ';
+  const bool quoted = c == '"' || c == '\'';
+  const size_t close = quoted ? line.find(c, 1) : 0;
+  const size_t colon = close == std::string_view::npos ? close : line.find(':', close);
+  if (colon == std::string_view::npos || colon == 0 || (colon + 1 < line.size() && line[colon + 1] != ' '))
+    return false;
+  const std::string_view key = line.substr(0, colon);
+  const bool plain = std::all_of(key.begin(), key.end(), [](char k) {
+    return k == '_' || k == '-' || k == '.' || (k >= '0' && k <= '9') || (k >= 'a' && k <= 'z') ||
+           (k >= 'A' && k <= 'Z') || static_cast<unsigned char>(k) >= 0x80;
+  });
+  *has_key = *has_key || plain || quoted;
+  return plain || quoted;
+}
+
+// Bytes of front matter at the start of the text, 0 when there is none: a rule ("---") may begin a text as well, so
+// what follows has to be a mapping from its first line on, and to be closed.
 size_t front_matter(std::string_view text) {
   for (const std::string_view fence : {"---", "+++"}) {
-    if (!text.starts_with(std::string(fence) + "\n")) continue;
-    for (size_t at = fence.size() + 1; at < text.size();) {
+    if (!text.starts_with(fence) || text.find('\n') == std::string_view::npos) continue;
+    size_t at = text.find('\n') + 1;
+    if (without_end_spaces(text.substr(0, at - 1)) != fence) continue;
+    const size_t begin = at;
+    bool has_key = false;
+    while (at < text.size()) {
       const size_t end = std::min(text.find('\n', at), text.size());
-      std::string_view line = text.substr(at, end - at);
-      while (!line.empty() && (line.back() == ' ' || line.back() == '\t')) line.remove_suffix(1);
-      if (line == fence || (fence == "---" && line == "...")) return std::min(end + 1, text.size());
+      const std::string_view line = without_end_spaces(text.substr(at, end - at));
+      if (line == fence || (fence == "---" && line == "...")) {
+        if (fence == "+++") has_key = toml::parse(text.substr(begin, at - begin)).succeeded();
+        return has_key ? std::min(end + 1, text.size()) : 0;
+      }
+      if (fence == "---" && (!is_yaml_line(line, &has_key) || (line.empty() && at == begin))) return 0;
       at = end + 1;
     }
   }
@@ -101,12 +139,22 @@ bool can_be_heading(std::string_view line) {
          std::string_view("-*+>|").find(line[start]) == std::string_view::npos;
 }
 
-// The fence a line opens or closes ("```" or "~~~", at least three), empty for another line.
-std::string_view code_fence(std::string_view line) {
+// The run of "`" or "~", three at least, that a line begins with; empty for another line.
+std::string_view fence_run(std::string_view line) {
   const size_t start = line.find_first_not_of(' ');
   if (start == std::string_view::npos || start > 3 || (line[start] != '`' && line[start] != '~')) return {};
   const size_t end = std::min(line.find_first_not_of(line[start], start), line.size());
   return end - start >= 3 ? line.substr(start, end - start) : std::string_view();
+}
+
+// Whether the line opens a code block (no fence is open) or closes the one that `open` began. What stands behind an
+// opening run of "`" has none of them; behind a closing run stands nothing.
+bool is_fence(std::string_view line, std::string_view open) {
+  const std::string_view run = fence_run(line);
+  if (run.empty()) return false;
+  const std::string_view rest = line.substr(static_cast<size_t>(run.data() - line.data()) + run.size());
+  if (open.empty()) return run[0] == '~' || rest.find('`') == std::string_view::npos;
+  return run[0] == open[0] && run.size() >= open.size() && trim(rest).empty();
 }
 
 }  // namespace
@@ -123,12 +171,11 @@ Result<Document> read_markdown(std::string_view bytes, const std::string& name) 
   for (size_t at = 0; at < text.size();) {
     const size_t end = std::min(text.find('\n', at), text.size());
     const std::string_view line = text.substr(at, end - at);
-    const std::string_view mark = code_fence(line);
     std::string title;
-    const bool marks = !mark.empty() && (fence.empty() || (mark[0] == fence[0] && mark.size() >= fence.size()));
+    const bool marks = is_fence(line, fence);
     const int level = marks || !fence.empty() ? 0 : atx_level(line, &title);
     const int under = marks || !fence.empty() || paragraph == kNone ? 0 : setext_level(line);
-    if (marks) fence = fence.empty() ? mark : std::string_view();
+    if (marks) fence = fence.empty() ? fence_run(line) : std::string_view();
     if (level > 0) outline.heading(level, title, at, end);
     if (under > 0) outline.heading(under, std::string(trim(text.substr(paragraph, at - paragraph))), paragraph, end);
     const bool plain = !marks && fence.empty() && level == 0 && under == 0 && !trim(line).empty();

@@ -28,16 +28,19 @@ const char* format_name(Format format);  // "text", "markdown", "html", "pdf", "
 using GoOn = std::function<bool()>;
 
 // `name` is how errors call the file. Errors: kInvalidArgument for what is not UTF-8.
+// Hyphens at the ends of lines are taken out as hyphens.h says.
 Result<Document> read_plain_text(std::string_view bytes, const std::string& name);
 // Front matter (YAML between "---", TOML between "+++") is left out; ATX and setext headings outside of code fences
-// become titles. Other markup stays as it is.
+// become titles. Other markup stays as it is. Source of the format: CommonMark 0.31.
 Result<Document> read_markdown(std::string_view bytes, const std::string& name);
-// What a reader sees: no scripts, styles, templates or hidden elements; blocks are paragraphs, h1 to h6 titles. The
-// charset has to be UTF-8. Source of the format: the HTML standard, by way of gumbo.
-Result<Document> read_html(std::string_view bytes, const std::string& name);
-// Runs pdftotext (poppler-utils) on the file. Errors: kUnsupported when it is not installed, kInvalidArgument when it
-// refuses the file (with what it said), kCapacity for more than 256 MiB of text, kCancelled.
-Result<Document> read_pdf(const std::string& path, const GoOn& go_on);
+// What a reader sees: no scripts, styles, templates or hidden elements; blocks are paragraphs, h1 to h6 titles. A mark
+// stands between a number and its exponent ("10^6"), notes are in brackets. The charset has to be UTF-8. Source of the
+// format: the HTML standard, by way of gumbo. Errors: those of run_worker (worker.h); kInvalidArgument for what is not
+// UTF-8; kCapacity for elements nested more than 512 deep.
+Result<Document> read_html(std::string_view bytes, const std::string& name, const GoOn& go_on);
+// Through pdftotext (poppler-utils). Errors: those of run_worker; kUnsupported when it is not installed, kCapacity for
+// more than 256 MiB of text.
+Result<Document> read_pdf(std::string_view bytes, const std::string& name, const GoOn& go_on);
 
 // Collects sections while a document is read from top to bottom.
 class Outline {

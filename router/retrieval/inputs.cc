@@ -184,9 +184,9 @@ Result<Document> read_document(const InputFile& file, std::string_view bytes, co
     case Format::kMarkdown:
       return read_markdown(bytes, file.path);
     case Format::kHtml:
-      return read_html(bytes, file.path);
+      return read_html(bytes, file.path, go_on);
     case Format::kPdf:
-      return read_pdf(file.path, go_on);
+      return read_pdf(bytes, file.path, go_on);
     default:
       return read_plain_text(bytes, file.path);
   }

@@ -91,10 +91,6 @@ const Language* find_language(std::string_view name) {
   return found == std::end(kLanguages) ? nullptr : found;
 }
 
-bool is_function_word(const Language& language, std::string_view folded) {
-  return (languages_with(folded) >> (&language - kLanguages) & 1U) != 0;
-}
-
 const Language* language_of(std::span<const FoldedWord> words) {
   size_t counts[std::size(kLanguages)] = {};
   for (const FoldedWord& word : words) {
@@ -104,6 +100,12 @@ const Language* language_of(std::span<const FoldedWord> words) {
   }
   const auto* best = std::max_element(std::begin(counts), std::end(counts));
   return *best < kLeast ? nullptr : &kLanguages[best - std::begin(counts)];
+}
+
+bool is_function_word(std::span<const Stemmer> stemmers, std::string_view folded) {
+  const uint32_t with = languages_with(folded);
+  return with != 0 && std::any_of(stemmers.begin(), stemmers.end(),
+                                  [&](const Stemmer& s) { return (with >> (&s.language() - kLanguages) & 1U) != 0; });
 }
 
 void Stemmer::Delete::operator()(sb_stemmer* s) const { sb_stemmer_delete(s); }

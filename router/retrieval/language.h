@@ -25,8 +25,6 @@ const Language* find_language(std::string_view name);  // null: none of them
 
 // The one whose function words the text has most of, at least two of them; null when none stands out.
 const Language* language_of(std::span<const FoldedWord> words);
-// A word that says nothing about a text's subject in one of the languages.
-bool is_function_word(const Language& language, std::string_view folded);
 
 // Words to stems: the Snowball algorithm of a language (libstemmer). One thread at a time.
 class Stemmer {
@@ -43,5 +41,8 @@ class Stemmer {
   const Language* language_ = nullptr;
   std::unique_ptr<sb_stemmer, Delete> stemmer_;
 };
+
+// A word that says nothing about a text's subject in one of the stemmers' languages.
+bool is_function_word(std::span<const Stemmer> stemmers, std::string_view folded);
 
 }  // namespace kedge::retrieval

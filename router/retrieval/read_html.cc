@@ -1,223 +1,71 @@
-// The visible text of a page.
-#include <gumbo.h>
-
-#include <algorithm>
-#include <map>
-#include <memory>
+// Pages: parsed by kedge-reader (router/reader/parse_html.cc); what it answers is checked like anything from outside.
+#include <charconv>
 
 #include "router/retrieval/document.h"
 #include "router/retrieval/text_clean.h"
+#include "router/retrieval/worker.h"
 
 namespace kedge::retrieval {
 
 namespace {
 
-// gumbo takes its trees down by recursion.
-constexpr size_t kMaxDepth = 10000;
+constexpr int64_t kMiB = int64_t{1} << 20;
 
-constexpr GumboTag kSilent[] = {GUMBO_TAG_SCRIPT,   GUMBO_TAG_STYLE, GUMBO_TAG_TEMPLATE, GUMBO_TAG_NOSCRIPT,
-                                GUMBO_TAG_IFRAME,   GUMBO_TAG_HEAD,  GUMBO_TAG_SVG,      GUMBO_TAG_CANVAS,
-                                GUMBO_TAG_TEXTAREA, GUMBO_TAG_AUDIO, GUMBO_TAG_VIDEO,    GUMBO_TAG_OBJECT};
-
-// Elements that flow within a line; every other one begins and ends a paragraph.
-constexpr GumboTag kInline[] = {
-    GUMBO_TAG_A,     GUMBO_TAG_ABBR,  GUMBO_TAG_B,     GUMBO_TAG_BDI,    GUMBO_TAG_BDO,    GUMBO_TAG_BUTTON,
-    GUMBO_TAG_CITE,  GUMBO_TAG_CODE,  GUMBO_TAG_DATA,  GUMBO_TAG_DEL,    GUMBO_TAG_DFN,    GUMBO_TAG_EM,
-    GUMBO_TAG_FONT,  GUMBO_TAG_I,     GUMBO_TAG_IMG,   GUMBO_TAG_INPUT,  GUMBO_TAG_INS,    GUMBO_TAG_KBD,
-    GUMBO_TAG_LABEL, GUMBO_TAG_MARK,  GUMBO_TAG_METER, GUMBO_TAG_NOBR,   GUMBO_TAG_OUTPUT, GUMBO_TAG_PROGRESS,
-    GUMBO_TAG_Q,     GUMBO_TAG_RUBY,  GUMBO_TAG_RB,    GUMBO_TAG_RT,     GUMBO_TAG_RP,     GUMBO_TAG_S,
-    GUMBO_TAG_SAMP,  GUMBO_TAG_SMALL, GUMBO_TAG_SPAN,  GUMBO_TAG_STRIKE, GUMBO_TAG_STRONG, GUMBO_TAG_SUB,
-    GUMBO_TAG_SUP,   GUMBO_TAG_TIME,  GUMBO_TAG_TT,    GUMBO_TAG_U,      GUMBO_TAG_VAR,    GUMBO_TAG_WBR};
-
-template <size_t n>
-bool is_one_of(GumboTag tag, const GumboTag (&tags)[n]) {
-  return std::find(std::begin(tags), std::end(tags), tag) != std::end(tags);
+WorkerLimits limits_for(size_t n_bytes) {
+  const auto n = static_cast<int64_t>(n_bytes);
+  // An honest megabyte takes 50 ms, and an element of ten bytes a few hundred bytes.
+  return {.cpu_ms = 700 + n * 500 / kMiB, .memory = 64 * kMiB + n * 100};
 }
 
-int heading_level(GumboTag tag) {
-  return tag >= GUMBO_TAG_H1 && tag <= GUMBO_TAG_H6 ? 1 + static_cast<int>(tag) - static_cast<int>(GUMBO_TAG_H1) : 0;
-}
-
-bool is_hidden(const GumboElement& element) {
-  if (is_one_of(element.tag, kSilent)) return true;
-  if (gumbo_get_attribute(&element.attributes, "hidden") != nullptr) return true;
-  const GumboAttribute* style = gumbo_get_attribute(&element.attributes, "style");
-  if (style == nullptr) return false;
-  std::string value = style->value;
-  std::erase(value, ' ');
-  return value.find("display:none") != std::string::npos || value.find("visibility:hidden") != std::string::npos;
-}
-
-class PageText {
+class Answer {
  public:
-  PageText(Document& document, std::string name) : document_(&document), outline_(document), name_(std::move(name)) {}
-
-  // Walks without recursion: pages nest deeper than stacks.
-  Status read(const GumboNode* root) {
-    std::vector<std::pair<const GumboNode*, unsigned>> open = {{root, 0}};
-    while (!open.empty()) {
-      auto& [node, child] = open.back();
-      const GumboVector& children = node->v.element.children;
-      if (child == children.length) {
-        KEDGE_TRY(leave(node->v.element));
-        open.pop_back();
-        continue;
-      }
-      const auto* next = static_cast<const GumboNode*>(children.data[child++]);
-      if (next->type == GUMBO_NODE_ELEMENT && !is_hidden(next->v.element)) {
-        KEDGE_TRY(enter(next->v.element));
-        open.emplace_back(next, 0);
-      } else if (next->type == GUMBO_NODE_TEXT || next->type == GUMBO_NODE_WHITESPACE ||
-                 next->type == GUMBO_NODE_CDATA) {
-        add(next->v.text.text);
-      }
-    }
-    KEDGE_TRY(flush("\n\n"));
-    outline_.finish();
-    return {};
+  explicit Answer(std::string_view text) : rest_(text) {}
+  // A number and the character behind it.
+  bool number(size_t* value, char end) {
+    const auto [at, error] = std::from_chars(rest_.data(), rest_.data() + rest_.size(), *value);
+    const auto n = static_cast<size_t>(at - rest_.data());
+    if (error != std::errc() || n >= rest_.size() || rest_[n] != end) return false;
+    rest_.remove_prefix(n + 1);
+    return true;
   }
+  bool bytes(size_t n, std::string* value) {
+    if (n > rest_.size()) return false;
+    *value = rest_.substr(0, n);
+    rest_.remove_prefix(n);
+    return true;
+  }
+  bool at_end() const { return rest_.empty(); }
 
  private:
-  Status enter(const GumboElement& element) {
-    if (element.tag == GUMBO_TAG_BR) block_ += '\n';
-    if (element.tag == GUMBO_TAG_PRE) ++n_pre_;
-    if (is_inline(element.tag)) return {};
-    KEDGE_TRY(flush(separator(element.tag)));
-    if (heading_level(element.tag) > 0) heading_begin_ = document_->text.size();
-    return {};
-  }
-
-  Status leave(const GumboElement& element) {
-    if (is_inline(element.tag)) return {};
-    KEDGE_TRY(flush(separator(element.tag)));
-    if (element.tag == GUMBO_TAG_PRE) --n_pre_;
-    const int level = heading_level(element.tag);
-    if (level == 0) return {};
-    const std::string_view text = document_->text;
-    if (heading_begin_ < text.size()) {
-      std::string title(trim(text.substr(heading_begin_)));
-      std::replace(title.begin(), title.end(), '\n', ' ');
-      outline_.heading(level, std::move(title), heading_begin_, text.size());
-    }
-    return {};
-  }
-
-  static bool is_inline(GumboTag tag) { return tag == GUMBO_TAG_BR || is_one_of(tag, kInline); }
-
-  // Cells stay in the line of their row, rows and list items in the paragraph of their table or list.
-  static const char* separator(GumboTag tag) {
-    if (tag == GUMBO_TAG_TD || tag == GUMBO_TAG_TH) return "\t";
-    const bool row = tag == GUMBO_TAG_TR || tag == GUMBO_TAG_LI || tag == GUMBO_TAG_DT || tag == GUMBO_TAG_DD;
-    return row ? "\n" : "\n\n";
-  }
-
-  void add(std::string_view text) {
-    if (n_pre_ > 0) {
-      block_ += text;
-      return;
-    }
-    for (size_t i = 0; i < text.size(); ++i) {
-      const bool no_break = text.substr(i).starts_with("\xc2\xa0");
-      if (!no_break && std::string_view(" \t\n\r\f").find(text[i]) == std::string_view::npos) {
-        block_ += text[i];
-        continue;
-      }
-      if (no_break) ++i;
-      if (!block_.empty() && block_.back() != ' ' && block_.back() != '\n') block_ += ' ';
-    }
-  }
-
-  // Ends a block: its text goes to the document, and what follows it is at least `separator` away.
-  Status flush(const char* separator) {
-    // Entities can stand for anything, so the text is cleaned again.
-    KEDGE_ASSIGN(clean, clean_text(block_, name_));
-    block_.clear();
-    const std::string_view text = n_pre_ > 0 ? std::string_view(clean) : trim(clean);
-    if (!trim(text).empty()) {
-      if (!document_->text.empty()) document_->text += pending_;
-      document_->text += text;
-      pending_.clear();
-    }
-    const std::string_view wanted = separator;
-    if (wanted.size() > pending_.size() || (wanted.size() == pending_.size() && wanted == "\n")) pending_ = wanted;
-    return {};
-  }
-
-  Document* document_;
-  Outline outline_;
-  std::string name_;
-  std::string block_;    // text of the block that is being read
-  std::string pending_;  // between the last block and the next
-  size_t heading_begin_ = 0;
-  int n_pre_ = 0;
+  std::string_view rest_;
 };
 
-// How deep the tree can become, from above: elements opened and not closed. Those that HTML closes by itself are not
-// counted.
-size_t nesting(std::string_view html) {
-  static constexpr std::string_view kSelfClosing =
-      " p li dt dd tr td th thead tbody tfoot option optgroup colgroup rp rt area base br col embed hr img input link "
-      "meta "
-      "param source track wbr ";
-  std::map<std::string, size_t> open;
-  size_t depth = 0;
-  size_t deepest = 0;
-  for (size_t at = html.find('<'); at != std::string_view::npos; at = html.find('<', at + 1)) {
-    const bool closes = at + 1 < html.size() && html[at + 1] == '/';
-    std::string tag;
-    for (size_t i = at + (closes ? 2 : 1); i < html.size() && tag.size() < 32; ++i) {
-      const char c = html[i];
-      const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-      if (!letter) break;
-      tag += static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
-    }
-    if (tag.empty() || kSelfClosing.find(" " + tag + " ") != std::string_view::npos) continue;
-    size_t& n = open[tag];
-    if (closes && n > 0) {
-      --n;
-      --depth;
-    } else if (!closes) {
-      ++n;
-      deepest = std::max(deepest, ++depth);
-    }
+bool decode(std::string_view text, Document* document) {
+  Answer answer(text);
+  size_t n_sections = 0;
+  size_t n_bytes = 0;
+  if (!answer.number(&n_sections, ' ') || !answer.number(&n_bytes, '\n')) return false;
+  size_t end = 0;
+  for (size_t i = 0; i < n_sections; ++i) {
+    Section s;
+    size_t n_title = 0;
+    const bool read = answer.number(&s.begin, ' ') && answer.number(&s.end, ' ') && answer.number(&n_title, '\n') &&
+                      answer.bytes(n_title, &s.title);
+    if (!read || s.begin < end || s.end < s.begin || s.end > n_bytes) return false;
+    end = s.end;
+    document->sections.push_back(std::move(s));
   }
-  return deepest;
-}
-
-std::string title_of(const GumboNode* root) {
-  const GumboVector& parts = root->v.element.children;
-  for (unsigned i = 0; i < parts.length; ++i) {
-    const auto* head = static_cast<const GumboNode*>(parts.data[i]);
-    if (head->type != GUMBO_NODE_ELEMENT || head->v.element.tag != GUMBO_TAG_HEAD) continue;
-    const GumboVector& children = head->v.element.children;
-    for (unsigned k = 0; k < children.length; ++k) {
-      const auto* title = static_cast<const GumboNode*>(children.data[k]);
-      if (title->type != GUMBO_NODE_ELEMENT || title->v.element.tag != GUMBO_TAG_TITLE) continue;
-      if (title->v.element.children.length == 0) return "";
-      return static_cast<const GumboNode*>(title->v.element.children.data[0])->v.text.text;
-    }
-  }
-  return "";
+  return answer.bytes(n_bytes, &document->text) && answer.at_end();
 }
 
 }  // namespace
 
-Result<Document> read_html(std::string_view bytes, const std::string& name) {
-  KEDGE_ASSIGN(html, clean_text(bytes, name));
-  if (const size_t depth = nesting(html); depth > kMaxDepth) {
-    return Error{ErrorCode::kCapacity, name + ": elements nested up to " + std::to_string(depth) +
-                                           " deep, the limit is " + std::to_string(kMaxDepth)};
-  }
-  const auto destroy = [](GumboOutput* output) { gumbo_destroy_output(&kGumboDefaultOptions, output); };
-  const std::unique_ptr<GumboOutput, decltype(destroy)> page(
-      gumbo_parse_with_options(&kGumboDefaultOptions, html.data(), html.size()), destroy);
-  if (page == nullptr) return Error{ErrorCode::kInvalidArgument, name + ": cannot be parsed as HTML"};
+Result<Document> read_html(std::string_view bytes, const std::string& name, const GoOn& go_on) {
+  KEDGE_TRY(check_utf8(bytes, name));
+  const std::string arguments[] = {"html"};
+  KEDGE_ASSIGN(answer, run_worker(arguments, bytes, limits_for(bytes.size()), name, go_on));
   Document document;
-  KEDGE_TRY(PageText(document, name).read(page->root));
-  KEDGE_ASSIGN(title, clean_text(title_of(page->root), name));
-  for (Section& section : document.sections) {
-    if (section.title.empty()) section.title = trim(title);
-  }
+  if (!decode(answer, &document)) return Error{ErrorCode::kInternal, name + ": its reader's answer cannot be read"};
   return document;
 }
 

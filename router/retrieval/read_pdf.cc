@@ -1,161 +1,117 @@
-// The text of a PDF through poppler's pdftotext: a program of its own, so that a broken file cannot take us down.
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
-#include <spawn.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
+// The text of a PDF through poppler's pdftotext, which says where every word stands.
 #include <algorithm>
-#include <cerrno>
-#include <system_error>
+#include <cstdlib>
 
-#include "kernels/base/utf8_cut.h"
 #include "router/retrieval/document.h"
+#include "router/retrieval/hyphens.h"
 #include "router/retrieval/text_clean.h"
-
-extern char** environ;
+#include "router/retrieval/worker.h"
 
 namespace kedge::retrieval {
 
 namespace {
 
-constexpr size_t kMaxBytes = size_t{256} << 20;
-constexpr size_t kMaxMessage = 2000;
-constexpr int kPollMs = 100;
+constexpr int64_t kMiB = int64_t{1} << 20;
+constexpr size_t kMaxText = size_t{256} << 20;
 
-std::string message_of(int code) { return std::generic_category().message(code); }
-
-struct Pipe {
-  int ends[2] = {-1, -1};
-  Pipe() = default;
-  Pipe(const Pipe&) = delete;
-  Pipe& operator=(const Pipe&) = delete;
-  ~Pipe() {
-    close_end(0);
-    close_end(1);
-  }
-  bool open() { return ::pipe2(ends, O_CLOEXEC) == 0; }
-  void close_end(int i) {
-    if (ends[i] >= 0) ::close(ends[i]);
-    ends[i] = -1;
-  }
-};
-
-// A child process; killed when it is left before it ended.
-struct Child {
-  pid_t pid = -1;
-  Child() = default;
-  Child(const Child&) = delete;
-  Child& operator=(const Child&) = delete;
-  ~Child() {
-    if (pid < 0) return;
-    ::kill(pid, SIGKILL);
-    wait();
-  }
-  int wait() {  // the status of waitpid, -1 when there is none to have
-    int status = -1;
-    while (::waitpid(pid, &status, 0) < 0) {
-      if (errno == EINTR) continue;
-      status = -1;
-      break;
-    }
-    pid = -1;
-    return status;
-  }
-};
-
-// 0, or an error number.
-int start(const std::string& path, const Pipe& output, const Pipe& errors, Child& child) {
-  std::string program = "pdftotext";
-  // A path that begins with '-' would be an option, and "-" standard input.
-  std::string file = path.starts_with('-') ? "./" + path : path;
-  std::string options[] = {"-enc", "UTF-8", "-eol", "unix", "-nopgbrk"};
-  std::string target = "-";
-  char* argv[10] = {program.data()};
-  size_t n = 1;
-  for (std::string& option : options) argv[n++] = option.data();
-  argv[n++] = file.data();
-  argv[n++] = target.data();
-  argv[n] = nullptr;
-
-  posix_spawn_file_actions_t actions;
-  posix_spawnattr_t attributes;
-  int code = posix_spawn_file_actions_init(&actions);
-  if (code != 0) return code;
-  if (code = posix_spawnattr_init(&attributes); code == 0) {
-    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_adddup2(&actions, output.ends[1], STDOUT_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, errors.ends[1], STDERR_FILENO);
-    // A group of its own: Ctrl-C is for us, and we stop the child when asked to.
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
-    posix_spawnattr_setpgroup(&attributes, 0);
-    code = posix_spawnp(&child.pid, program.c_str(), &actions, &attributes, argv, environ);
-    if (code != 0) child.pid = -1;
-    posix_spawnattr_destroy(&attributes);
-  }
-  posix_spawn_file_actions_destroy(&actions);
-  return code;
+WorkerLimits limits_for(size_t n_bytes) {
+  const auto n = static_cast<int64_t>(n_bytes);
+  // An honest megabyte takes up to a second, and 20 MiB.
+  return {.cpu_ms = 1000 + n * 8000 / kMiB, .memory = 96 * kMiB + n * 32};
 }
 
-// Both outputs until the child closes them.
-Status read_both(Pipe& output, Pipe& errors, const std::string& path, const GoOn& go_on, std::string* out,
-                 std::string* err) {
-  pollfd fds[2] = {{output.ends[0], POLLIN, 0}, {errors.ends[0], POLLIN, 0}};
-  while (fds[0].fd >= 0 || fds[1].fd >= 0) {
-    if (go_on && !go_on()) return Error{ErrorCode::kCancelled, path + ": cancelled"};
-    if (::poll(fds, 2, kPollMs) < 0 && errno != EINTR) {
-      return Error{ErrorCode::kIo, path + ": cannot wait for pdftotext: " + message_of(errno)};
-    }
-    for (int i = 0; i < 2; ++i) {
-      if (fds[i].fd < 0 || (fds[i].revents & (POLLIN | POLLHUP | POLLERR)) == 0) continue;
-      char buffer[65536];
-      const ssize_t n = ::read(fds[i].fd, buffer, sizeof buffer);
-      if (n < 0 && errno == EINTR) continue;
-      if (n < 0) return Error{ErrorCode::kIo, path + ": cannot read from pdftotext: " + message_of(errno)};
-      if (n == 0) {
-        fds[i].fd = -1;  // poll() passes over it
-        continue;
-      }
-      std::string& text = i == 0 ? *out : *err;
-      if (i == 0 || text.size() < kMaxMessage) text.append(buffer, static_cast<size_t>(n));
-      if (out->size() > kMaxBytes) {
-        return Error{ErrorCode::kCapacity, path + ": more than " + std::to_string(kMaxBytes) + " bytes of text"};
-      }
+struct Word {
+  std::string text;
+  double x_min = 0, y_min = 0, x_max = 0, y_max = 0;
+};
+
+double attribute(std::string_view tag, std::string_view name) {
+  const size_t at = tag.find(name);
+  if (at == std::string_view::npos) return 0;
+  const std::string value(tag.substr(at + name.size(), 32));
+  return std::strtod(value.c_str(), nullptr);
+}
+
+std::string unescaped(std::string_view text) {
+  static constexpr std::pair<std::string_view, char> kEntities[] = {
+      {"&amp;", '&'}, {"&lt;", '<'}, {"&gt;", '>'}, {"&quot;", '"'}, {"&apos;", '\''}};
+  std::string out;
+  for (size_t i = 0; i < text.size();) {
+    const auto* found = std::find_if(std::begin(kEntities), std::end(kEntities),
+                                     [&](const auto& e) { return text.substr(i).starts_with(e.first); });
+    if (found == std::end(kEntities)) {
+      out += text[i++];
+    } else {
+      out += found->second;
+      i += found->first.size();
     }
   }
-  return {};
+  return out;
+}
+
+// A change of font within a word makes two of it, with nothing between them.
+bool touches(const Word& a, const Word& b) {
+  const double height = std::min(a.y_max - a.y_min, b.y_max - b.y_min);
+  const double overlap = std::min(a.y_max, b.y_max) - std::max(a.y_min, b.y_min);
+  return overlap > 0.4 * height && b.x_min >= a.x_min && b.x_min - a.x_max < 0.08 * height;
+}
+
+// An exponent: smaller digits, higher up, behind a digit.
+bool is_raised(const Word& a, const Word& b) {
+  const auto digit = [](char c) { return c >= '0' && c <= '9'; };
+  return digit(a.text.back()) && std::all_of(b.text.begin(), b.text.end(), digit) &&
+         b.y_max - b.y_min < 0.85 * (a.y_max - a.y_min) && b.y_max < a.y_max - 0.15 * (a.y_max - a.y_min);
+}
+
+// From the XHTML of "pdftotext -bbox-layout": words of a line are parted by spaces, lines by newlines, flows (columns,
+// pages) by empty lines.
+std::string text_of(std::string_view page) {
+  std::string text;
+  Word last;
+  for (size_t at = page.find('<'); at != std::string_view::npos; at = page.find('<', at)) {
+    const size_t end = page.find('>', at);
+    if (end == std::string_view::npos) break;
+    const std::string_view tag = page.substr(at, end - at);
+    at = end + 1;
+    if (tag.starts_with("<word ")) {
+      const size_t close = std::min(page.find('<', at), page.size());
+      const Word word{unescaped(page.substr(at, close - at)), attribute(tag, "xMin=\""), attribute(tag, "yMin=\""),
+                      attribute(tag, "xMax=\""), attribute(tag, "yMax=\"")};
+      at = close;
+      if (word.text.empty()) continue;
+      if (!last.text.empty()) text += !touches(last, word) ? " " : is_raised(last, word) ? "^" : "";
+      text += word.text;
+      last = word;
+    } else if (tag == "</line") {
+      text += '\n';
+      last = {};
+    } else if (tag == "</flow" && !text.empty()) {
+      text += '\n';
+    }
+  }
+  return text;
 }
 
 }  // namespace
 
-Result<Document> read_pdf(const std::string& path, const GoOn& go_on) {
-  Pipe output;
-  Pipe errors;
-  if (!output.open() || !errors.open()) {
-    return Error{ErrorCode::kIo, path + ": cannot make a pipe: " + message_of(errno)};
+Result<Document> read_pdf(std::string_view bytes, const std::string& name, const GoOn& go_on) {
+  const std::string arguments[] = {"run",  "pdftotext", "-bbox-layout",    "-enc", "UTF-8",
+                                   "-eol", "unix",      "/proc/self/fd/0", "-"};
+  auto answer = run_worker(arguments, bytes, limits_for(bytes.size()), name, go_on);
+  if (!answer.ok()) {
+    Error error = std::move(answer).error();
+    if (error.code == ErrorCode::kInvalidArgument) error.message += " (pdftotext of poppler-utils)";
+    const bool missing =
+        error.code == ErrorCode::kUnsupported && error.message.find("kedge-reader") == std::string::npos;
+    if (missing)
+      error.message = name + ": PDF needs the program pdftotext (Debian package poppler-utils): " + error.message;
+    return error;
   }
-  Child child;
-  if (const int code = start(path, output, errors, child); code != 0) {
-    return Error{code == ENOENT ? ErrorCode::kUnsupported : ErrorCode::kIo,
-                 path + ": PDF needs the program pdftotext (Debian package poppler-utils): " + message_of(code)};
+  const std::string text = text_of(*answer);
+  if (text.size() > kMaxText) {
+    return Error{ErrorCode::kCapacity, name + ": more than " + std::to_string(kMaxText) + " bytes of text"};
   }
-  output.close_end(1);
-  errors.close_end(1);
-  std::string text;
-  std::string complaint;
-  KEDGE_TRY(read_both(output, errors, path, go_on, &text, &complaint));
-  const int status = child.wait();
-  if (status == -1 || !WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-    // Where the system's posix_spawn cannot tell, a missing program is a child that ended with 127.
-    const bool missing = status != -1 && WIFEXITED(status) && WEXITSTATUS(status) == 127;
-    std::string why(trim(utf8_cut(complaint, kMaxMessage)));
-    std::replace(why.begin(), why.end(), '\n', ';');
-    if (why.empty()) why = missing ? "not installed" : "status " + std::to_string(status);
-    return Error{missing ? ErrorCode::kUnsupported : ErrorCode::kInvalidArgument,
-                 path + ": pdftotext (poppler-utils) failed: " + why};
-  }
-  return read_plain_text(text, path);
+  return read_plain_text(text, name);
 }
 
 }  // namespace kedge::retrieval

@@ -25,6 +25,24 @@ bool is_c1_control(std::string_view text, size_t i) {
   return static_cast<unsigned char>(text[i + 1]) < 0xa0;
 }
 
+struct Replacement {
+  std::string_view from;
+  std::string_view to;
+};
+
+// What is not seen, and the ligatures of Latin letters, which are two or three.
+constexpr Replacement kReplacements[] = {{"\xc2\xad", ""},       {"\xe2\x80\x8b", ""},    {"\xe2\x81\xa0", ""},
+                                         {"\xef\xbb\xbf", ""},   {"\xef\xac\x80", "ff"},  {"\xef\xac\x81", "fi"},
+                                         {"\xef\xac\x82", "fl"}, {"\xef\xac\x83", "ffi"}, {"\xef\xac\x84", "ffl"},
+                                         {"\xef\xac\x85", "st"}, {"\xef\xac\x86", "st"}};
+
+const Replacement* replacement(std::string_view text, size_t i) {
+  for (const Replacement& r : kReplacements) {
+    if (text.substr(i, r.from.size()) == r.from) return &r;
+  }
+  return nullptr;
+}
+
 std::string without_controls(std::string_view text) {
   std::string out;
   out.reserve(text.size());
@@ -36,6 +54,14 @@ std::string without_controls(std::string_view text) {
     } else if (is_c1_control(text, i)) {
       if (text[i + 1] == '\x85') out += '\n';  // "next line"
       ++i;
+    } else if (static_cast<unsigned char>(c) >= 0xc2) {
+      const Replacement* r = replacement(text, i);
+      if (r == nullptr) {
+        out += c;
+      } else {
+        out += r->to;
+        i += r->from.size() - 1;
+      }
     } else if (c == '\n' || c == '\t' || (static_cast<unsigned char>(c) >= 0x20 && c != '\x7f')) {
       out += c;
     }
@@ -45,14 +71,15 @@ std::string without_controls(std::string_view text) {
 
 }  // namespace
 
-Result<std::string> clean_text(std::string_view text, const std::string& name) {
+Status check_utf8(std::string_view text, const std::string& name) {
   const size_t valid = utf8_valid_until(text, 0);
-  if (valid < text.size()) {
-    return Error{ErrorCode::kInvalidArgument,
-                 name + ": byte " + std::to_string(valid) + " of " + std::to_string(text.size()) + " is not UTF-8"};
-  }
-  constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
-  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
+  if (valid == text.size()) return {};
+  return Error{ErrorCode::kInvalidArgument,
+               name + ": byte " + std::to_string(valid) + " of " + std::to_string(text.size()) + " is not UTF-8"};
+}
+
+Result<std::string> clean_text(std::string_view text, const std::string& name) {
+  KEDGE_TRY(check_utf8(text, name));
   std::string clean = without_controls(text);
   if (is_ascii(clean)) return clean;
   utf8proc_uint8_t* mapped = nullptr;

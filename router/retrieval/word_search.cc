@@ -13,11 +13,6 @@ namespace {
 constexpr size_t kMaxWords = 64;
 constexpr int64_t kCommonAtLeast = 1000;
 
-bool says_nothing(const std::vector<Stemmer>& stemmers, const FoldedWord& word) {
-  return std::any_of(stemmers.begin(), stemmers.end(),
-                     [&](const Stemmer& s) { return is_function_word(s.language(), word.text); });
-}
-
 }  // namespace
 
 Status WordSearch::open(const sqlite::Database& database, int64_t n_passages, const std::string& names) {
@@ -44,7 +39,7 @@ Status WordSearch::open(const sqlite::Database& database, int64_t n_passages, co
 Result<std::vector<QueryWord>> WordSearch::words_of(std::string_view query) {
   std::vector<FoldedWord> folded = folded_words(query);
   std::erase_if(folded, [](const FoldedWord& w) { return w.kind == FoldedWord::Kind::kCharacter; });
-  const auto nothing = [&](const FoldedWord& w) { return says_nothing(stemmers_, w); };
+  const auto nothing = [&](const FoldedWord& w) { return is_function_word(stemmers_, w.text); };
   if (!std::all_of(folded.begin(), folded.end(), nothing)) std::erase_if(folded, nothing);
   std::set<std::set<std::string>> seen;
   std::vector<QueryWord> words;

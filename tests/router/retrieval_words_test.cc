@@ -7,11 +7,14 @@
 #include <filesystem>
 #include <fstream>
 
+#include "engine/json_in.h"
+#include "router/pattern.h"
 #include "router/retrieval/build_index.h"
 #include "router/retrieval/folded_words.h"
 #include "router/retrieval/language.h"
 #include "router/retrieval/model_embedder.h"
 #include "router/retrieval/retrieval_index.h"
+#include "router/retrieval/sentence_match.h"
 
 namespace kedge {
 namespace {
@@ -176,6 +179,54 @@ TEST_F(RetrievalWordIndex, ForeignTablesAreRefusedAtOnce) {
   // What the case file of version 1 says.
   EXPECT_NE(first(std::string(KEDGE_TEST_DATA) + "/cases/files/endless-view.kidx", "pump").find("is not a Kedge index"),
             std::string::npos);
+}
+
+// The documents and questions of tests/data/cases/grounding; an answer there is a pattern of one or two alternatives.
+TEST(RetrievalSentences, HoldTheAnswer) {
+  const std::string folder = std::string(KEDGE_TEST_DATA) + "/cases/grounding";
+  std::vector<std::string> texts;
+  for (const auto& entry : fs::directory_iterator(folder + "/docs")) {
+    std::ifstream in(entry.path());
+    texts.emplace_back(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
+  }
+  const std::vector<std::string_view> passages(texts.begin(), texts.end());
+  std::ifstream in(folder + "/questions.jsonl");
+  MatchBudget budget;
+  int n = 0;
+  int first = 0;
+  int among = 0;
+  for (std::string line; std::getline(in, line);) {
+    const Json row = *parse_json(line, "question");
+    if (row.at("answer").is_null()) continue;
+    const auto answer = *Pattern::compile(row.at("answer").get<std::string>(), "answer", Pattern::Kind::kSearch);
+    const auto matches = matching_sentences(row.at("question").get<std::string>(), passages, 3);
+    ASSERT_TRUE(matches.ok());
+    ++n;
+    bool found = false;
+    for (const SentenceMatch& m : *matches) {
+      const std::string_view text = passages[m.passage].substr(m.range.begin, m.range.end - m.range.begin);
+      const bool holds = *answer.matches(text, &budget);
+      first += holds && &m == &matches->front() ? 1 : 0;
+      found = found || holds;
+    }
+    among += found ? 1 : 0;
+    if (!found) std::cout << line << "\n";
+  }
+  EXPECT_EQ(n, 18);
+  EXPECT_GE(first, 15);
+  EXPECT_GE(among, 17);
+}
+
+TEST(RetrievalSentences, AreRangesOfTheirPassagesAndNothingWhenNothingBearsOnTheQuestion) {
+  const std::vector<std::string_view> passages = {"A pump. The lifts are cleaned on Monday.", "Die Lifte sind alt."};
+  const auto matches = matching_sentences("When is the lift cleaned?", passages, 5);
+  ASSERT_TRUE(matches.ok() && !matches->empty());
+  EXPECT_EQ(matches->front().passage, 0u);
+  EXPECT_EQ(passages[0].substr(matches->front().range.begin), "The lifts are cleaned on Monday.");
+  EXPECT_DOUBLE_EQ(matches->front().score, 1);
+  EXPECT_TRUE(matching_sentences("What colour is it?", passages, 5)->empty());
+  EXPECT_TRUE(matching_sentences("", passages, 5)->empty());
+  EXPECT_TRUE(matching_sentences("lift", {}, 5)->empty());
 }
 
 }  // namespace
