@@ -1,10 +1,16 @@
 #include "tokenizer/spm.h"
 
+#include <sentencepiece_processor.h>
+
 #include <array>
 #include <vector>
 
-#include "tokenizer/spm_merge.h"
 #include "tokenizer/utf8.h"
+
+// In the library, not in its header.
+namespace sentencepiece::logging {
+void SetMinLogLevel(int v);
+}
 
 namespace kedge {
 namespace {
@@ -21,7 +27,7 @@ std::string unescape(std::string_view text) {
   return out;
 }
 
-// A fragment as it is cut, and the byte of the fragment that each of its bytes stands for.
+// A fragment as sentencepiece gets it, and the byte of the fragment that each of its bytes stands for.
 struct Prepared {
   std::string text;
   std::vector<size_t> from;
@@ -57,17 +63,21 @@ class SpmTokenizer final : public Tokenizer {
         pieces_.push_back(unescape(text));
       }
       has_space = has_space || (text == kSpaceMark && t == TokenType::kNormal);
-      // All others are found, if at all, before a fragment is cut.
-      const bool unused = t == TokenType::kUnused && id != vocab_.unk_id;
-      if ((t == TokenType::kNormal || unused) && utf8_valid(text)) {
-        merges_.add(text, id, vocab_.scores[static_cast<size_t>(id)], unused);
-      }
     }
     has_bytes_ = byte_ids_[0] >= 0;
     // Without a piece for the mark a space can only be its byte; a space put in front could not be told apart then.
     space_as_byte_ = !has_space && has_bytes_;
     adds_space_ = *vocab_.add_space_prefix && !space_as_byte_;
     index_tokens();
+  }
+
+  Status load() {
+    const auto status = processor_.LoadFromSerializedProto(sentencepiece_model(vocab_));
+    if (!status.ok()) {
+      return Error{ErrorCode::kCorrupt,
+                   std::string("tokenizer.ggml.tokens: sentencepiece refuses the vocabulary: ") + status.message()};
+    }
+    return {};
   }
 
  private:
@@ -98,7 +108,8 @@ class SpmTokenizer final : public Tokenizer {
     return {};
   }
 
-  // What is not UTF-8 goes in as bytes; so does a mark in the text, which would read as a space.
+  // sentencepiece would replace what is not UTF-8, and read a mark in the text as a space. Both would be lost, so they
+  // go in as bytes and it sees only what lies between.
   Status encode_prepared(std::string_view text, Encoded* out) const {
     size_t begin = 0;
     size_t i = 0;
@@ -134,28 +145,26 @@ class SpmTokenizer final : public Tokenizer {
   }
 
   Status encode_valid(std::string_view text, size_t begin, Encoded* out) const {
-    std::string marked;  // spaces as pieces write them
-    marked.reserve(text.size() + text.size() / 2);
-    for (const char c : text) c == ' ' ? marked.append(kSpaceMark) : marked.append(1, c);
-    bool unknown = false;  // the part before was
-    for (const SpmMerges::Part& part : merges_.cut(marked)) {
-      if (part.id >= 0) {
-        out->push(part.id, begin);
-      } else if (has_bytes_) {
-        for (size_t k = 0; k < part.text.size(); ++k) KEDGE_TRY(encode_byte(part.text[k], begin + k, out));
-      } else if (vocab_.unk_id < 0) {
+    if (text.empty()) return {};
+    std::vector<int> ids;
+    std::vector<std::string> pieces;  // what each stands for, told only when somebody wants to know
+    auto status = processor_.Encode(text, &ids);
+    if (status.ok() && out->begins != nullptr) status = processor_.Encode(text, &pieces);
+    if (!status.ok()) return Error{ErrorCode::kInternal, std::string("sentencepiece: ") + status.message()};
+    for (size_t i = 0; i < ids.size(); ++i) {
+      // The id behind the last is the unknown piece that was added for the library's sake.
+      const int32_t known = contains(ids[i]) ? ids[i] : vocab_.unk_id;
+      if (known < 0) {
         return Error{ErrorCode::kUnsupported,
                      "the vocabulary cannot express a character of the text, and has no unknown token"};
-      } else if (!unknown) {  // one for a run of them
-        out->push(vocab_.unk_id, begin);
       }
-      unknown = part.id < 0 && !has_bytes_;
-      begin += unescape(part.text).size();
+      out->push(known, begin);
+      if (i < pieces.size()) begin += type(known) == TokenType::kByte ? 1 : unescape(pieces[i]).size();
     }
     return {};
   }
 
-  SpmMerges merges_;
+  sentencepiece::SentencePieceProcessor processor_;
   std::array<int32_t, 256> byte_ids_;
   bool has_bytes_ = false;
   bool space_as_byte_ = false;
@@ -164,7 +173,14 @@ class SpmTokenizer final : public Tokenizer {
 }  // namespace
 
 Result<std::unique_ptr<Tokenizer>> make_spm_tokenizer(VocabData vocab) {
-  return std::unique_ptr<Tokenizer>(std::make_unique<SpmTokenizer>(std::move(vocab)));
+  static const bool quiet = [] {  // its messages go to stderr; what matters of them comes back as a status
+    sentencepiece::logging::SetMinLogLevel(3);
+    return true;
+  }();
+  (void)quiet;
+  auto tokenizer = std::make_unique<SpmTokenizer>(std::move(vocab));
+  KEDGE_TRY(tokenizer->load());
+  return std::unique_ptr<Tokenizer>(std::move(tokenizer));
 }
 
 }  // namespace kedge

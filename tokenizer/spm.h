@@ -1,4 +1,4 @@
-// SentencePiece BPE vocabularies (`tokenizer.ggml.model` = "llama").
+// SentencePiece BPE vocabularies (`tokenizer.ggml.model` = "llama"), segmented by libsentencepiece.
 #pragma once
 
 #include <memory>
@@ -10,7 +10,12 @@
 
 namespace kedge {
 
-// `vocab` comes from resolve_vocab().
+// `vocab` comes from resolve_vocab(). Errors: kCorrupt, with what libsentencepiece says of the vocabulary.
 Result<std::unique_ptr<Tokenizer>> make_spm_tokenizer(VocabData vocab);
+
+// The vocabulary as a serialised sentencepiece ModelProto (sentencepiece_model.proto, proto2 wire format). Ids are
+// kept; one unknown piece is added behind the last if the vocabulary has none, since the library insists on one. Only
+// normal, unused and byte pieces keep their texts: all others are found, if at all, before the library sees the text.
+std::string sentencepiece_model(const VocabData& vocab);
 
 }  // namespace kedge

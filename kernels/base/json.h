@@ -72,9 +72,12 @@ class Json {
   Json(std::initializer_list<Element> list);
 
   Json(const Json& other);
-  Json(Json&& other) noexcept;  // leaves a null
-  Json& operator=(Json other) noexcept;
-  ~Json();
+  Json(Json&& other) noexcept : v_(std::exchange(other.v_, {})) {}
+  Json& operator=(Json other) noexcept {
+    v_ = std::move(other.v_);
+    return *this;
+  }
+  ~Json() = default;
 
   static Json array() { return Json(Array()); }
   static Json array(std::initializer_list<Element> list);
