@@ -33,6 +33,15 @@ Json::Json(const Json& other) {
       other.v_);
 }
 
+Json::Json(Json&& other) noexcept : v_(std::exchange(other.v_, {})) {}
+
+Json& Json::operator=(Json other) noexcept {
+  v_ = std::move(other.v_);
+  return *this;
+}
+
+Json::~Json() = default;
+
 Json Json::array(std::initializer_list<Element> list) {
   Array elements;
   elements.reserve(list.size());

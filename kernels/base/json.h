@@ -72,12 +72,9 @@ class Json {
   Json(std::initializer_list<Element> list);
 
   Json(const Json& other);
-  Json(Json&& other) noexcept : v_(std::exchange(other.v_, {})) {}
-  Json& operator=(Json other) noexcept {
-    v_ = std::move(other.v_);
-    return *this;
-  }
-  ~Json() = default;
+  Json(Json&& other) noexcept;  // leaves a null
+  Json& operator=(Json other) noexcept;
+  ~Json();
 
   static Json array() { return Json(Array()); }
   static Json array(std::initializer_list<Element> list);
