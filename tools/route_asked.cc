@@ -25,7 +25,10 @@ RouteRow asked_row(const Json& json, size_t number) {
 }
 
 void count(Json& figures, const RouteRun& run) {
-  const auto add = [&](const char* key, bool yes) { figures[key] = figures.value(key, size_t{0}) + (yes ? 1 : 0); };
+  const auto add = [&](const char* key, bool yes) {
+    Json& n = figures[key];
+    n = (n.is_null() ? 0 : n.get<size_t>()) + (yes ? 1 : 0);
+  };
   const bool given = is_given(run);
   add("n", true);
   add("given", given);
