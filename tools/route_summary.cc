@@ -50,7 +50,8 @@ void put_accept_error(const std::vector<const RouteRun*>& runs, Json& figures) {
   const auto wrong = static_cast<size_t>(
       std::count_if(runs.begin(), runs.end(), [](auto* r) { return is_given(*r) && !is_given_right(*r); }));
   figures["given"] = given;
-  figures["accept_error"] = figures["accept_error_interval"] = Json();
+  figures["accept_error"] = Json();
+  figures["accept_error_interval"] = Json();
   if (given == 0) return;
   figures["accept_error"] = static_cast<double>(wrong) / static_cast<double>(given);
   figures["accept_error_interval"] = {wilson(wrong, given).first, wilson(wrong, given).second};
