@@ -205,8 +205,10 @@ bool takes(std::string_view text, size_t& at, std::string_view phrase) {
 
 template <size_t N>
 std::string_view taken(std::string_view text, size_t& at, const std::array<std::string_view, N>& phrases) {
+  size_t end = at;
+  const std::string first = next_word(text, end);
   for (const std::string_view phrase : phrases) {
-    if (takes(text, at, phrase)) return phrase;
+    if (phrase.starts_with(first) && takes(text, at, phrase)) return phrase;
   }
   return {};
 }
