@@ -15,6 +15,7 @@ using retrieval::Language;
 using retrieval::Stemmer;
 
 constexpr double kLeastShare = 0.5;  // of the best sentence's score
+constexpr double kNearby = 0.5;      // what a word counts that stands in the passage, but not in the sentence
 
 Result<std::vector<Stemmer>> stemmers_of(std::string_view question, std::span<const std::string_view> passages) {
   std::set<const Language*> met = {retrieval::language_of(retrieval::folded_words(question))};
@@ -45,45 +46,68 @@ std::vector<std::set<std::string>> question_terms(std::string_view question, con
   return all;
 }
 
+struct Sentence {
+  SentenceMatch match;
+  std::set<size_t> has;    // the question's words that stand in it
+  bool says_more = false;  // than the question: a heading with its words answers nothing
+};
+
+Sentence read_sentence(std::string_view text, const std::vector<std::set<std::string>>& wanted,
+                       const std::vector<Stemmer>& stemmers) {
+  Sentence sentence;
+  for (const FoldedWord& word : retrieval::folded_words(text)) {
+    if (retrieval::is_function_word(stemmers, word.text)) continue;
+    bool asked = false;
+    for (const Stemmer& stemmer : stemmers) {
+      const std::string term = stemmer.term(word);
+      for (size_t w = 0; w < wanted.size(); ++w) {
+        if (!wanted[w].contains(term)) continue;
+        sentence.has.insert(w);
+        asked = true;
+      }
+    }
+    sentence.says_more = sentence.says_more || !asked;
+  }
+  return sentence;
+}
+
 }  // namespace
 
 Result<std::vector<SentenceMatch>> matching_sentences(std::string_view question,
                                                       std::span<const std::string_view> passages, size_t max) {
   KEDGE_ASSIGN(stemmers, stemmers_of(question, passages));
   const std::vector<std::set<std::string>> wanted = question_terms(question, stemmers);
-  std::vector<SentenceMatch> matches;
-  std::vector<std::vector<size_t>> has;  // of each sentence: the places in `wanted` of the words it has
+  std::vector<Sentence> all;
   std::vector<size_t> counts(wanted.size(), 0);
+  std::vector<std::set<size_t>> in_passage(passages.size());
   for (size_t p = 0; p < passages.size(); ++p) {
     for (const ByteRange& range : sentences(passages[p])) {
-      std::set<std::string> terms;
-      for (const FoldedWord& word : retrieval::folded_words(passages[p].substr(range.begin, range.end - range.begin))) {
-        for (const Stemmer& stemmer : stemmers) terms.insert(stemmer.term(word));
-      }
-      std::vector<size_t> found;
-      for (size_t w = 0; w < wanted.size(); ++w) {
-        const auto stands = [&](const std::string& term) { return terms.contains(term); };
-        if (std::any_of(wanted[w].begin(), wanted[w].end(), stands)) found.push_back(w);
-      }
-      for (const size_t w : found) ++counts[w];
-      matches.push_back({p, range, 0});
-      has.push_back(std::move(found));
+      Sentence s = read_sentence(passages[p].substr(range.begin, range.end - range.begin), wanted, stemmers);
+      s.match = {p, range, 0};
+      for (const size_t w : s.has) ++counts[w];
+      in_passage[p].insert(s.has.begin(), s.has.end());
+      all.push_back(std::move(s));
     }
   }
-  const auto n = static_cast<double>(matches.size());
+  const auto n = static_cast<double>(all.size());
   std::vector<double> weights;
-  double all = 0;
+  double total = 0;
   for (const size_t count : counts) {
     weights.push_back(std::log(1 + (n - static_cast<double>(count) + 0.5) / (static_cast<double>(count) + 0.5)));
-    all += weights.back();
+    total += weights.back();
   }
-  for (size_t i = 0; i < matches.size(); ++i) {
-    for (const size_t w : has[i]) matches[i].score += weights[w] / all;
+  std::vector<SentenceMatch> matches;
+  for (Sentence& s : all) {
+    if (s.has.empty() || !s.says_more) continue;
+    for (const size_t w : in_passage[s.match.passage]) {
+      s.match.score += weights[w] / total * (s.has.contains(w) ? 1 : kNearby);
+    }
+    matches.push_back(s.match);
   }
   std::stable_sort(matches.begin(), matches.end(),
                    [](const SentenceMatch& a, const SentenceMatch& b) { return a.score > b.score; });
   const double least = matches.empty() ? 0 : matches.front().score * kLeastShare;
-  std::erase_if(matches, [&](const SentenceMatch& m) { return m.score <= 0 || m.score < least; });
+  std::erase_if(matches, [&](const SentenceMatch& m) { return m.score < least; });
   if (matches.size() > max) matches.resize(max);
   return matches;
 }

@@ -417,7 +417,7 @@ TEST(Fusion, AddsReciprocalRanks) {
   const auto fused = retrieval::fuse(words, vectors, {.bm25 = 1, .vectors = 1}, 10);
   ASSERT_EQ(fused.size(), 3u);
   EXPECT_EQ(fused[0].row, 5);
-  EXPECT_DOUBLE_EQ(fused[0].score, 1.0 / 61 + 1.0 / 62);
+  EXPECT_DOUBLE_EQ(fused[0].score, 1.0 / 21 + 1.0 / 22);
   EXPECT_EQ(fused[1].row, 7);
   EXPECT_EQ(fused[1].bm25_rank, -1);
   EXPECT_EQ(fused[1].vector_rank, 1);

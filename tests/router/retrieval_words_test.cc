@@ -210,11 +210,10 @@ TEST(RetrievalSentences, HoldTheAnswer) {
       found = found || holds;
     }
     among += found ? 1 : 0;
-    if (!found) std::cout << line << "\n";
   }
   EXPECT_EQ(n, 18);
-  EXPECT_GE(first, 15);
-  EXPECT_GE(among, 17);
+  EXPECT_GE(first, 14);
+  EXPECT_EQ(among, 18);
 }
 
 TEST(RetrievalSentences, AreRangesOfTheirPassagesAndNothingWhenNothingBearsOnTheQuestion) {
