@@ -6,6 +6,7 @@
 
 #include "engine/sampler_math.h"
 #include "kernels/isa.h"
+#include "tokenizer/utf8_stream.h"
 
 namespace kedge {
 namespace {
@@ -21,11 +22,17 @@ std::string trimmed(const std::string& text) {
   return text.substr(begin, text.find_last_not_of(kSpace) - begin + 1);
 }
 
-// The text of the answer with control tokens such as <|ref|> written out, without the token that ended it.
+// The text of the answer with control tokens such as <|ref|> written out, without the token that ended it. Bytes that
+// are no UTF-8, such as a character that was given up in the middle, become U+FFFD; the tokens keep them.
 std::string answer_text(const Tokenizer& tokenizer, std::span<const int32_t> tokens) {
   while (!tokens.empty() && tokenizer.is_eog(tokens.back())) tokens = tokens.first(tokens.size() - 1);
-  auto text = tokenizer.decode(tokens, {.skip_special = false});
-  return text.ok() ? trimmed(*text) : std::string();
+  auto bytes = tokenizer.decode(tokens, {.skip_special = false});
+  if (!bytes.ok()) return {};
+  Utf8Stream stream;
+  std::string text;
+  stream.push(*bytes, &text);
+  stream.flush(&text);
+  return trimmed(text);
 }
 
 // Reads the prompt up to the last token of the question, and what the model thinks of the question's tokens and of the

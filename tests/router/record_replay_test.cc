@@ -43,6 +43,22 @@ class Recorded : public RouterFixture {
   }
 };
 
+// Models write bytes; one that is stopped leaves characters that are not whole.
+TEST_F(Recorded, AnswersInEveryScriptHaveRecords) {
+  const auto router = open(audited());
+  size_t n = 0;
+  for (const char* question :
+       {"日本の首都はどこですか", "Какая столица Японии?", "ما هي عاصمة اليابان؟", "🙂🙂🙂?"}) {
+    for (const int tokens : {1, 2, 3, 5, 8, 13}) {
+      for (const double temperature : {0.0, 1.5}) {
+        const Json a = ask(
+            *router, {{"question", question}, {"max_tokens", tokens}, {"temperature", temperature}, {"seed", tokens}});
+        ASSERT_EQ(a["record"]["seq"], ++n) << question;
+      }
+    }
+  }
+}
+
 TEST_F(Recorded, EveryRecordReplaysOnOneAndTwoThreads) {
   calibrate_all();
   size_t n = 0;
