@@ -75,6 +75,20 @@ TEST(Ask, BlankQuestionsAreRefusedAndBlankLinesOfEvidenceAreNot) {
   EXPECT_NE(wrong.err.find("line 2"), std::string::npos) << wrong.err;
 }
 
+// The evidence is right more often than the model.
+TEST(Ask, WithheldAnswersFromPassagesShowWhatThoseSay) {
+  const std::string passages =
+      write_scratch("passages.jsonl",
+                    "{\"id\": \"a\", \"text\": \"Birkenchester is known for its flax. Boats are built elsewhere.\"}\n");
+  const Outcome o = ask({"Which product is Birkenchester famous for?", "--evidence", passages, "--pattern", "[0-9]+"});
+  EXPECT_EQ(o.exit_code, 3) << o.err;
+  EXPECT_NE(o.out.find("the passages nearest to the question:\n  [a] Birkenchester is known for its flax."),
+            std::string::npos)
+      << o.out;
+  const Outcome sum = ask({"What is 6 + 5?"});
+  EXPECT_EQ(sum.out.find("passages"), std::string::npos) << sum.out;
+}
+
 TEST(Ask, WrongUse) {
   for (const std::vector<std::string>& args : {std::vector<std::string>{"ask"},
                                                {"ask", "x", "--min-confidence", "2"},
