@@ -18,7 +18,7 @@ printf 'What is 417 + 268?\n/stats\n/quit\n' | "$kedge" chat -m sage --temp 0
 say "kedge eval recall: what a quarter of the memory still answers, by policy"
 "$kedge" eval recall -m scout --data tests/data/eval/recall.jsonl --limit 8 --kv-budget 25 \
   --kv-policy full,sinks,anchor --marks spans </dev/null
-say "kedge ask: the small model first, checked, recorded; the large one where that is better"
+say "kedge ask: worked out where that is possible; else the small model first, checked, the large one where that is better"
 log=$(mktemp -d)/audit.db
 "$kedge" ask "What is 417 + 268?" --audit "$log" </dev/null
 "$kedge" ask "Which product is Birkenchester famous for?" --explain --audit "$log" </dev/null
