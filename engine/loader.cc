@@ -1,7 +1,5 @@
 #include "engine/loader.h"
 
-#include "engine/system_info.h"
-
 #include <cmath>
 
 namespace kedge {
@@ -171,7 +169,7 @@ Result<Weight> ModelLoader::to_weight(const TensorRef& ref, int n_experts, int r
   w.k = k;
   w.n_experts = n_experts;
   if (use != MatrixUse::kLookup) {
-    KEDGE_ASSIGN(laid, packed_->lay_out(*store_, ref, n_experts, rows, k, use == MatrixUse::kBoth, default_threads()));
+    KEDGE_ASSIGN(laid, packed_->lay_out(*store_, ref, n_experts, rows, k, use == MatrixUse::kBoth, team_));
     w.laid = laid;
     bytes_per_token_ += w.laid.matrix_stride * static_cast<size_t>(n_experts == 1 ? 1 : config_.n_experts_used);
   }

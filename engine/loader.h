@@ -9,6 +9,7 @@
 
 #include "engine/config.h"
 #include "engine/model_keys.h"
+#include "engine/system_info.h"
 #include "kernels/base/result.h"
 #include "kernels/kernel_table.h"
 #include "weights/packed_store.h"
@@ -51,7 +52,10 @@ class ModelLoader {
         arch_(std::move(arch)),
         packed_(&packed),
         progress_(std::move(progress)),
-        used_(store.tensors().size()) {}
+        used_(store.tensors().size()) {
+    // Of its own, so that a child after fork() can load too. Where the system gives no threads, the caller packs alone.
+    if (auto made = ThreadTeam::make(default_threads()); made.ok()) team_ = std::move(*made);
+  }
 
   const std::string& file() const { return keys_.file(); }
   ModelKeys& keys() { return keys_; }
@@ -98,6 +102,7 @@ class ModelLoader {
   size_t bytes_per_token_ = 0;
   PackedStore* packed_;
   LoadProgress progress_;
+  ThreadTeam team_;
   uint64_t done_ = 0;
   std::vector<bool> used_;  // of the store's tensors
   std::vector<std::string> ignored_;

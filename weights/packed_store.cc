@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "kernels/base/parallel.h"
 #include "kernels/pack.h"
 
 namespace kedge {
@@ -27,7 +26,7 @@ Result<std::byte*> PackedStore::take(size_t bytes) {
 }
 
 Result<LaidMatrix> PackedStore::lay_out(const TensorStore& store, const TensorRef& tensor, int n_matrices, int n_rows,
-                                        int k, bool keep_source, int n_threads) {
+                                        int k, bool keep_source, const ThreadTeam& team) {
   const QuantFormat& format = *tensor.info->type;
   LaidMatrix m;
   m.stride = layout_stride(*table_, format, k);
@@ -43,7 +42,7 @@ Result<LaidMatrix> PackedStore::lay_out(const TensorStore& store, const TensorRe
     // Kept as they are, but on huge pages: reading the mapped file is about a fifth slower.
     const size_t bytes = source_bytes * static_cast<size_t>(n_matrices);
     KEDGE_ASSIGN(copy, take(bytes));
-    parallel_for_static(n_threads, bytes, size_t{1} << 20, [&](size_t begin, size_t end, int) {
+    team.split(bytes, size_t{1} << 20, [&](size_t begin, size_t end, int) {
       std::memcpy(copy + begin, tensor.data + begin, end - begin);
     });
     let_go();
@@ -56,7 +55,7 @@ Result<LaidMatrix> PackedStore::lay_out(const TensorStore& store, const TensorRe
   const int n_groups = group_count(n_rows);
   constexpr int kGroupsAtOnce = 8;
   const int pieces = (n_groups + kGroupsAtOnce - 1) / kGroupsAtOnce;
-  parallel_for_dynamic(n_threads, static_cast<size_t>(n_matrices) * static_cast<size_t>(pieces), [&](size_t unit, int) {
+  team.each(static_cast<size_t>(n_matrices) * static_cast<size_t>(pieces), [&](size_t unit, int) {
     const size_t matrix = unit / static_cast<size_t>(pieces);
     const int first = static_cast<int>(unit % static_cast<size_t>(pieces)) * kGroupsAtOnce;
     pack_groups(*table_, format, tensor.data + matrix * source_bytes, n_rows, k, first,

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kernels/base/aligned.h"
+#include "kernels/base/parallel.h"
 #include "kernels/base/result.h"
 #include "kernels/kernel_table.h"
 #include "weights/tensor_store.h"
@@ -29,7 +30,7 @@ class PackedStore {
   // Lays out `n_matrices` matrices [n_rows][k] that follow one another in `tensor`. `keep_source`: the file's bytes are
   // read too (a token table that is also the output matrix). Error: kCapacity when there is no memory.
   Result<LaidMatrix> lay_out(const TensorStore& store, const TensorRef& tensor, int n_matrices, int n_rows, int k,
-                             bool keep_source, int n_threads);
+                             bool keep_source, const ThreadTeam& team);
 
   size_t packed_bytes() const { return packed_bytes_; }
 

@@ -1,5 +1,5 @@
-// Work over several threads: a team of a session's own for the many small regions of a step, and one-off loops for bulk
-// work without a session. Neither changes a result: what a unit computes must not depend on which
+// Work over several threads: teams of one's own for the many small regions of a step and for loading, and one-off loops
+// on OpenMP for bulk work of commands (quantising a file, measuring the machine). Neither changes a result: what a unit computes must not depend on which
 // thread runs it, when, or where the cuts fall. Bodies do not throw, and do not use the team they run on.
 #pragma once
 
@@ -68,9 +68,9 @@ class ThreadTeam {
   std::unique_ptr<State> state_;  // null: the caller alone
 };
 
-// The same with a team that is made for the loop, for work that is done once: quantising a file, packing weights at
-// load. n_threads 0: one for each allowed CPU; `thread` is below max_parallel_threads(n_threads). Where the system gives
-// no more threads, the caller does all of it.
+// The same on OpenMP, for work that is done once: quantising a file, measuring the machine. Not for loading: OpenMP's
+// threads do not survive fork(), and a child that waits for them hangs. n_threads 0: as many as OpenMP takes by itself;
+// `thread` is below max_parallel_threads(n_threads).
 void run_parallel_static(int n_threads, size_t n, size_t grain, RangeCall call, void* f);
 void run_parallel_dynamic(int n_threads, size_t n, UnitCall call, void* f);
 int max_parallel_threads(int n_threads);

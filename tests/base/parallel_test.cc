@@ -15,6 +15,13 @@
 namespace kedge {
 namespace {
 
+// libgomp's own synchronisation is invisible to ThreadSanitizer.
+#if defined(__SANITIZE_THREAD__)
+constexpr bool kOpenMpTestable = false;
+#else
+constexpr bool kOpenMpTestable = true;
+#endif
+
 double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 // Plain counters: two threads on one unit would be a data race too.
@@ -185,6 +192,7 @@ TEST(ThreadTeam, RefusedThreadsAreAnError) {
 }
 
 TEST(ParallelFor, CoversEveryUnitOnce) {
+  if (!kOpenMpTestable) GTEST_SKIP();
   for (const int threads : {0, 1, 2, 3, 7}) {
     for (const size_t n : {0, 1, 5, 64, 1001}) {
       Hits hits(n);

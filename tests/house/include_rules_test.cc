@@ -50,7 +50,7 @@ bool is_tools_exception(const std::string& file, const std::string& header) {
 const std::map<std::string, std::set<std::string>> kLibraries = {
     {"xsimd/", {"kernels"}},      {"immintrin.h", {"kernels"}},
     {"x86intrin.h", {"kernels"}}, {"arm_neon.h", {"kernels"}},
-    {"omp.h", {}},  {"sentencepiece", {"tokenizer"}},
+    {"omp.h", {"kernels/base"}},  {"sentencepiece", {"tokenizer"}},
     {"pcre2", {"tokenizer", "router"}}, {"utf8proc", {"tokenizer", "memory", "router"}},
     {"CLI/", {"tools"}},          {"Eigen/", {"router"}},
     {"sqlite3.h", {"router"}},    {"boost/", {"tools"}},
