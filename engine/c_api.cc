@@ -15,8 +15,8 @@
 namespace kedge::c_api {
 namespace {
 
-// Of this thread. A plain pointer: registering a thread's destructor takes memory, and glibc ends the process when there
-// is none. The copy behind it is freed through a key, which the C library keeps room for.
+// Of this thread. A plain pointer: registering a thread's destructor takes memory, and glibc ends the process when
+// there is none. The copy behind it is freed through a key, which the C library keeps room for.
 thread_local constinit const char* last_error = "";
 
 pthread_key_t copy_key() {

@@ -109,7 +109,9 @@ kedge_status kedge_session_create(const kedge_model* model, const kedge_session_
 void kedge_session_free(kedge_session* session) {
   if (session == nullptr) return;
   int before = kedge_session::kIdle;
-  const auto after = [&] { return before == kedge_session::kIdle ? kedge_session::kIdle : kedge_session::kInUseAndFreed; };
+  const auto after = [&] {
+    return before == kedge_session::kIdle ? kedge_session::kIdle : kedge_session::kInUseAndFreed;
+  };
   while (!session->state.compare_exchange_weak(before, after())) {
   }
   if (before == kedge_session::kIdle) delete session;  // else the call that uses it deletes it

@@ -98,7 +98,8 @@ class Reader {
   template <class T>
   static Status number(const std::string& key, const Json& value, double low, double high, T& out) {
     if constexpr (std::is_integral_v<T>) {
-      KEDGE_ASSIGN(given, whole_number(value, "KV option " + key, static_cast<int64_t>(low), static_cast<int64_t>(high)));
+      KEDGE_ASSIGN(given,
+                   whole_number(value, "KV option " + key, static_cast<int64_t>(low), static_cast<int64_t>(high)));
       out = static_cast<T>(given);
     } else {
       KEDGE_ASSIGN(given, number_within(value, "KV option " + key, low, high));

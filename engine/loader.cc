@@ -59,12 +59,12 @@ Status ModelLoader::common_config(RopeLayout layout) {
   if (!(eps > 0) || eps > 1) return corrupt(file(), key("attention.layer_norm_rms_epsilon") + " must be in (0, 1]");
   if (n_heads % n_kv_heads != 0 || n_heads / n_kv_heads > kMaxAttendRows) {
     return corrupt(file(), key("attention.head_count") + " is " + std::to_string(n_heads) +
-                                 ", must be a multiple (at most " + std::to_string(kMaxAttendRows) + ") of " +
-                                 key("attention.head_count_kv") + " = " + std::to_string(n_kv_heads));
+                               ", must be a multiple (at most " + std::to_string(kMaxAttendRows) + ") of " +
+                               key("attention.head_count_kv") + " = " + std::to_string(n_kv_heads));
   }
   if (!m.has(key("attention.key_length")) && d_model % n_heads != 0) {
     return corrupt(file(), key("embedding_length") + " = " + std::to_string(d_model) + " is not divisible by " +
-                                 std::to_string(n_heads) + " heads and " + key("attention.key_length") + " is missing");
+                               std::to_string(n_heads) + " heads and " + key("attention.key_length") + " is missing");
   }
   KEDGE_ASSIGN(head_k, count_or("attention.key_length", d_model / n_heads, kMaxHeadDim));
   KEDGE_ASSIGN(head_v, count_or("attention.value_length", head_k, kMaxHeadDim));
@@ -259,8 +259,8 @@ Status ModelLoader::finish() {
   if (!left.empty()) {
     return Error{ErrorCode::kUnsupported,
                  file() + ": " + std::to_string(left.size()) + (left.size() == 1 ? " tensor" : " tensors") +
-                     " that architecture " + arch_ + " does not use, so the result would be another model's: " +
-                     some_names(left)};
+                     " that architecture " + arch_ +
+                     " does not use, so the result would be another model's: " + some_names(left)};
   }
   return keys_.check_all_read(arch_ + ".", harmless_keys(), &ignored_);
 }

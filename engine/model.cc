@@ -92,7 +92,8 @@ Status Model::load_network(const ModelOptions& options) {
                                               "' is not supported (known: " + known_architectures() + ")"};
   }
   KEDGE_ASSIGN(kernels, active_kernels());
-  if (options.use_mmap && kernels->packs()) {  // otherwise they stay where they are, or were counted before they were read
+  if (options.use_mmap &&
+      kernels->packs()) {  // otherwise they stay where they are, or were counted before they were read
     KEDGE_TRY(check_memory(packed_bytes(*store_), metadata.file() + ": the weights take", ""));
   }
   packed_ = std::make_unique<PackedStore>(*kernels);

@@ -6,8 +6,8 @@
 #include <map>
 #include <utility>
 
-#include "memory/kv_sequence.h"
 #include "kernels/base/json.h"
+#include "memory/kv_sequence.h"
 
 namespace kedge {
 namespace {

@@ -61,9 +61,9 @@ Status ModelKeys::check_all_read(std::string_view prefix, std::span<const Harmle
     known ? ignored->push_back(std::string(entry.key)) : unknown.push_back(with_value(entry));
   }
   if (unknown.empty()) return {};
-  return Error{ErrorCode::kUnsupported, file() + ": " + std::to_string(unknown.size()) +
-                                            (unknown.size() == 1 ? " key that" : " keys that") +
-                                            " Kedge does not use and that may change the result: " + some_names(unknown)};
+  return Error{ErrorCode::kUnsupported,
+               file() + ": " + std::to_string(unknown.size()) + (unknown.size() == 1 ? " key that" : " keys that") +
+                   " Kedge does not use and that may change the result: " + some_names(unknown)};
 }
 
 }  // namespace kedge

@@ -34,7 +34,9 @@ class ModelKeys {
   auto get_bool(std::string_view key) { return note(key).get_bool(key); }
   auto get_bool_or(std::string_view key, bool otherwise) { return note(key).get_bool_or(key, otherwise); }
   auto get_string(std::string_view key) { return note(key).get_string(key); }
-  auto get_string_or(std::string_view key, std::string_view otherwise) { return note(key).get_string_or(key, otherwise); }
+  auto get_string_or(std::string_view key, std::string_view otherwise) {
+    return note(key).get_string_or(key, otherwise);
+  }
   auto get_strings(std::string_view key) { return note(key).get_strings(key); }
   auto get_f32s(std::string_view key) { return note(key).get_f32s(key); }
   auto get_i32s(std::string_view key) { return note(key).get_i32s(key); }

@@ -9,8 +9,8 @@
 #include <utility>
 
 #include "kernels/base/cpus.h"
-#include "kernels/isa.h"
 #include "kernels/base/json.h"
+#include "kernels/isa.h"
 
 namespace kedge {
 namespace {

@@ -42,9 +42,8 @@ Result<LaidMatrix> PackedStore::lay_out(const TensorStore& store, const TensorRe
     // Kept as they are, but on huge pages: reading the mapped file is about a fifth slower.
     const size_t bytes = source_bytes * static_cast<size_t>(n_matrices);
     KEDGE_ASSIGN(copy, take(bytes));
-    team.split(bytes, size_t{1} << 20, [&](size_t begin, size_t end, int) {
-      std::memcpy(copy + begin, tensor.data + begin, end - begin);
-    });
+    team.split(bytes, size_t{1} << 20,
+               [&](size_t begin, size_t end, int) { std::memcpy(copy + begin, tensor.data + begin, end - begin); });
     let_go();
     m.data = copy;
     return m;

@@ -32,7 +32,8 @@ Result<uint64_t> size_of(const std::string& path, const struct stat& info) {
 
 Result<InputFile> InputFile::open(const std::string& path) {
   if (const size_t nul = path.find('\0'); nul != std::string::npos) {
-    return Error{ErrorCode::kInvalidArgument, "\"" + path.substr(0, nul) + "\\0...\": a path cannot contain a NUL character"};
+    return Error{ErrorCode::kInvalidArgument,
+                 "\"" + path.substr(0, nul) + "\\0...\": a path cannot contain a NUL character"};
   }
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   if (fd < 0) return system_error(path, "cannot open", errno);

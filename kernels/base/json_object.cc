@@ -47,7 +47,6 @@ Result<double> number_within(const Json& value, const std::string& what, double 
                what + " is " + shown(value) + ", must be a number from " + show(low) + " to " + show(high)};
 }
 
-
 Result<JsonObject> JsonObject::of(const Json& json, std::string name) {
   if (!json.is_object()) return Error{ErrorCode::kInvalidArgument, name + " is not a JSON object"};
   return JsonObject(json, std::move(name));

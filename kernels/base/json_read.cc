@@ -18,8 +18,8 @@ class Reader {
 
   Status run() {
     if (text_.size() > kMaxJsonBytes) {
-      return Error{ErrorCode::kCapacity, std::to_string(text_.size()) + " bytes, the limit is " +
-                                             std::to_string(kMaxJsonBytes)};
+      return Error{ErrorCode::kCapacity,
+                   std::to_string(text_.size()) + " bytes, the limit is " + std::to_string(kMaxJsonBytes)};
     }
     do {
       KEDGE_TRY(value());
@@ -149,7 +149,8 @@ class Reader {
     if (std::from_chars(written.data(), end, d).ec == std::errc()) return events_.scalar(d);
     if (is_tiny(written)) return events_.scalar(negative ? -0.0 : 0.0);
     return Error{ErrorCode::kInvalidArgument, "byte " + std::to_string(begin) + ": the number " +
-                                                  std::string(written.substr(0, 40)) + " is beyond what a double holds"};
+                                                  std::string(written.substr(0, 40)) +
+                                                  " is beyond what a double holds"};
   }
 
   // Of a number that no double is near: whether it is near zero rather than infinity. Its first digit that counts

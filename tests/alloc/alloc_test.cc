@@ -31,7 +31,8 @@ std::atomic<long> left{0};  // allocations until the one that fails
 std::atomic<long> failed{0};
 std::atomic<bool> sticky{false};  // all later ones fail too
 
-// Frames of libsentencepiece: there a failed allocation ends the process (tokenizer/README.md), so none is made to fail.
+// Frames of libsentencepiece: there a failed allocation ends the process (tokenizer/README.md), so none is made to
+// fail.
 bool in_sentencepiece() {
   void* frames[48];
   armed = false;  // the unwinder may allocate
@@ -39,7 +40,8 @@ bool in_sentencepiece() {
   bool found = false;
   for (int i = 0; i < n && !found; ++i) {
     Dl_info info;
-    found = dladdr(frames[i], &info) != 0 && info.dli_fname != nullptr && strstr(info.dli_fname, "sentencepiece") != nullptr;
+    found = dladdr(frames[i], &info) != 0 && info.dli_fname != nullptr &&
+            strstr(info.dli_fname, "sentencepiece") != nullptr;
   }
   armed = true;
   return found;
@@ -215,8 +217,8 @@ TEST_F(OutOfMemory, Chat) {
   exhaust("kedge_chat_tokenize", [&] {
     int32_t* ids = nullptr;
     size_t n = 0;
-    const kedge_status status = kedge_chat_tokenize(scout, kMessages, strlen(kMessages), kChatOptions,
-                                                    strlen(kChatOptions), &ids, &n);
+    const kedge_status status =
+        kedge_chat_tokenize(scout, kMessages, strlen(kMessages), kChatOptions, strlen(kChatOptions), &ids, &n);
     kedge_free(ids);
     return status;
   });
@@ -266,9 +268,9 @@ TEST_F(OutOfMemory, EvalAndGenerate) {
       return status;
     });
   };
-  exhaust("kedge_session_eval", on_fresh([&](kedge_session* s) {
-            return kedge_session_eval(s, prompt.data(), prompt.size(), nullptr);
-          }), 100);
+  exhaust("kedge_session_eval",
+          on_fresh([&](kedge_session* s) { return kedge_session_eval(s, prompt.data(), prompt.size(), nullptr); }),
+          100);
   exhaust("kedge_generate", on_fresh([&](kedge_session* s) {
             kedge_generate_options o;
             kedge_generate_options_init(&o, sizeof o);
@@ -278,7 +280,8 @@ TEST_F(OutOfMemory, EvalAndGenerate) {
             const kedge_status status = kedge_generate(s, prompt.data(), 20, &o, &generation);
             kedge_generation_free(generation);
             return status;
-          }), 100);
+          }),
+          100);
 }
 
 TEST_F(OutOfMemory, Memory) {
@@ -328,11 +331,12 @@ TEST_F(OutOfMemory, Router) {
           text_of([&](char** t, size_t* n) { return kedge_calibrate(rows.data(), rows.size(), t, n); }), 60);
   std::ofstream(folder_ + "/a.txt") << "The lighthouse of Birkenchester has two lamps.\n\nIts keeper is Ada.\n";
   const std::string index = folder_ + "/a.kidx";
-  const std::string build = R"({"paths": [")" + folder_ + R"(/a.txt"], "out": ")" + index + R"(", "model": ")" +
-                            golden("llama") + R"("})";
+  const std::string build =
+      R"({"paths": [")" + folder_ + R"(/a.txt"], "out": ")" + index + R"(", "model": ")" + golden("llama") + R"("})";
   exhaust("kedge_index_build", text_of([&](char** t, size_t* n) {
             return kedge_index_build(build.data(), build.size(), nullptr, nullptr, t, n);
-          }), 60);
+          }),
+          60);
   const std::string search = R"({"index": ")" + index + R"(", "query": "lamps of the lighthouse", "by": "bm25"})";
   exhaust("kedge_index_search",
           text_of([&](char** t, size_t* n) { return kedge_index_search(search.data(), search.size(), t, n); }), 60);

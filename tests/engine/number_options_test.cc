@@ -33,8 +33,9 @@ TEST(NumberOptions, OfTheMemoryAreRangeChecked) {
   }
   for (const std::string member : {"anchor_threshold", "anchor_cap", "recall_threshold"}) {
     for (const char* value : {"-0.1", "1.1", "1e300", "\"0.5\"", "true"}) {
-      EXPECT_NE(problem(member, value).find(member + " is " + Json::parse(value).dump() + ", must be a number from 0 to 1"),
-                std::string::npos)
+      EXPECT_NE(
+          problem(member, value).find(member + " is " + Json::parse(value).dump() + ", must be a number from 0 to 1"),
+          std::string::npos)
           << member << " " << value;
     }
   }
@@ -42,11 +43,13 @@ TEST(NumberOptions, OfTheMemoryAreRangeChecked) {
 }
 
 TEST(NumberOptions, WrittenAsTextsAreSizesAndSharesOnly) {
-  for (const char* value : {"\"nan\"", "\"inf\"", "\"-5\"", "\"1e30 GiB\"", "\"nan%\"", "\"101%\"", "\"\"", "\"64 MoB\""}) {
+  for (const char* value :
+       {"\"nan\"", "\"inf\"", "\"-5\"", "\"1e30 GiB\"", "\"nan%\"", "\"101%\"", "\"\"", "\"64 MoB\""}) {
     EXPECT_NE(problem("budget", value), "") << value;
     EXPECT_NE(problem("cold_budget", value), "") << value;
   }
-  for (const char* value : {"\"64\"", "\"nan%\"", "\"-1%\"", "\"1 %x\""}) EXPECT_NE(problem("recent", value), "") << value;
+  for (const char* value : {"\"64\"", "\"nan%\"", "\"-1%\"", "\"1 %x\""})
+    EXPECT_NE(problem("recent", value), "") << value;
 }
 
 TEST(NumberOptions, OfSegmentsAreRangeChecked) {
@@ -55,7 +58,8 @@ TEST(NumberOptions, OfSegmentsAreRangeChecked) {
     return segments.ok() ? std::string() : segments.error().message;
   };
   EXPECT_EQ(why(R"("range": [0, 5], "priority": 99, "ttl": 2147483647, "trust": 1)"), "");
-  EXPECT_NE(why(R"("range": [0, 4294967301])").find("segments[0].range[1] is 4294967301, must be a whole"), std::string::npos);
+  EXPECT_NE(why(R"("range": [0, 4294967301])").find("segments[0].range[1] is 4294967301, must be a whole"),
+            std::string::npos);
   EXPECT_NE(why(R"("range": [0.5, 5])").find("segments[0].range[0] is 0.5"), std::string::npos);
   EXPECT_NE(why(R"("range": ["0", 5])").find("segments[0].range[0] is \"0\""), std::string::npos);
   EXPECT_NE(why(R"("range": [5, 5])").find("is empty"), std::string::npos);
@@ -63,7 +67,8 @@ TEST(NumberOptions, OfSegmentsAreRangeChecked) {
             std::string::npos);
   EXPECT_NE(why(R"("range": [0, 5], "ttl": 4294967297)").find("ttl is 4294967297"), std::string::npos);
   EXPECT_NE(why(R"("range": [0, 5], "ttl": 1.5)").find("ttl is 1.5"), std::string::npos);
-  EXPECT_NE(why(R"("range": [0, 5], "trust": 1.01)").find("trust is 1.01, must be a number from 0 to 1"), std::string::npos);
+  EXPECT_NE(why(R"("range": [0, 5], "trust": 1.01)").find("trust is 1.01, must be a number from 0 to 1"),
+            std::string::npos);
 }
 
 }  // namespace

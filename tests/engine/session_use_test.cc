@@ -168,19 +168,21 @@ TEST(Fork, AChildLoadsAndAnswersLikeItsParent) {
   ASSERT_EQ(KEDGE_OK, kedge_session_eval(session, kPrompt.data(), kPrompt.size(), nullptr)) << kedge_last_error();
   const std::vector<float> want = logits_of(session);
   EXPECT_EQ(0, in_child([&] {
-    kedge_model* own = open_llama();
-    kedge_session* s = session_of(own, "", 4);
-    const bool ok = kedge_session_eval(s, kPrompt.data(), kPrompt.size(), nullptr) == KEDGE_OK && logits_of(s) == want;
-    kedge_session_free(s);
-    kedge_model_close(own);
-    return ok ? 0 : 1;
-  }));
+              kedge_model* own = open_llama();
+              kedge_session* s = session_of(own, "", 4);
+              const bool ok =
+                  kedge_session_eval(s, kPrompt.data(), kPrompt.size(), nullptr) == KEDGE_OK && logits_of(s) == want;
+              kedge_session_free(s);
+              kedge_model_close(own);
+              return ok ? 0 : 1;
+            }));
   EXPECT_EQ(0, in_child([&] {  // a new session on the parent's model
-    kedge_session* s = session_of(model, "", 4);
-    const bool ok = kedge_session_eval(s, kPrompt.data(), kPrompt.size(), nullptr) == KEDGE_OK && logits_of(s) == want;
-    kedge_session_free(s);
-    return ok ? 0 : 1;
-  }));
+              kedge_session* s = session_of(model, "", 4);
+              const bool ok =
+                  kedge_session_eval(s, kPrompt.data(), kPrompt.size(), nullptr) == KEDGE_OK && logits_of(s) == want;
+              kedge_session_free(s);
+              return ok ? 0 : 1;
+            }));
   kedge_session_free(session);
   kedge_model_close(model);
 }
@@ -235,7 +237,8 @@ TEST(ModelFile, WhatIsNoFileIsRefusedAtOnce) {
     kedge_model* model = open_llama();
     kedge_session* session = nullptr;
     const bool load = kedge_session_load(model, pipe.data(), pipe.size(), nullptr, &session) != KEDGE_OK;
-    return refused(pipe, "a pipe") && refused(folder, "a directory") && refused("/dev/null", "a device") && load ? 0 : 1;
+    return refused(pipe, "a pipe") && refused(folder, "a directory") && refused("/dev/null", "a device") && load ? 0
+                                                                                                                 : 1;
   });
   EXPECT_EQ(0, in);
   std::filesystem::remove(pipe);

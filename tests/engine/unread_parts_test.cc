@@ -84,7 +84,9 @@ TEST_P(UnreadParts, KeysThatMayChangeNumbersAreRefusedByName) {
     expect_refused(variant, name);
   }
   for (const auto& [key, value] : {std::pair<const char*, uint32_t>{"attention.sliding_window", 16},
-                                   {"expert_gating_func", 2}, {"expert_shared_count", 1}, {"nextn_predict_layers", 1}}) {
+                                   {"expert_gating_func", 2},
+                                   {"expert_shared_count", 1},
+                                   {"nextn_predict_layers", 1}}) {
     Variant variant(GetParam());
     const std::string name = variant.arch() + "." + key;
     variant.keys().add(name, value);
@@ -112,13 +114,15 @@ TEST_P(UnreadParts, HarmlessOnesAreListed) {
   const auto model = variant.load();
   ASSERT_TRUE(model.ok()) << model.error().message;
   const auto& ignored = (*model)->ignored();
-  for (const std::string& name : {arch + "logit_scale", arch + "attention.causal", arch + "tensor_data_layout",
-                                  std::string("blk.0.ffn_down.input_scale"), std::string("tokenizer.ggml.mask_token_id")}) {
+  for (const std::string& name :
+       {arch + "logit_scale", arch + "attention.causal", arch + "tensor_data_layout",
+        std::string("blk.0.ffn_down.input_scale"), std::string("tokenizer.ggml.mask_token_id")}) {
     EXPECT_NE(std::find(ignored.begin(), ignored.end(), name), ignored.end()) << name;
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Golden, UnreadParts, testing::Values("llama", "mixtral", "olmoe", "qwen2", "qwen3", "qwen3moe"));
+INSTANTIATE_TEST_SUITE_P(Golden, UnreadParts,
+                         testing::Values("llama", "mixtral", "olmoe", "qwen2", "qwen3", "qwen3moe"));
 
 TEST(UnreadPartsOfRope, AFactorWithoutATypeIsLinear) {
   Variant bare("llama");

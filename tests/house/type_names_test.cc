@@ -32,7 +32,8 @@ bool follow_namespaces(const std::string& line, Namespaces& open) {
 
 // The name of the type whose definition begins on this line.
 std::optional<std::string> defined_type(const std::string& line) {
-  if (line.starts_with(' ') || line.find('{') == std::string::npos) return std::nullopt;  // inside of one, declared only
+  if (line.starts_with(' ') || line.find('{') == std::string::npos)
+    return std::nullopt;  // inside of one, declared only
   std::istringstream words(line);
   std::string word;
   words >> word;
@@ -87,7 +88,8 @@ TEST(TypeNames, AreThoseOfOneTypeEach) {
 TEST(TypeNames, OneIsFoundWhereItHides) {
   Types types;
   add_types({"a.h", {"namespace kedge {", "class Step;", "class Step {", "};", "}  // namespace kedge"}}, types);
-  add_types({"b.cc", {"namespace kedge {", "namespace {", "struct Step {", "};", "}  // namespace", "enum class Kind { kA };"}},
+  add_types({"b.cc",
+             {"namespace kedge {", "namespace {", "struct Step {", "};", "}  // namespace", "enum class Kind { kA };"}},
             types);
   EXPECT_EQ(types["kedge::Step"], std::set<std::string>{"a.h"});
   EXPECT_EQ(types.count("kedge::Kind"), 1u);

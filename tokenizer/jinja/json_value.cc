@@ -76,7 +76,8 @@ class Builder final : public JsonEvents {
 Result<Value> parse_json(Heap& heap, std::string_view json, std::string_view what, const TextOrigin& origin) {
   Builder builder(heap, origin);
   const Status read = read_json(json, builder, heap.limits().max_depth);
-  if (!read.ok()) return Error{read.error().code, std::string(what) + ": it is not valid JSON: " + read.error().message};
+  if (!read.ok())
+    return Error{read.error().code, std::string(what) + ": it is not valid JSON: " + read.error().message};
   return std::move(builder.result);
 }
 
