@@ -3,9 +3,9 @@
 #include <sentencepiece_processor.h>
 
 #include <array>
-#include <cstdlib>
 #include <vector>
 
+#include "tokenizer/spm_memory.h"
 #include "tokenizer/utf8.h"
 
 // In the library, not in its header.
@@ -17,21 +17,6 @@ namespace kedge {
 namespace {
 
 constexpr std::string_view kSpaceMark = "\xe2\x96\x81";  // U+2581, how pieces write a space
-
-// The library puts its results into protocol buffers, and those end the process when an allocation fails half way. So
-// the memory it may take is asked for before: a limit that is near is an error here.
-Status check_room(size_t bytes) {
-  void* room = std::malloc(bytes);
-  if (room == nullptr) {
-    return Error{ErrorCode::kCapacity, "out of memory: sentencepiece may need " + std::to_string(bytes) + " bytes"};
-  }
-  // Not optimised away: the pointer is looked at.
-  static_cast<volatile char*>(room)[0] = 0;
-  std::free(room);
-  return {};
-}
-constexpr size_t kRoom = size_t{1} << 20;
-constexpr size_t kRoomPerByte = 256;  // of text or model
 
 std::string unescape(std::string_view text) {
   std::string out;
@@ -89,8 +74,10 @@ class SpmTokenizer final : public Tokenizer {
 
   Status load() {
     const std::string model = sentencepiece_model(vocab_);
-    KEDGE_TRY(check_room(kRoom + kRoomPerByte * model.size()));
+    const SpmMemory memory(model.size());
+    KEDGE_TRY(memory.status());
     const auto status = processor_.LoadFromSerializedProto(model);
+    KEDGE_TRY(memory.status());
     if (!status.ok()) {
       return Error{ErrorCode::kCorrupt,
                    std::string("tokenizer.ggml.tokens: sentencepiece refuses the vocabulary: ") + status.message()};
@@ -164,11 +151,13 @@ class SpmTokenizer final : public Tokenizer {
 
   Status encode_valid(std::string_view text, size_t begin, Encoded* out) const {
     if (text.empty()) return {};
-    KEDGE_TRY(check_room(kRoom + kRoomPerByte * text.size()));
     std::vector<int> ids;
     std::vector<std::string> pieces;  // what each stands for, told only when somebody wants to know
+    const SpmMemory memory(text.size());
+    KEDGE_TRY(memory.status());
     auto status = processor_.Encode(text, &ids);
     if (status.ok() && out->begins != nullptr) status = processor_.Encode(text, &pieces);
+    KEDGE_TRY(memory.status());
     if (!status.ok()) return Error{ErrorCode::kInternal, std::string("sentencepiece: ") + status.message()};
     for (size_t i = 0; i < ids.size(); ++i) {
       // The id behind the last is the unknown piece that was added for the library's sake.

@@ -31,8 +31,8 @@ std::atomic<long> left{0};  // allocations until the one that fails
 std::atomic<long> failed{0};
 std::atomic<bool> sticky{false};  // all later ones fail too
 
-// Frames of libsentencepiece: there a failed allocation ends the process (tokenizer/README.md), so none is made to
-// fail.
+// Frames of libsentencepiece. It lives on a reserve (tokenizer/spm_memory.h), which is of no use when retries fail too,
+// as sticky ones do: those stay outside of it.
 bool in_sentencepiece() {
   void* frames[48];
   armed = false;  // the unwinder may allocate
@@ -51,10 +51,7 @@ bool fails_now() {
   if (!armed.load(std::memory_order_relaxed)) return false;
   const long now = left.fetch_sub(1);
   if (now > 1 || (now < 1 && !sticky)) return false;
-  if (in_sentencepiece()) {
-    if (!sticky) left = 1;  // the next one outside
-    return false;
-  }
+  if (sticky && in_sentencepiece()) return false;
   ++failed;
   errno = ENOMEM;
   return true;
