@@ -15,9 +15,9 @@
  *   KEDGE_INVALID_ARGUMENT; a session freed in a callback goes when the call ends.
  * - After fork() a child may use models and sessions of its parent (on one thread, and not with a cold tier in a file),
  *   and open its own. A router of the parent is KEDGE_UNSUPPORTED in the child.
- * - Memory that runs out is KEDGE_CAPACITY, from every function (libsentencepiece, which
- *   reads and uses "llama" vocabularies, works on a reserve; only where even retries fail it ends the process). So is a model or a KV cache that does not fit the memory
- *   limit of the process's control groups, before it is loaded. */
+ * - Memory that runs out is KEDGE_CAPACITY, from every function. (libsentencepiece, which reads and uses "llama"
+ *   vocabularies, works on a reserve; only where retries fail too it ends the process.) So is a model or a KV cache that
+ *   does not fit the memory limit of the process's control groups, before it is loaded. */
 #ifndef KEDGE_KEDGE_H_
 #define KEDGE_KEDGE_H_
 
