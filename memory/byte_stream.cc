@@ -14,7 +14,7 @@ namespace kedge {
 namespace {
 
 Error io(const std::string& what, const std::string& path, int error) {
-  return {ErrorCode::kIo, what + " " + path + ": " + std::strerror(error)};
+  return {error == ENOMEM ? ErrorCode::kCapacity : ErrorCode::kIo, what + " " + path + ": " + std::strerror(error)};
 }
 
 // The hash of a stream as XXH3 updates it. Its state is large and wants alignment.

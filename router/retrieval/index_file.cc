@@ -137,18 +137,21 @@ Result<Contents> read_contents(const sqlite::Database& database, bool keep_vecto
   return contents;
 }
 
-bool is_index_file(const std::string& path) {
+Result<bool> is_index_file(const std::string& path) {
+  const auto none = [](const Error& why) { return why.code == ErrorCode::kCapacity ? Result<bool>(why) : false; };
   // Asked through SQLite with its locks: a descriptor of ours on a database that this process has open, an audit log say,
   // would drop them when it is closed.
   const auto database = sqlite::Database::open(path, sqlite::OpenMode::kReadOnly, 0);
-  if (!database.ok()) return false;
+  if (!database.ok()) return none(database.error());
   const auto id = database->integer("PRAGMA application_id");
-  return id.ok() && *id == kApplicationId;
+  if (!id.ok()) return none(id.error());
+  return *id == kApplicationId;
 }
 
 Result<sqlite::Database> open_index_file(const std::string& path) {
   KEDGE_ASSIGN(size, regular_file_size(path));
-  if (size == 0 || !is_index_file(path)) return Error{ErrorCode::kCorrupt, path + ": is not a Kedge index"};
+  KEDGE_ASSIGN(ours, is_index_file(path));
+  if (size == 0 || !ours) return Error{ErrorCode::kCorrupt, path + ": is not a Kedge index"};
   KEDGE_ASSIGN(database, sqlite::Database::open(path, sqlite::OpenMode::kImmutable, 0));
   // The file may come from anywhere: its pages are checked as they are read.
   KEDGE_TRY(database.run("PRAGMA cell_size_check = ON; PRAGMA cache_size = -65536;"));

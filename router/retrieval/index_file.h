@@ -35,7 +35,7 @@ Result<Contents> read_contents(const sqlite::Database& database, bool keep_vecto
 
 // Opens a finished index for reading. Errors: kNotFound, kCorrupt (not an index), kUnsupported (another version).
 Result<sqlite::Database> open_index_file(const std::string& path);
-bool is_index_file(const std::string& path);
+Result<bool> is_index_file(const std::string& path);
 
 // One value of the table meta; kCorrupt when it is not there.
 Result<std::string> read_meta(const sqlite::Database& database, const char* key);

@@ -23,8 +23,9 @@ Result<std::unique_ptr<IndexWriter>> IndexWriter::create(const std::string& path
   // What an index holds is its owner's, like the documents it was made from.
   KEDGE_ASSIGN(file, OutputFile::create(path, {.owner_only = true, .named = true}));
   std::error_code error;
-  if (std::filesystem::file_size(path, error) != 0 && !error && !is_index_file(path)) {
-    return Error{ErrorCode::kInvalidArgument, path + ": exists and is not a Kedge index, it is not replaced"};
+  if (std::filesystem::file_size(path, error) != 0 && !error) {
+    KEDGE_ASSIGN(ours, is_index_file(path));
+    if (!ours) return Error{ErrorCode::kInvalidArgument, path + ": exists and is not a Kedge index, it is not replaced"};
   }
   std::unique_ptr<IndexWriter> writer(new IndexWriter());
   writer->file_ = std::move(file);
