@@ -17,7 +17,7 @@ constexpr size_t kMaxText = size_t{256} << 20;
 WorkerLimits limits_for(size_t n_bytes) {
   const auto n = static_cast<int64_t>(n_bytes);
   // An honest megabyte takes up to a second, and 20 MiB.
-  return {.cpu_ms = 1000 + n * 8000 / kMiB, .memory = 96 * kMiB + n * 32};
+  return {.cpu_ms = 1000 + n * 3000 / kMiB, .memory = 96 * kMiB + n * 32};
 }
 
 struct Word {
