@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "router/sqlite_fork.h"
+
 namespace kedge::sqlite {
 
 namespace {
@@ -77,10 +79,7 @@ bool lies_still(const std::string& path) {
 }  // namespace
 
 void Statement::Finalize::operator()(sqlite3_stmt* s) const { sqlite3_finalize(s); }
-// A child process must not even close what its parent opened: it would take the log away from under the parent.
-void Database::Close::operator()(sqlite3* db) const {
-  if (owner == ::getpid()) sqlite3_close_v2(db);
-}
+void Database::Close::operator()(sqlite3* db) const { close_own(db); }
 
 Status Statement::bound(int code) const {
   if (code != SQLITE_OK) return failure(path_, sqlite3_db_handle(statement_.get()));
@@ -140,7 +139,7 @@ Result<Database> Database::open_file(const std::string& path, const std::string&
   const int code = sqlite3_open_v2(name.c_str(), &raw, flags | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_NOMUTEX, nullptr);
   Database db;
   db.path_ = path;
-  db.db_ = {raw, Close{::getpid()}};
+  db.db_.reset(raw);
   if (raw == nullptr) return Error{ErrorCode::kCapacity, path + ": out of memory"};
   if (code != SQLITE_OK) return failure(path, raw);
   return db;
@@ -160,8 +159,10 @@ Result<Database> Database::open(const std::string& path, OpenMode mode, int time
     return Error{ErrorCode::kInvalidArgument, "'" + path + "' is not a path a file can have"};
   }
   const std::string file = path.starts_with('/') ? path : "./" + path;  // so that no name is special
+  KEDGE_TRY(check_not_inherited(file));
   const auto open_as = [&](const std::string& name, int flags) -> Result<Database> {
     KEDGE_ASSIGN(db, open_file(path, name, flags));
+    if ((flags & SQLITE_OPEN_URI) == 0) remember_open(db.handle(), file);  // an immutable file has no locks to lose
     sqlite3_busy_timeout(db.handle(), timeout_ms);
     if (mode != OpenMode::kFresh) KEDGE_TRY(db.guard());
     return db;
@@ -183,9 +184,9 @@ Error Database::error(int code, const char* doing) const {
 }
 
 Status Database::check_process() const {
-  if (db_.get_deleter().owner == ::getpid()) return {};
+  if (is_own(db_.get())) return {};
   return Error{ErrorCode::kInvalidArgument,
-               path_ + ": was opened before this process was forked; SQLite allows no use of it here: open it again"};
+               path_ + ": was opened before this process was forked; SQLite allows no use of it here"};
 }
 
 Result<Statement> Database::prepare(std::string_view sql) const {

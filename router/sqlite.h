@@ -98,7 +98,6 @@ class Database {
 
  private:
   struct Close {
-    int owner;  // the process that opened it
     void operator()(sqlite3* db) const;
   };
   static Result<Database> open_file(const std::string& path, const std::string& name, int flags);

@@ -25,7 +25,7 @@ struct Pending;
 struct AuditOptions {
   bool create = false;      // make the log when there is no file
   bool read_only = false;   // never writes, needs no key
-  int timeout_ms = 5000;    // how long to wait for another process
+  int timeout_ms = 30000;   // how long to wait for another process; a commit takes what the disk takes
   std::string mirror = {};  // a second copy of the heads, in another place; empty: none
 };
 
@@ -76,7 +76,7 @@ struct VerifyReport {
 };
 
 // Thread-safe. Several processes may have the same log open, and one process several times; writers take turns. A child
-// process opens its own: what it got from its parent gives errors.
+// process gets errors for what its parent had open when it was forked.
 class AuditLog {
  public:
   // Errors: kNotFound, kIo (also: files that somebody else can write, see ownership.h), kCorrupt (no audit log, another
@@ -131,7 +131,7 @@ class AuditLog {
 struct VerifyOptions {
   std::string public_key = {};  // hexadecimal: the key signatures have to be of. Empty: that of the key file.
   std::string against = {};     // heads that were kept elsewhere (a mirror, lines of an anchor): each has to be here
-  int timeout_ms = 5000;
+  int timeout_ms = 30000;
 };
 
 // Reads everything and finds every problem; of a database whose schema is not an audit log's nothing but that is read.

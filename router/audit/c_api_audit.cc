@@ -12,7 +12,7 @@ using namespace kedge::c_api;
 
 namespace {
 
-constexpr int kTimeoutMs = 5000;
+constexpr int kTimeoutMs = 30000;
 
 Result<JsonObject> read_request(const char* request, size_t size) {
   KEDGE_ASSIGN(text, in_text(request, size, "the request"));
