@@ -63,7 +63,7 @@ Status initialise(const sqlite::Database& db) {
   KEDGE_TRY(check_no_heads(db.path()));
   KEDGE_ASSIGN(key, SigningKey::load_or_create(key_path(db.path())));
   // What a crash left of an earlier attempt: a header of a log that never was. Nobody else is here.
-  KEDGE_ASSIGN(anchor, File::open(anchor_path(db.path()), O_RDWR | O_CREAT, 0600));
+  KEDGE_ASSIGN(anchor, File::open(anchor_path(db.path()), O_RDWR | O_CREAT, 0644));
   KEDGE_TRY(anchor.truncate(0));
   KEDGE_TRY(sync_folder_of(db.path()));
   Identity identity;
@@ -78,11 +78,15 @@ Status initialise(const sqlite::Database& db) {
 }  // namespace
 
 Result<sqlite::Database> open_or_create(const std::string& path, const AuditOptions& options) {
-  if (options.create) KEDGE_TRY(make_file(path));
+  if (options.create) {
+    KEDGE_TRY(check_folder(path));
+    KEDGE_TRY(make_file(path));
+  }
   KEDGE_TRY(check_ownership(path, Access::kWrite));
   KEDGE_ASSIGN(db, sqlite::Database::open(path, sqlite::OpenMode::kReadWrite, options.timeout_ms));
   KEDGE_ASSIGN(present, is_audit_log(db));
   if (!present && !options.create) return Error{ErrorCode::kCorrupt, path + " is empty: no audit log"};
+  if (!present) KEDGE_TRY(check_unread(path));
   KEDGE_TRY(use_wal(db, options.timeout_ms));
   if (!present) KEDGE_TRY(initialise(db));
   return db;

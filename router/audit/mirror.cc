@@ -26,7 +26,7 @@ Status check_outside(const std::string& path, const std::string& db) {
 Result<Mirror> Mirror::open(const std::string& path, const std::string& db) {
   KEDGE_TRY(check_outside(path, db));
   KEDGE_TRY(check_owned_file(path, Access::kWrite));
-  KEDGE_ASSIGN(file, File::open(path, O_RDWR | O_CREAT, 0600));
+  KEDGE_ASSIGN(file, File::open(path, O_RDWR | O_CREAT, 0644));
   return Mirror(Anchor(std::move(file)));
 }
 

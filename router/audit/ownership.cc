@@ -21,36 +21,29 @@ std::string mode_text(mode_t mode) {
   return text;
 }
 
-// The files that may stand beside the database, and whether they hold what others must not read.
-struct Part {
-  std::string path;
-  bool secret;
-};
-std::vector<Part> parts(const std::string& db) {
-  return {{db, true},           {db + "-wal", true},     {db + "-shm", true}, {db + "-journal", true},
-          {key_path(db), true}, {anchor_path(db), false}};
+std::vector<std::string> files_of(const std::string& db) {
+  return {db, db + "-wal", db + "-shm", db + "-journal", key_path(db), anchor_path(db)};
 }
 
-Status check_part(const Part& part, Access access) {
+}  // namespace
+
+Status check_owned_file(const std::string& path, Access access) {
   struct stat info {};
-  if (::lstat(part.path.c_str(), &info) != 0) {
+  if (::lstat(path.c_str(), &info) != 0) {
     if (errno == ENOENT) return {};
-    return refused(part.path, std::strerror(errno));
+    return refused(path, std::strerror(errno));
   }
-  if (S_ISLNK(info.st_mode)) return refused(part.path, "is a symbolic link; a file of an audit log is none");
-  if (!S_ISREG(info.st_mode)) return refused(part.path, "is not a regular file");
-  const mode_t others = info.st_mode & (access == Access::kWrite && part.secret ? 077u : 022u);
-  if (others != 0) {
-    return refused(part.path, "has mode " + mode_text(info.st_mode) + ", others than its owner may " +
-                                  ((others & 022u) != 0 ? "write" : "read") + " it; limit is 600 (chmod 600)");
+  if (S_ISLNK(info.st_mode)) return refused(path, "is a symbolic link; a file of an audit log is none");
+  if (!S_ISREG(info.st_mode)) return refused(path, "is not a regular file");
+  if ((info.st_mode & 022u) != 0) {
+    return refused(path, "has mode " + mode_text(info.st_mode) + ", others than its owner may write it (chmod 600)");
   }
   if (access == Access::kRead) return {};
   if (info.st_uid != ::geteuid()) {
-    return refused(part.path, "belongs to user " + std::to_string(info.st_uid) + ", not to " +
-                                  std::to_string(::geteuid()) + " who would write it");
+    return refused(path, "belongs to user " + std::to_string(info.st_uid) + ", not to " + std::to_string(::geteuid()) +
+                             " who would write it");
   }
-  if (::access(part.path.c_str(), W_OK) != 0)
-    return refused(part.path, std::string("cannot write: ") + std::strerror(errno));
+  if (::access(path.c_str(), W_OK) != 0) return refused(path, std::string("cannot write: ") + std::strerror(errno));
   return {};
 }
 
@@ -71,24 +64,27 @@ Status check_folder(const std::string& db) {
   return {};
 }
 
-}  // namespace
-
-Status check_owned_file(const std::string& path, Access access) { return check_part({path, false}, access); }
-
 Status check_ownership(const std::string& db, Access access) {
   if (access == Access::kWrite) KEDGE_TRY(check_folder(db));
   struct stat info {};
   if (::lstat(db.c_str(), &info) != 0 && (errno == ENOENT || errno == ENOTDIR)) {
     return Error{ErrorCode::kNotFound, db + ": " + std::strerror(errno)};
   }
-  for (const Part& part : parts(db)) KEDGE_TRY(check_part(part, access));
+  for (const std::string& file : files_of(db)) KEDGE_TRY(check_owned_file(file, access));
   return {};
+}
+
+Status check_unread(const std::string& path) {
+  struct stat info {};
+  if (::lstat(path.c_str(), &info) == 0 && (info.st_mode & 077u) == 0) return {};
+  return refused(path, "has mode " + mode_text(info.st_mode) +
+                           ", others may read what would be recorded; limit is 600 (chmod 600)");
 }
 
 std::vector<std::string> ownership_problems(const std::string& db) {
   std::vector<std::string> problems;
-  for (const Part& part : parts(db)) {
-    Status status = check_part(part, Access::kRead);
+  for (const std::string& file : files_of(db)) {
+    Status status = check_owned_file(file, Access::kRead);
     if (!status.ok()) problems.push_back(std::move(status).error().message);
   }
   return problems;

@@ -1,8 +1,11 @@
 // Verification: every stored byte against something else. Records against the chain, artifacts against their addresses,
 // heads against the key, the anchor against the heads, the file against SQLite's own rules.
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <optional>
 #include <unordered_map>
 
@@ -80,6 +83,7 @@ class Verifier {
 
 // Under the anchor's lock no commit is half done: database and anchor are from one moment.
 Status Verifier::open() {
+  if (::access(path_.c_str(), F_OK) != 0) return Error{ErrorCode::kNotFound, path_ + ": " + std::strerror(errno)};
   std::optional<File> anchor;
   {
     auto file = File::open(anchor_path(path_), O_RDONLY);
