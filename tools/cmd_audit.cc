@@ -66,7 +66,7 @@ void list(const AuditFlags& flags) {
     print(format("%8lld  %-19.19s  %-14s  %-10s  ", static_cast<long long>(r["seq"].get<int64_t>()),
                  r["created"].get<std::string>().c_str(), r["outcome"].get<std::string>().c_str(),
                  r["model"].get<std::string>().c_str()) +
-          short_line(member(r, "question"), kShownQuestion) + "\n");
+          short_line(member(r, r.contains("problem") ? "problem" : "question"), kShownQuestion) + "\n");
   }
   print(format("%zu of %lld records\n", answer["records"].size(),
                static_cast<long long>(answer["total"].get<int64_t>())));

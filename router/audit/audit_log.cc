@@ -189,15 +189,16 @@ Result<std::vector<Json>> AuditLog::list(const AuditFilter& filter) const {
     if (!row) return out;
     const auto parsed = parse_json(rows.view(6), "kedge.artifacts");
     const Json artifacts = parsed.ok() && parsed->is_array() ? *parsed : Json::array();
-    KEDGE_ASSIGN(question, question_of(artifacts));
+    const auto question = question_of(artifacts);  // one that was changed keeps nobody from seeing the others
     out.push_back({{"seq", rows.integer(0)},
                    {"id", rows.bytes(1)},
                    {"created", rows.bytes(2)},
                    {"hash", hex(rows.bytes(3))},
                    {"model", rows.bytes(4)},
                    {"outcome", rows.bytes(5)},
-                   {"question", std::move(question)},
+                   {"question", question.ok() ? *question : Json()},
                    {"artifacts", artifacts.size()}});
+    if (!question.ok()) out.back()["problem"] = question.error().message;
   }
 }
 

@@ -96,7 +96,7 @@ class AuditLog {
   // "last". hash_checked is true: a record without its hash is an error. Errors: kNotFound, kCorrupt.
   Result<Json> show(std::string_view id_or_seq) const;
   // {seq, id, created, hash, model, outcome, question, artifacts}, the last a number; question is null when the record
-  // has no artifact of kind "request" that says it.
+  // has no artifact of kind "request" that says it; one that is missing or changed is named in a member "problem".
   Result<std::vector<Json>> list(const AuditFilter& filter) const;
   // By its address in hexadecimal; its bytes are checked against it. Errors: kInvalidArgument, kNotFound, kCorrupt.
   Result<AuditArtifact> artifact(std::string_view address) const;
