@@ -206,6 +206,7 @@ void add_eval(CLI::App& app) {
   CLI::App* eval = app.add_subcommand("eval", "Measure what memory budgets and routing cost in answers");
   eval->require_subcommand(1);
   eval->footer("Example:\n  kedge eval recall -m scout --data recall.jsonl --limit 40");
+  add_eval_honesty(*eval);
   add_eval_route(*eval);
   add_eval_references(*eval);
   CLI::App* c = eval->add_subcommand("recall", "Questions about references in long documents, by policy and budget");
@@ -215,7 +216,7 @@ void add_eval(CLI::App& app) {
   flags->kv.add_to(c, KvFlags::kWithoutLists);
   add_output_flags(c, *flags);
   c->footer(
-      "A row is right when all its values are. Intervals are 95 %, by bootstrap over rows. Results do not depend on\n"
+      "A row is right when all its values are. Intervals are 95 % (Wilson). Results do not depend on\n"
       "--jobs. Ctrl-C stops; with --rows-out the same command goes on.\n"
       "Examples:\n"
       "  kedge eval recall -m scout --data recall.jsonl --kv-budget 25,12.5 --kv-policy full,recency,anchor\n"

@@ -86,6 +86,7 @@ void add_detokenize(CLI::App& app);
 void add_logits(CLI::App& app);
 void add_perplexity(CLI::App& app);
 void add_eval(CLI::App& app);
+void add_eval_honesty(CLI::App& eval);
 void add_eval_route(CLI::App& eval);
 void add_session(CLI::App& app);
 void add_index(CLI::App& app);

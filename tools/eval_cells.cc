@@ -17,6 +17,8 @@ void add(RecallCell& cell, const RecallOutcome& o) {
   cell.errors += o.error.empty() ? 0 : 1;
   cell.values_right += o.values ? 1 : 0;
   cell.sources_right += o.sources ? 1 : 0;
+  cell.alarmed += o.detached > 0 ? 1 : 0;
+  cell.alarmed_right += o.detached > 0 && o.values ? 1 : 0;
   cell.sum.n_prompt += o.n_prompt;
   cell.sum.budget_tokens += o.budget_tokens;
   cell.sum.ref_tokens += o.ref_tokens;
@@ -97,9 +99,14 @@ std::string table(const std::vector<RecallCell>& cells, bool fit) {
 
 PlotChart chart(const std::vector<RecallCell>& cells, bool fit) {
   PlotChart c;
+  const auto rows = [&](double b) { return rows_text(cells, b, fit); };
+  const auto all = budgets_of(cells);
   c.title = fit ? "Rows whose references fit 60 % of the budget" : "All rows";
+  if (!all.empty())
+    c.title +=
+        " (" + rows(all.front()) + (rows(all.front()) == rows(all.back()) ? ")" : " to " + rows(all.back()) + ")");
   c.x_label = "memory budget, % of the prompt's tokens";
-  c.y_label = "rows with all values right, %";
+  c.y_label = "rows with all values right, % (95 %)";
   c.x_log2 = true;
   c.y_high = 100;
   const auto budgets = budgets_of(cells);
@@ -110,11 +117,15 @@ PlotChart chart(const std::vector<RecallCell>& cells, bool fit) {
     if (colour == kBlack) ++colour;
     PlotSeries s{.name = name, .points = {}, .colour = name == "full" ? kBlack : colour++};
     for (const double b : c.x_ticks) {
-      if (const RecallCell* cell = find(cells, name, b, fit)) s.points.emplace_back(b, 100 * cell->values());
+      const RecallCell* cell = find(cells, name, b, fit);
+      if (cell == nullptr) continue;
+      s.points.emplace_back(b, 100 * cell->values());
+      s.intervals.emplace_back(100 * cell->ci_low, 100 * cell->ci_high);
     }
     if (const RecallCell* full = find(cells, name, 100, false); name == "full" && full != nullptr && !fit) {
       s.dashed = true;  // has no budget: a bound
       for (const double b : c.x_ticks) s.points.emplace_back(b, 100 * full->values());
+      s.intervals.assign(s.points.size(), {100 * full->ci_low, 100 * full->ci_high});
     }
     if (!s.points.empty()) c.series.push_back(std::move(s));
   }
@@ -137,6 +148,9 @@ Json RecallCell::json() const {
           {"ci_high", ci_high},
           {"sources", sources()},
           {"errors", errors},
+          {"alarmed", mean(alarmed)},
+          {"alarmed_right",
+           values_right == 0 ? Json() : Json(static_cast<double>(alarmed_right) / static_cast<double>(values_right))},
           {"prompt_tokens", mean(sum.n_prompt)},
           {"budget_tokens", mean(sum.budget_tokens)},
           {"ref_tokens", mean(sum.ref_tokens)},
@@ -169,7 +183,7 @@ std::vector<RecallCell> recall_cells(const std::vector<RecallOutcome>& outcomes,
     for (auto& [key, cell] : parts) {
       cell.setting = setting;
       std::tie(cell.fit, cell.length) = key;
-      const Interval ci = bootstrap_interval(cell.values_right, cell.n);
+      const Interval ci = wilson_interval(cell.values_right, cell.n);
       cell.ci_low = ci.low;
       cell.ci_high = ci.high;
       cells.push_back(std::move(cell));

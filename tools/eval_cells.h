@@ -16,7 +16,9 @@ struct RecallCell {
   size_t errors = 0;
   size_t values_right = 0;
   size_t sources_right = 0;
-  double ci_low = 0;  // 95 %, of the share of right values
+  size_t alarmed = 0;        // rows that were told of a detached reference
+  size_t alarmed_right = 0;  // of these, rows that were right all the same
+  double ci_low = 0;         // 95 %, of the share of right values
   double ci_high = 0;
   RecallOutcome sum;  // of the figures, and of n_prompt, budget_tokens and ref_tokens
 

@@ -19,8 +19,9 @@ constexpr double kRight = 660;  // the legend stands to the right of the plot, n
 constexpr double kTop = 40;
 constexpr double kBottom = 336;
 constexpr double kLegend = kRight + 24;
-constexpr double kLegendLine = 22;
+constexpr double kLegendLine = 20;
 constexpr size_t kLegendChars = 24;
+constexpr double kPad = 44;
 
 // Colours that the colour-blind can tell apart (Okabe and Ito 2008), then some for charts with many lines.
 constexpr std::array<const char*, 13> kColours = {"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b58900",
@@ -97,6 +98,7 @@ class ChartDrawing {
         x_high = std::max(x_high, x);
         y_high = std::max(y_high, y);
       }
+      if (!s.intervals.empty()) pad_ = kPad;
     }
     x_ = chart.x_log2 ? log2_axis(x_low, x_high) : linear_axis(x_high, 8);
     if (!chart.x_ticks.empty()) {
@@ -109,12 +111,12 @@ class ChartDrawing {
 
   std::string draw() const {
     std::string out = text(kLeft, top_ + 22, "title", chart_.title) + axes();
-    for (const PlotSeries& s : chart_.series) out += curve(s);
+    for (size_t i = 0; i < chart_.series.size(); ++i) out += curve(chart_.series[i], shift(i));
     return out + legend();
   }
 
  private:
-  double at_x(double value) const { return kLeft + (kRight - kLeft) * x_.place(value); }
+  double at_x(double value) const { return kLeft + pad_ + (kRight - kLeft - 2 * pad_) * x_.place(value); }
   double at_y(double value) const { return top_ + kBottom - (kBottom - kTop) * y_.place(value); }
 
   std::string axes() const {
@@ -135,14 +137,29 @@ class ChartDrawing {
     return out;
   }
 
-  std::string curve(const PlotSeries& s) const {
+  // Series with intervals stand beside each other: none hides another.
+  double shift(size_t series) const {
+    if (pad_ == 0) return 0;
+    const auto n = static_cast<double>(chart_.series.size());
+    return (static_cast<double>(series) - (n - 1) / 2) * std::min(6.0, 1.6 * pad_ / n);
+  }
+
+  std::string whisker(double x, double low, double high, const PlotSeries& s) const {
+    const std::string attributes = format("stroke=\"%s\" stroke-width=\"1.2\"", colour(s));
+    return line(x, at_y(low), x, at_y(high), attributes.c_str()) +
+           line(x - 2.5, at_y(low), x + 2.5, at_y(low), attributes.c_str()) +
+           line(x - 2.5, at_y(high), x + 2.5, at_y(high), attributes.c_str());
+  }
+
+  std::string curve(const PlotSeries& s, double shift) const {
     std::string points;
     std::string markers;
-    for (const auto& [x, y] : s.points) {
-      points += format("%.1f,%.1f ", at_x(x), at_y(y));
-      if (!s.dashed) {
-        markers += format("<circle cx=\"%.1f\" cy=\"%.1f\" r=\"3.5\" fill=\"%s\"/>\n", at_x(x), at_y(y), colour(s));
-      }
+    for (size_t i = 0; i < s.points.size(); ++i) {
+      const double x = at_x(s.points[i].first) + shift;
+      const double y = at_y(s.points[i].second);
+      points += format("%.1f,%.1f ", x, y);
+      if (i < s.intervals.size()) markers += whisker(x, s.intervals[i].first, s.intervals[i].second, s);
+      if (!s.dashed) markers += format("<circle cx=\"%.1f\" cy=\"%.1f\" r=\"3.5\" fill=\"%s\"/>\n", x, y, colour(s));
     }
     return format("<polyline points=\"%s\" fill=\"none\" stroke=\"%s\" stroke-width=\"2\"%s/>\n", points.c_str(),
                   colour(s), s.dashed ? " stroke-dasharray=\"6 4\"" : "") +
@@ -173,6 +190,7 @@ class ChartDrawing {
 
   const PlotChart& chart_;
   double top_;
+  double pad_ = 0;  // room beside the first and the last point
   Axis x_;
   Axis y_;
 };

@@ -12,6 +12,8 @@ struct PlotSeries {
   std::vector<std::pair<double, double>> points;
   int colour = 0;       // an index (6 is black); series of one colour belong together
   bool dashed = false;  // a bound rather than a measurement: no markers
+  // Low and high of each point, or none: drawn as whiskers, those of different series beside each other.
+  std::vector<std::pair<double, double>> intervals = {};
 };
 
 struct PlotChart {

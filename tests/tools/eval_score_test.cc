@@ -60,36 +60,25 @@ TEST(EvalScore, Budgets) {
   EXPECT_EQ(budget_tokens(1, 100), kLeastBudget);
 }
 
-TEST(EvalScore, IntervalsAreTheSameEveryTime) {
-  const Interval a = bootstrap_interval(81, 90);
-  const Interval b = bootstrap_interval(81, 90);
-  EXPECT_EQ(a.low, b.low);
-  EXPECT_EQ(a.high, b.high);
-  // The numbers of this generator and seed, on any machine.
-  EXPECT_DOUBLE_EQ(a.low, 75.0 / 90);
-  EXPECT_DOUBLE_EQ(a.high, 86.0 / 90);
-  const Interval other = bootstrap_interval(81, 90, 7);
-  EXPECT_NEAR(other.low, a.low, 0.04);
-}
-
-TEST(EvalScore, IntervalsHoldTheShare) {
-  for (const size_t n : {1u, 10u, 360u}) {
+TEST(EvalScore, IntervalsHoldTheShareAndAreNeverEmpty) {
+  for (const size_t n : {1u, 4u, 10u, 360u}) {
     for (size_t right = 0; right <= n; right += std::max<size_t>(1, n / 5)) {
-      const Interval i = bootstrap_interval(right, n);
+      const Interval i = wilson_interval(right, n);
       const double share = static_cast<double>(right) / static_cast<double>(n);
       EXPECT_LE(i.low, share);
       EXPECT_GE(i.high, share);
       EXPECT_GE(i.low, 0);
       EXPECT_LE(i.high, 1);
+      EXPECT_GT(i.high - i.low, 0.01);
     }
   }
-  EXPECT_EQ(bootstrap_interval(90, 90).low, 1);
-  EXPECT_EQ(bootstrap_interval(0, 90).high, 0);
-  const Interval few = bootstrap_interval(5, 10);
-  const Interval many = bootstrap_interval(180, 360);
-  EXPECT_GT(few.high - few.low, many.high - many.low);
-  // About 1.96 standard errors on either side.
-  EXPECT_NEAR(many.high - 0.5, 1.96 * std::sqrt(0.25 / 360), 0.01);
+  // Wilson's own form: z^2 / (n + z^2) when none of four is right, as much below one when all are.
+  EXPECT_NEAR(wilson_interval(0, 4).high, 0.4899, 1e-4);
+  EXPECT_NEAR(wilson_interval(4, 4).low, 0.5101, 1e-4);
+  EXPECT_NEAR(wilson_interval(81, 90).low, 0.8208, 1e-4);
+  EXPECT_NEAR(wilson_interval(81, 90).high, 0.9465, 1e-4);
+  EXPECT_EQ(0, wilson_interval(0, 0).low);
+  EXPECT_EQ(1, wilson_interval(0, 0).high);
 }
 
 }  // namespace

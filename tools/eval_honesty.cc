@@ -1,0 +1,155 @@
+#include "tools/eval_honesty.h"
+
+#include "tools/eval_score.h"
+#include "tools/interrupt.h"
+
+namespace kedge::tools {
+
+namespace {
+
+bool overlaps(const Json& range, size_t first, size_t behind) {
+  return range.at(0).get<size_t>() < behind && first < range.at(1).get<size_t>();
+}
+
+// A part of the facts is neither hot nor cold, or only cold.
+bool has_left(const Json& kv, size_t first, size_t behind) {
+  for (const Json& range : kv.at("gone_ranges")) {
+    if (overlaps(range, first, behind)) return true;
+  }
+  for (const Json& run : kv.at("tokens")) {
+    const std::string state = run.at("state");
+    if ((state == "lost" || state == "demoted") && overlaps({run.at("first"), run.at("last")}, first, behind))
+      return true;
+  }
+  return false;
+}
+
+class Run {
+ public:
+  Run(const api::Model& model, const HonestySetting& setting) : model_(model) {
+    api::SessionOptions options;
+    options.n_ctx = kContext;
+    options.n_threads = 1;
+    options.kv = Json({{"policy", setting.policy}, {"budget", setting.budget}, {"cold", setting.cold}}).dump();
+    session_.emplace(need(api::Session::create(model, options)));
+  }
+
+  size_t read(const std::string& text) {  // tokens read so far
+    const auto tokens = need(model_.tokenize(text, session_->tokens().empty(), false));
+    if (const auto status = session_->eval(tokens); !status.ok()) throw Failure(status.error().message);
+    return session_->tokens().size();
+  }
+  Json kv() const { return Json::parse(need(session_->kv())); }
+
+ private:
+  static constexpr int kContext = 4096;
+  const api::Model& model_;
+  std::optional<api::Session> session_;
+};
+
+}  // namespace
+
+std::vector<HonestyRow> read_honesty_rows(const std::string& path) {
+  std::vector<HonestyRow> rows;
+  size_t number = 0;
+  const std::string text = read_text(path);
+  for (const std::string_view line : detail::split(text, "\n")) {
+    ++number;
+    if (trimmed(line).empty()) continue;
+    try {
+      const Json json = Json::parse(line);
+      HonestyRow row{.name = json.at("name"), .facts = {}, .mention = json.at("mention")};
+      for (const Json& fact : json.at("facts")) row.facts += fact.get<std::string>() + "\n";
+      const std::string expect = json.at("expect");
+      if (expect != "named" && expect != "gone") throw Failure("'expect' is '" + expect + "'");
+      row.named = expect == "named";
+      rows.push_back(std::move(row));
+    } catch (const Json::exception&) {
+      throw Failure(format("%s:%zu: needs \"name\", \"facts\", \"mention\" and \"expect\"", path.c_str(), number));
+    } catch (const Failure& e) {
+      throw Failure(format("%s:%zu: %s, must be named or gone", path.c_str(), number, e.what()));
+    }
+  }
+  if (rows.empty()) throw Failure(path + ": has no rows");
+  return rows;
+}
+
+HonestyCounts run_honesty(const api::Model& model, const std::vector<HonestyRow>& rows, const std::string& flood,
+                          const HonestySetting& setting) {
+  HonestyCounts counts;
+  counts.setting = setting;
+  const InterruptGuard guard;
+  const auto run = [&](const std::string& before, const HonestyRow& row, const std::string& after,
+                       const std::string& mention, bool named) {
+    if (InterruptGuard::interrupted()) throw Failure("", kExitInterrupted);
+    Run r(model, setting);
+    const size_t first = before.empty() ? 0 : r.read(before);
+    const size_t behind = r.read(row.facts);
+    if (!after.empty()) r.read(after);
+    const Json was = r.kv();
+    r.read(mention + "\n");
+    const Json is = r.kv();
+    counts.references = is.at("references") == "on";
+    const size_t recalled = is.at("recalled").get<size_t>() - was.at("recalled").get<size_t>();
+    counts.recalled += recalled;
+    const bool left = has_left(was, first, behind);
+    const bool alarm = is.at("detached_total") != was.at("detached_total");
+    if (left && named) {
+      ++counts.named_gone;
+      counts.answered += alarm || recalled > 0 ? 1 : 0;
+    } else {
+      ++counts.quiet;
+      counts.false_alarms += alarm ? 1 : 0;
+    }
+    if (!left) return;
+    ++counts.any_gone;
+    counts.counted += was.at("gone").get<size_t>() + was.at("cold_tokens").get<size_t>() > 0 ? 1 : 0;
+  };
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const HonestyRow& row = rows[i];
+    run("", row, flood, row.mention, row.named);
+    run(flood, row, "", row.mention, row.named);
+    // The next row about something else.
+    size_t other = (i + 1) % rows.size();
+    while (other != i && rows[other].facts.substr(0, 12) == row.facts.substr(0, 12)) other = (other + 1) % rows.size();
+    if (other != i) run("", row, flood, rows[other].mention, false);
+  }
+  return counts;
+}
+
+Json HonestyCounts::json() const {
+  const auto share = [](size_t part, size_t n) {
+    const Interval ci = wilson_interval(part, n);
+    return Json{{"n", n},
+                {"share", n == 0 ? Json() : Json(static_cast<double>(part) / static_cast<double>(n))},
+                {"ci_low", ci.low},
+                {"ci_high", ci.high}};
+  };
+  return {{"policy", setting.policy},
+          {"budget", setting.budget},
+          {"cold", setting.cold},
+          {"references", references ? "on" : "off"},
+          {"named_and_gone", share(answered, named_gone)},
+          {"false_alarms", share(false_alarms, quiet)},
+          {"gone_counted", share(counted, any_gone)},
+          {"recalled", recalled}};
+}
+
+std::string honesty_table(const std::vector<HonestyCounts>& all) {
+  const auto share = [](size_t part, size_t n) {
+    if (n == 0) return std::string("-");
+    const Interval ci = wilson_interval(part, n);
+    return format("%5.1f (%.1f-%.1f) of %zu", 100.0 * static_cast<double>(part) / static_cast<double>(n), 100 * ci.low,
+                  100 * ci.high, n);
+  };
+  std::string out = format("%-13s %6s %-5s %-10s  %-26s  %-26s  %-26s\n", "policy", "budget", "cold", "references",
+                           "named and gone: said, %", "else: false alarms, %", "gone: counted, %");
+  for (const HonestyCounts& c : all) {
+    out += format("%-13s %6d %-5s %-10s  %-26s  %-26s  %-26s\n", c.setting.policy.c_str(), c.setting.budget,
+                  c.setting.cold.c_str(), c.references ? "on" : "off", share(c.answered, c.named_gone).c_str(),
+                  share(c.false_alarms, c.quiet).c_str(), share(c.counted, c.any_gone).c_str());
+  }
+  return out;
+}
+
+}  // namespace kedge::tools
