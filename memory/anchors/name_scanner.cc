@@ -215,7 +215,8 @@ void NameScanner::take(uint32_t code, const Emit& emit) {
     case UTF8PROC_CATEGORY_MN:
     case UTF8PROC_CATEGORY_MC:
     case UTF8PROC_CATEGORY_ME:
-      if (s_.open_len > 0 && s_.pending == 0) extend(text);
+      // Accents (U+0300 to U+036F) are often left out; the marks of other scripts are letters.
+      if (s_.open_len > 0 && s_.pending == 0 && code >= 0x370) extend(text);
       return;
     case UTF8PROC_CATEGORY_ND:
       return letter(text, kDigit, bytes[0], emit);
@@ -234,6 +235,8 @@ void NameScanner::take(uint32_t code, const Emit& emit) {
 // Whether the sign behind the open word belongs to it when a letter or digit follows: O'Brien, U.S.
 bool NameScanner::joins(uint8_t flags) {
   if (s_.pending == '\'' && flags == kLetter) {
+    // An article before its noun (l'article) is a word, O' and it's are parts of one.
+    if (s_.open_len == 1 && std::string_view("cdjlmnst").find(s_.open[0]) != std::string_view::npos) return false;
     s_.cut_len = s_.open_len;
     s_.cut_end = s_.open_end;
     s_.cut_exact_end = s_.open_exact_end;
@@ -381,7 +384,7 @@ void NameScanner::finish(uint8_t next, uint8_t goes_on, bool key, const Emit& em
   s_.gap = same.empty() ? 2 : 0;  // what is left out joins nothing
   s_.gap_last = 0;
   s_.gap_quote = 0;
-  emit.call(emit.to, *this);
+  if (!same.empty()) emit.call(emit.to, *this);
 }
 
 }  // namespace kedge

@@ -39,7 +39,9 @@ std::string lower(std::string_view s) {
 
 class Names {
  public:
-  Names(std::string_view surface, std::vector<Name>* out) : surface_(surface), out_(out) {}
+  Names(std::string_view surface, std::vector<Name>* out) : surface_(surface), out_(out) {
+    std::replace(surface_.begin(), surface_.end(), '\n', ' ');  // of a citation over two lines
+  }
 
   // As compared text. Numbers alone are a name when they are long or several.
   void folded(std::string_view text, uint32_t flags = 0) {
@@ -50,7 +52,7 @@ class Names {
     const bool letters = std::any_of(text.begin(), text.end(), [](char c) { return is_word(c) && !is_digit(c); });
     const bool sign = text.find_first_of("#[") != std::string_view::npos;
     if (!letters && !sign && n < 3 && s.chars(n) < 7) return;
-    add(NameTable::folded_key(s.folded(n), s.chars(n)), s.chars(n), s.tail(), flags, std::string(surface_));
+    add(NameTable::folded_key(s.folded(n), s.chars(n)), s.chars(n), s.tail(), flags, surface_);
   }
 
   // As code.
@@ -66,11 +68,15 @@ class Names {
     for (size_t i = 1; i < text.size(); ++i)
       plain = plain && is_alpha(text[i]) && !(is_upper(text[i]) && is_lower(text[i - 1]));
     add(NameTable::exact_key(exact_hash(text), text.size()), text.size(), scan(text).tail(),
-        plain ? kNameExact | kNameInCode : kNameExact, std::string(surface_));
+        plain ? kNameExact | kNameInCode : kNameExact, surface_);
+    // "kv::make_room" is often make_room.
+    const size_t scope = text.rfind("::");
+    if (scope != std::string_view::npos && text.find('_', scope) != std::string_view::npos)
+      exact(text.substr(scope + 2));
   }
 
   void hex(std::string_view digits) {
-    add(NameTable::hex_key(digits), digits.size(), 0, kNameHex, std::string(surface_));
+    add(NameTable::hex_key(digits), digits.size(), 0, kNameHex, surface_);
   }
 
  private:
@@ -85,7 +91,7 @@ class Names {
     out_->push_back({key, static_cast<uint16_t>(chars), tail, flags, std::move(text)});
   }
 
-  std::string_view surface_;
+  std::string surface_;
   std::vector<Name>* out_;
 };
 
@@ -111,7 +117,7 @@ std::optional<std::string> hex_digits(std::string_view s) {
 size_t last_year(std::string_view s) {
   s = trim(s, " ()[].,;");
   if (!s.empty() && is_lower(s.back())) s.remove_suffix(1);
-  if (s.size() < 6 || !is_alpha(s[0])) return std::string_view::npos;
+  if (s.size() < 6 || !(is_alpha(s[0]) || anchors::is_high(s[0]))) return std::string_view::npos;
   const size_t year = s.size() - 4;
   return anchors::is_year(s, year) && !is_word(s[year - 1]) ? year : std::string_view::npos;
 }
@@ -152,6 +158,12 @@ void bracket(std::string_view s, Names& names) {
   }
 }
 
+std::string without(std::string_view s, std::string_view signs) {
+  std::string out(s);
+  std::erase_if(out, [&](char c) { return signs.find(c) != std::string_view::npos; });
+  return out;
+}
+
 // Words whose number is a name even when it is set like a value: "port: 8443".
 bool is_numbered(std::string_view word) {
   constexpr std::string_view kWords[] = {"port", "order", "ticket", "issue", "invoice", "account", "case",    "flight",
@@ -175,7 +187,11 @@ void numbered(std::string_view s, Names& names) {
     names.folded(designator + " " + std::string(rest));
     names.folded(designator + " # " + std::string(rest));
   }
-  if (std::count(rest.begin(), rest.end(), '.') >= 2) names.folded(rest);
+  // "version 1.2.3" is 1.2.3, "number 77-1032" 77-1032, "request #1234" #1234, an ISBN its digits.
+  const auto digits = std::count_if(rest.begin(), rest.end(), is_digit);
+  if (std::count(rest.begin(), rest.end(), '.') >= 2 || digits >= 6) names.folded(rest);
+  if (s.find('#') != std::string_view::npos && digits >= 3) names.folded(s.substr(s.find('#')));
+  if (digits >= 9) names.folded(without(rest, " -"));
 }
 
 void url(std::string_view s, Names& names) {
@@ -189,10 +205,20 @@ void url(std::string_view s, Names& names) {
   }
 }
 
-std::string without(std::string_view s, std::string_view signs) {
-  std::string out(s);
-  std::erase_if(out, [&](char c) { return signs.find(c) != std::string_view::npos; });
-  return out;
+// "3 March 2031" and "March 3, 2031".
+void date(std::string_view s, Names& names) {
+  names.folded(s);
+  std::vector<std::string> words(1);
+  for (const char c : s) {
+    const bool inside = is_word(c);
+    if (inside) words.back() += c;
+    if (!inside && !words.back().empty()) words.emplace_back();
+  }
+  if (words.back().empty()) words.pop_back();
+  if (words.size() != 3 || !is_digit(words[2][0])) return;
+  const bool day_first = is_digit(words[0][0]);
+  if (day_first == is_digit(words[1][0])) return;
+  names.folded(words[1] + " " + words[0] + " " + words[2]);
 }
 
 // "4.2" before a heading is Section 4.2.
@@ -324,8 +350,10 @@ std::vector<Name> reference_names(ReferenceKind kind, std::string_view surface) 
       names.folded(surface);
       names.folded(without(surface, " -/()."));
       break;
-    case ReferenceKind::kOption:
     case ReferenceKind::kDate:
+      date(surface, names);
+      break;
+    case ReferenceKind::kOption:
     case ReferenceKind::kManual:
     case ReferenceKind::kStandard:
       names.folded(surface);

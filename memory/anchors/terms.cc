@@ -74,7 +74,46 @@ uint8_t separator_tail(uint8_t c) {
   return c >= 0xF0 ? 3 : 0;
 }
 
-}  // namespace
+// Reads a statement byte by byte.
+class TermScanner {
+ public:
+  // Calls sink(const Term&) for every term that the bytes end.
+  template <typename Sink>
+  void push(std::string_view bytes, Sink&& sink) {
+    Term term{};
+    for (const char c : bytes) {
+      if (step(static_cast<uint8_t>(c), &term)) sink(static_cast<const Term&>(term));
+    }
+  }
+  // The text ends: the word that is open is complete.
+  template <typename Sink>
+  void finish(Sink&& sink) {
+    Term term{};
+    if (end_word(0, &term)) sink(static_cast<const Term&>(term));
+  }
+
+ private:
+  struct State {
+    uint64_t offset = 0;     // bytes seen
+    uint64_t begin = 0;      // of the current word
+    uint64_t exact = 0;      // its hash so far
+    uint64_t folded = 0;     // its hash in small letters
+    uint32_t length = 0;     // its bytes; 0 outside of a word
+    uint32_t digits = 0;     // of them
+    uint32_t flags = 0;      // what it is made of
+    uint8_t skip = 0;        // continuation bytes of a separator still to come
+    uint8_t first_lead = 0;  // the first byte of its first character, when that has two
+    uint8_t previous = 0;    // the last byte
+    uint8_t hyphen = 0;      // the last byte was a hyphen that may yet belong to it
+  };
+
+  bool step(uint8_t c, Term* term);
+  void extend(uint8_t c);
+  bool end_word(uint8_t next, Term* term);
+  bool is_distinctive(uint8_t next, bool* exact) const;
+
+  State s_;
+};
 
 void TermScanner::extend(uint8_t c) {
   const char b = static_cast<char>(c);
@@ -160,6 +199,8 @@ bool TermScanner::step(uint8_t c, Term* term) {
   ++s_.offset;
   return found;
 }
+
+}  // namespace
 
 void distinctive_terms(std::string_view statement, std::vector<Term>* terms) {
   const size_t first = terms->size();

@@ -99,6 +99,17 @@ TEST(Names, OfScholarlyWork) {
   miss("The alloy melts at 412 kelvin [12].",
        {"12 of them", "[13]", "x[12]", "at [12:30]", "[2012-12-01]", "[12.5]", "[120]"});
   meet("It is known [3, 7-9].", {"[8]", "[3]", "[7]"});
+  EXPECT_EQ(2u, mentions("It is known [12, 14].", "[12] and [14] are of no help").size())
+      << "a word left out says nothing again";
+  meet(
+      "It needs 5 steps (Garc\xc3\xad"
+      "a-M\xc3\xa1rquez, 1967).",
+      {"Garc\xc3\xad"
+       "a-M\xc3\xa1rquez (1967)",
+       "Garcia-Marquez 1967"});
+  meet("It needs 5 steps (O'Brien, 1967).", {"O'Brien (1967)",
+                                             "O\xe2\x80\x99"
+                                             "Brien's 1967 book"});
 }
 
 TEST(Names, OfNumbers) {
@@ -114,6 +125,12 @@ TEST(Names, OfNumbers) {
   miss("The service listens on port 8443.", {"8443 crowns", "port 8444", "port 84430", "12:844", "report 8443"});
   meet("We shipped order #5 on Monday.", {"order #5", "order 5", "Order no. 5", "order number 5"});
   miss("We shipped order #5 on Monday.", {"order 6", "5 orders", "#5", "border 5"});
+  meet("The pull request #1234 fixes 3 leaks.", {"PR #1234", "#1234", "request 1234"});
+  meet("Order number 77-1032 was sent twice.", {"order 77-1032", "order #77-1032", "no. 77-1032"});
+  meet("The ISBN 978-3-16-148410-0 costs 40 euros.", {"ISBN 978-3-16-148410-0", "isbn 9783161484100"});
+  meet("The meeting on 3 March 2031 set the fee to 40.", {"on 3 March 2031", "March 3, 2031", "3 march 2031"});
+  miss("The meeting on 3 March 2031 set the fee to 40.", {"4 March 2031", "March 2031", "in 2031"});
+  meet("Art. 5 Abs. 2 GG sch\xc3\xbctzt die Presse.", {"Art. 5 Abs. 2 GG", "Artikel 5 Absatz 2 GG"});
   miss("timeout = 30", {"the timeout is 30 seconds", "timeout"});
 }
 
@@ -123,6 +140,7 @@ TEST(Names, OfCode) {
   miss("The function `parse_header` returns 17.",
        {"parse the header", "Parse_Header", "parse_headers", "parse_header_raw", "my_parse_header",
         "{\"parse_header\": 3}", "parse_header=3"});
+  meet("The call `kv::make_room` frees 96 slots.", {"kv::make_room", "make_room()"});
   meet("The function `clamp` returns 17.", {"What does `clamp` return?", "clamp(x)"});
   miss("The function `clamp` returns 17.", {"a clamp holds it", "Clamp it"});
   meet("Commit 9fceb02d0ae598e95dc970b74767f19372d61af8 removed the cache.",

@@ -1,9 +1,8 @@
-// Distinctive words: what is one, that a stream finds the same, and that questions meet the statements they ask for.
+// Distinctive words: what is one, and that questions meet the statements they ask for.
 #include "memory/anchors/terms.h"
 
 #include <gtest/gtest.h>
 
-#include <random>
 #include <set>
 #include <string>
 
@@ -73,44 +72,6 @@ TEST(Terms, CaseMattersOnlyInCode) {
       meet("\xe6\xb8\xaf\xe5\x8f\xa3"
            "Eskby\xe6\x98\xaf",
            "Eskby"));
-}
-
-TEST(Terms, AnyCutOfTheStreamGivesTheSameTerms) {
-  std::string text;
-  for (const RecallRow& row : recall_sample()) text += row.text + row.question;
-  text += "end-- caf\xc3\xa9 \xe2\x80\x99Tis DOC-5";
-  std::vector<Term> whole;
-  const auto into = [](std::vector<Term>* v) { return [v](const Term& t) { v->push_back(t); }; };
-  TermScanner scanner;
-  scanner.push(text, into(&whole));
-  scanner.finish(into(&whole));
-  EXPECT_EQ(text.size(), scanner.offset());
-  EXPECT_GT(whole.size(), 100u);
-  std::mt19937 random(3);
-  for (const size_t longest : {size_t{1}, size_t{2}, size_t{9}, size_t{4000}}) {
-    std::vector<Term> pieces;
-    TermScanner s;
-    for (size_t i = 0; i < text.size();) {
-      const size_t n = 1 + random() % longest;
-      s.push(std::string_view(text).substr(i, n), into(&pieces));
-      s = TermScanner(s.state());  // as restored from a snapshot
-      i += n;
-    }
-    s.finish(into(&pieces));
-    ASSERT_EQ(whole.size(), pieces.size());
-    for (size_t i = 0; i < whole.size(); ++i) {
-      EXPECT_TRUE(whole[i].hash == pieces[i].hash && whole[i].begin == pieces[i].begin &&
-                  whole[i].end == pieces[i].end);
-    }
-  }
-}
-
-TEST(Terms, ResetForgets) {
-  TermScanner s;
-  s.push("DOC-5", [](const Term&) { FAIL(); });
-  s.reset();
-  EXPECT_EQ(TermScanner().state(), s.state());
-  EXPECT_EQ(0u, s.offset());
 }
 
 TEST(Terms, QuestionsMeetTheirStatementsAndFewOthers) {

@@ -60,6 +60,35 @@ TEST(EvalRecall, FullAndAnchorAtAQuarter) {
   EXPECT_LT(anchor->at("hot_bytes").get<double>(), full->at("hot_bytes").get<double>());
 }
 
+TEST(EvalHonesty, WhatTheMemorySaysAboutWhatItLost) {
+  const std::string cases = std::string(KEDGE_TEST_DATA) + "/cases/references/";
+  std::vector<std::string> args = {"eval",        "honesty",
+                                   "-m",          kScout,
+                                   "--data",      cases + "mentions.jsonl",
+                                   "--flood",     cases + "flood.txt",
+                                   "--kv-policy", "recency,anchor",
+                                   "--kv-budget", "96",
+                                   "--limit",     "9"};
+  args.push_back("--json");
+  const Outcome o = run_command(args);
+  ASSERT_EQ(o.exit_code, 0) << o.err;
+  const Json all = o.json();
+  ASSERT_EQ(all.size(), 3u) << "recency, and anchor with and without a cold tier";
+  for (const Json& figures : all) {
+    EXPECT_EQ(figures.at("references"), figures.at("policy") == "anchor" ? "on" : "off");
+    EXPECT_EQ(figures.at("gone_counted").at("share"), 1) << figures;
+    EXPECT_LT(figures.at("gone_counted").at("ci_low"), 1) << "of few cases";
+    if (figures.at("policy") == "recency") continue;
+    EXPECT_EQ(figures.at("named_and_gone").at("n"), 7);
+    EXPECT_EQ(figures.at("named_and_gone").at("share"), 1) << figures;
+    EXPECT_EQ(figures.at("false_alarms").at("share"), 0) << figures;
+  }
+  args = {"eval", "honesty", "-m", kScout, "--data", cases + "flood.txt", "--flood", cases + "flood.txt"};
+  const Outcome wrong = run_command(args);
+  EXPECT_EQ(wrong.exit_code, 1);
+  EXPECT_NE(wrong.err.find("flood.txt:1: needs \"name\""), std::string::npos) << wrong.err;
+}
+
 TEST(EvalRecall, GoesOnWhereItStopped) {
   const std::string rows = scratch("rows.jsonl");
   std::filesystem::remove(rows);
