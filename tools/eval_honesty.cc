@@ -7,23 +7,6 @@ namespace kedge::tools {
 
 namespace {
 
-bool overlaps(const Json& range, size_t first, size_t behind) {
-  return range.at(0).get<size_t>() < behind && first < range.at(1).get<size_t>();
-}
-
-// A part of the facts is neither hot nor cold, or only cold.
-bool has_left(const Json& kv, size_t first, size_t behind) {
-  for (const Json& range : kv.at("gone_ranges")) {
-    if (overlaps(range, first, behind)) return true;
-  }
-  for (const Json& run : kv.at("tokens")) {
-    const std::string state = run.at("state");
-    if ((state == "lost" || state == "demoted") && overlaps({run.at("first"), run.at("last")}, first, behind))
-      return true;
-  }
-  return false;
-}
-
 class Run {
  public:
   Run(const api::Model& model, const HonestySetting& setting) : model_(model) {
@@ -40,6 +23,17 @@ class Run {
     return session_->tokens().size();
   }
   Json kv() const { return Json::parse(need(session_->kv())); }
+  // Tokens of [first, behind) are not hot in every table.
+  bool has_left(size_t first, size_t behind) {
+    const Json now = kv();
+    for (const Json& run : now.at("tokens")) {
+      const bool overlap = run.at("first").get<size_t>() < behind && first < run.at("last").get<size_t>();
+      if (overlap && run.at("state") == "demoted") return true;
+    }
+    if (now.at("cold_tokens") != 0) return false;     // then tables agree, and what is not cold is hot
+    const Json range = {{"range", {first, behind}}};  // without a cold tier nothing comes back
+    return Json::parse(need(session_->recall(range.dump()))).at("missing") != 0;
+  }
 
  private:
   static constexpr int kContext = 4096;
@@ -81,18 +75,18 @@ HonestyCounts run_honesty(const api::Model& model, const std::vector<HonestyRow>
   const InterruptGuard guard;
   const auto run = [&](const std::string& before, const HonestyRow& row, const std::string& after,
                        const std::string& mention, bool named) {
-    if (InterruptGuard::interrupted()) throw Failure("", kExitInterrupted);
+    if (InterruptGuard::interrupted()) throw interrupted();
     Run r(model, setting);
     const size_t first = before.empty() ? 0 : r.read(before);
     const size_t behind = r.read(row.facts);
     if (!after.empty()) r.read(after);
+    const bool left = r.has_left(first, behind);
     const Json was = r.kv();
     r.read(mention + "\n");
     const Json is = r.kv();
     counts.references = is.at("references") == "on";
     const size_t recalled = is.at("recalled").get<size_t>() - was.at("recalled").get<size_t>();
     counts.recalled += recalled;
-    const bool left = has_left(was, first, behind);
     const bool alarm = is.at("detached_total") != was.at("detached_total");
     if (left && named) {
       ++counts.named_gone;
