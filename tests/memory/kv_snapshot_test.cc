@@ -156,7 +156,7 @@ TEST(Snapshot, FilesThatAreNone) {
   EXPECT_EQ(ErrorCode::kNotFound, none.error().code);
   none = Driver::load(testing::TempDir(), tiny_shape(100));
   ASSERT_FALSE(none.ok());
-  EXPECT_EQ(ErrorCode::kIo, none.error().code);
+  EXPECT_EQ(ErrorCode::kInvalidArgument, none.error().code);
   write_file(path, "");
   none = Driver::load(path, tiny_shape(100));
   ASSERT_FALSE(none.ok());
