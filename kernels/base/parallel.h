@@ -1,6 +1,7 @@
 // Work over several threads: teams of one's own for the many small regions of a step and for loading, and one-off loops
-// on OpenMP for bulk work of commands (quantising a file, measuring the machine). Neither changes a result: what a unit computes must not depend on which
-// thread runs it, when, or where the cuts fall. Bodies do not throw, and do not use the team they run on.
+// on OpenMP for bulk work of commands (quantising a file, measuring the machine). Neither changes a result: what a unit
+// computes must not depend on which thread runs it, when, or where the cuts fall. Bodies do not throw, and do not use the
+// team they run on.
 #pragma once
 
 #include <cstddef>
