@@ -22,9 +22,9 @@ double clopper_pearson_lower(size_t errors, size_t n, double delta);
 size_t least_rows(double alpha, double delta);
 
 // The least p of an answer that may be given. A threshold bounds the rate of errors among all accepted answers, which
-// many certain ones can pay for; one answer by itself may not be wrong more than twice as likely as was asked for, and
-// never more likely than right.
-inline double risk_floor(double alpha) { return alpha < 0.25 ? 1 - 2 * alpha : 0.5; }
+// many certain ones can pay for; one answer by itself may not be wrong more than four times as likely as was asked for,
+// and never more likely than right.
+inline double risk_floor(double alpha) { return alpha < 0.125 ? 1 - 4 * alpha : 0.5; }
 
 struct RiskThreshold {
   double alpha = 0.10;
