@@ -159,7 +159,34 @@ void AnchorIndex::index_statement(std::span<const Reference> references) {
   const uint32_t id = next_id_++;
   anchors_.emplace(id, from_reference(first));
   const std::string_view text(text_);
-  for (const Reference& r : references) add_names(id, reference_names(r.kind, text.substr(r.begin, r.end - r.begin)));
+  // What code is full of: names while one statement or two have them, none when more do.
+  constexpr size_t kMaxUses = 2;
+  const auto add_code = [&](std::vector<Name> names) {
+    for (Name& name : names) {
+      std::vector<uint64_t>& words = anchors_.at(id).words;
+      if (std::find(words.begin(), words.end(), name.key) != words.end()) continue;
+      words.push_back(name.key);
+      std::vector<uint32_t>& owners = words_[name.key];
+      owners.push_back(id);
+      if (owners.size() == kMaxUses + 1) {
+        for (const uint32_t other : owners) {
+          names_.remove(name, other);
+          std::erase_if(anchors_.at(other).names, [&](const Name& n) { return n.key == name.key; });
+        }
+      }
+      if (owners.size() <= kMaxUses) add_names(id, {std::move(name)});
+    }
+  };
+  for (const Reference& r : references) {
+    std::vector<Name> names = reference_names(r.kind, text.substr(r.begin, r.end - r.begin));
+    const bool quoted = r.begin > 0 && text[r.begin - 1] == '`';
+    const bool code = r.kind == ReferenceKind::kFunction || r.kind == ReferenceKind::kOption;
+    if (code && !quoted && r.strength == ReferenceStrength::kWeak) {
+      add_code(std::move(names));
+    } else {
+      add_names(id, std::move(names));
+    }
+  }
   const std::string_view statement = text.substr(first.span_begin, first.span_end - first.span_begin);
   if (first.strength == ReferenceStrength::kStrong) add_names(id, subject_names(statement, false));
   add_words(id, word_keys(statement));
