@@ -27,14 +27,15 @@ struct HonestySetting {
 
 struct HonestyCounts {
   HonestySetting setting;
-  bool references = false;  // the memory looks for them
-  size_t named_gone = 0;    // runs in which a named fact had left
-  size_t answered = 0;      // of these, with an alarm, or recalled
-  size_t quiet = 0;         // runs with nothing to say: the fact was there, or another one or none was named
-  size_t false_alarms = 0;  // of these
-  size_t any_gone = 0;      // runs in which something had left
-  size_t counted = 0;       // of these, with a number of tokens that are gone or cold
-  size_t recalled = 0;      // tokens
+  bool references = false;    // the memory looks for them
+  size_t named_gone = 0;      // runs in which a named fact had left
+  size_t answered = 0;        // of these, with an alarm, or recalled
+  size_t left_meanwhile = 0;  // runs that say nothing: the fact left while the mention was read
+  size_t quiet = 0;           // runs with nothing to say: the fact was there, or another one or none was named
+  size_t false_alarms = 0;    // of these
+  size_t any_gone = 0;        // runs in which something had left
+  size_t counted = 0;         // of these, with a number of tokens that are gone or cold
+  size_t recalled = 0;        // tokens
 
   Json json() const;
 };

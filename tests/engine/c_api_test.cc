@@ -278,7 +278,7 @@ TEST(CApi, ChatErrorsNameWhatIsWrong) {
   EXPECT_EQ(error(R"([{"role":"user"}])"), "messages[0] has no content");
   EXPECT_NE(error("[]", R"({"thinking":1})").find("unknown chat option 'thinking'"), std::string::npos);
   EXPECT_EQ(error("[]", R"({"allow_special":1})"), "chat option allow_special is not true or false");
-  EXPECT_EQ(error(std::string(100000, '[')), "messages: JSON nested deeper than 64");
+  EXPECT_EQ(error(std::string(100000, '[')), "messages: JSON byte 64: nested deeper than 64");
   EXPECT_EQ(open().chat_render("[]").error().code, KEDGE_UNSUPPORTED);
 }
 

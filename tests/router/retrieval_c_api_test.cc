@@ -68,7 +68,7 @@ TEST(RetrievalCApi, WrongRequestsNameTheMember) {
   expect_error(build({{"paths", {"x"}}, {"model", "z"}}), bad, {"request.out", "missing"});
   expect_error(build({{"paths", {"x"}}, {"out", "y"}}), bad, {"request.model", "missing"});
   expect_error(build({{"paths", {"x"}}, {"out", "y"}, {"model", "z"}, {"passage_words", 0}}), bad,
-               {"request.passage_words = 0", "10000"});
+               {"request.passage_words is 0", "10000"});
   expect_error(build({{"paths", {"x"}}, {"out", "y"}, {"model", "z"}, {"skip_bad", 1}}), bad,
                {"request.skip_bad", "true or false: 1"});
   expect_error(search({{"index", "x"}, {"query", "q"}, {"k", 1.5}}), bad, {"request.k", "1.5", "1000"});

@@ -79,7 +79,7 @@ TEST(EvalHonesty, WhatTheMemorySaysAboutWhatItLost) {
     EXPECT_EQ(figures.at("gone_counted").at("share"), 1) << figures;
     EXPECT_LT(figures.at("gone_counted").at("ci_low"), 1) << "of few cases";
     if (figures.at("policy") == "recency") continue;
-    EXPECT_EQ(figures.at("named_and_gone").at("n"), 7);
+    EXPECT_GE(figures.at("named_and_gone").at("n"), 7) << "and those of which heads drop a part at once";
     EXPECT_EQ(figures.at("named_and_gone").at("share"), 1) << figures;
     EXPECT_EQ(figures.at("false_alarms").at("share"), 0) << figures;
   }

@@ -175,7 +175,7 @@ TEST(GgufWriter, WantsTheDataInOrderAndComplete) {
     ASSERT_TRUE(w.write("a", std::span(data).first(16)).ok());
     ASSERT_TRUE(w.write("b", std::span(data).first(12)).ok());
     expect_error(w.finish(), ErrorCode::kInvalidArgument, {path, "'b'", "12 of its 16 bytes"});
-    EXPECT_EQ(dir.n_files(), 1u);  // the temporary file
+    EXPECT_LE(dir.n_files(), 1u);  // the temporary file, where the file system knows none without a name
   }
   EXPECT_EQ(dir.n_files(), 0u);
 }
