@@ -140,14 +140,15 @@ std::string honesty_table(const std::vector<HonestyCounts>& all) {
     return format("%5.1f (%.1f-%.1f) of %zu", 100.0 * static_cast<double>(part) / static_cast<double>(n), 100 * ci.low,
                   100 * ci.high, n);
   };
-  std::string out = format("%-13s %6s %-5s %-10s  %-26s  %-26s  %-26s\n", "policy", "budget", "cold", "references",
-                           "named and gone: said, %", "else: false alarms, %", "gone: counted, %");
+  std::string out =
+      format("%-13s %6s %-5s %-10s  %-26s  %-26s  %-9s  %-26s\n", "policy", "budget", "cold", "references",
+             "named and gone: said, %", "else: false alarms, %", "left then", "gone: counted, %");
   for (const HonestyCounts& c : all) {
-    out += format("%-13s %6d %-5s %-10s  %-26s  %-26s  %-26s\n", c.setting.policy.c_str(), c.setting.budget,
+    out += format("%-13s %6d %-5s %-10s  %-26s  %-26s  %9zu  %-26s\n", c.setting.policy.c_str(), c.setting.budget,
                   c.setting.cold.c_str(), c.references ? "on" : "off", share(c.answered, c.named_gone).c_str(),
-                  share(c.false_alarms, c.quiet).c_str(), share(c.counted, c.any_gone).c_str());
+                  share(c.false_alarms, c.quiet).c_str(), c.left_meanwhile, share(c.counted, c.any_gone).c_str());
   }
-  return out;
+  return out + "left then: a named fact that left while its mention was read, which is in neither share\n";
 }
 
 }  // namespace kedge::tools
