@@ -2,13 +2,15 @@
 // defines `constinit const ComparatorDef <stem>` in namespace kedge::comparators.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "engine/json_in.h"
+#include "kernels/base/json.h"
 #include "kernels/base/result.h"
+#include "router/derive.h"
 
 namespace kedge {
 
@@ -26,6 +28,7 @@ struct CheckInput {
   std::span<const std::string> samples;  // other answers to the same question, for majority
   const Json* schema = nullptr;          // JSON schema the answer has to obey
   std::string_view pattern;              // regular expression (PCRE2) the whole answer has to match; empty: none
+  const std::optional<Derived>* derived = nullptr;  // derive(question), where the caller has it already
 };
 
 enum class Verdict { kPass, kFail, kNotApplicable };

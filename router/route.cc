@@ -134,13 +134,14 @@ class Route {
     input.evidence = evidence;
     input.schema = request_.schema.is_null() ? nullptr : &request_.schema;
     input.pattern = request_.pattern;
+    input.derived = &state_.derived;
     return input;
   }
 
   // A schema or pattern that is none is refused before any model is asked.
   Status derive_checked() {
-    KEDGE_TRY(check_answer(check_input("", request_.evidence)));
     state_.derived = derive(request_.question());
+    KEDGE_TRY(check_answer(check_input("", request_.evidence)));
     if (!state_.derived) return {};
     KEDGE_ASSIGN(checks, check_answer(check_input(state_.derived->answer, {})));
     state_.derived_obeys =

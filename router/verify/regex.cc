@@ -1,8 +1,8 @@
 // The whole answer has to match the pattern of the request.
+#include "kernels/base/utf8.h"
 #include "router/comparator.h"
 #include "router/json_value.h"
 #include "router/pattern.h"
-#include "tokenizer/utf8.h"
 
 namespace kedge::comparators {
 namespace {
