@@ -1,8 +1,8 @@
 // The C interface: chat messages, from JSON through the model's template to text or tokens.
 #include "engine/c_api.h"
 #include "engine/chat_tokens.h"
-#include "engine/json_in.h"
 #include "engine/marked_chat.h"
+#include "kernels/base/json.h"
 
 using namespace kedge;
 using namespace kedge::c_api;

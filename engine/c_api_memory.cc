@@ -1,8 +1,8 @@
 // The C interface: what a session's memory is told, says and does.
 #include "engine/c_api.h"
-#include "engine/json_in.h"
 #include "engine/kv_json.h"
 #include "engine/session_file.h"
+#include "kernels/base/json.h"
 #include "memory/anchors/detector.h"
 
 using namespace kedge;

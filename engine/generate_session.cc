@@ -4,8 +4,8 @@
 #include "engine/generate.h"
 #include "engine/kv_json.h"
 #include "engine/session.h"
+#include "kernels/base/utf8.h"
 #include "tokenizer/tokenizer.h"
-#include "tokenizer/utf8.h"
 
 namespace kedge {
 namespace {

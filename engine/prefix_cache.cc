@@ -7,8 +7,8 @@
 #include <unordered_set>
 #include <utility>
 
-#include "engine/json_in.h"
 #include "engine/session_state.h"
+#include "kernels/base/json.h"
 #include "memory/checksum.h"
 
 namespace kedge {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "tokenizer/utf8.h"
+#include "kernels/base/utf8.h"
 
 namespace kedge {
 

@@ -1,6 +1,6 @@
 #include "router/ask_request.h"
 
-#include "router/json_object.h"
+#include "kernels/base/json_object.h"
 
 namespace kedge {
 namespace {

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/json_in.h"
+#include "kernels/base/json.h"
 #include "kernels/base/result.h"
 #include "router/comparator.h"
 #include "tokenizer/chat_template.h"

@@ -7,7 +7,7 @@
 #include <functional>
 #include <mutex>
 
-#include "engine/json_in.h"
+#include "kernels/base/json.h"
 
 namespace kedge {
 

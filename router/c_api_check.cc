@@ -1,8 +1,8 @@
 // The C interface: checks of an answer. kedge_router.h describes the request.
 #include "engine/c_api.h"
 #include "include/kedge/kedge_router.h"
+#include "kernels/base/json_object.h"
 #include "router/citation.h"
-#include "router/json_object.h"
 
 using namespace kedge;
 using namespace kedge::c_api;

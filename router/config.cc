@@ -8,8 +8,8 @@
 
 #include "kernels/base/input_file.h"
 #include "kernels/base/json.h"
+#include "kernels/base/json_object.h"
 #include "router/digest.h"
-#include "router/json_object.h"
 
 namespace kedge {
 namespace {

@@ -19,7 +19,7 @@
 #include <optional>
 #include <string>
 
-#include "engine/json_in.h"
+#include "kernels/base/json.h"
 #include "kernels/base/result.h"
 #include "router/pattern.h"
 

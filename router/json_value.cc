@@ -5,8 +5,8 @@
 #include <cmath>
 #include <vector>
 
+#include "kernels/base/utf8.h"
 #include "kernels/base/utf8_cut.h"
-#include "tokenizer/utf8.h"
 
 namespace kedge {
 namespace {

@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "engine/json_in.h"
+#include "kernels/base/json.h"
 
 namespace kedge {
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "kernels/base/utf8.h"
 #include "router/text_norm.h"
-#include "tokenizer/utf8.h"
 
 namespace kedge {
 

@@ -8,7 +8,7 @@
 #include <memory>
 #include <string>
 
-#include "engine/json_in.h"
+#include "kernels/base/json.h"
 #include "router/citation.h"
 #include "router/pool.h"
 #include "router/retrieval/retrieval_index.h"

@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-#include "engine/json_in.h"
+#include "kernels/base/json.h"
 #include "router/audit/audit_log.h"
 #include "router/pool.h"
 #include "router/route.h"

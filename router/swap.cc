@@ -3,7 +3,7 @@
 #include <cmath>
 #include <filesystem>
 
-#include "router/json_object.h"
+#include "kernels/base/json_object.h"
 #include "router/prompt.h"
 
 namespace kedge {

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/json_in.h"
+#include "kernels/base/json.h"
 #include "kernels/base/result.h"
 #include "router/pool.h"
 #include "router/route.h"

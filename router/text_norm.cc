@@ -7,7 +7,7 @@
 #include <cstdlib>
 #include <memory>
 
-#include "tokenizer/utf8.h"
+#include "kernels/base/utf8.h"
 
 namespace kedge {
 

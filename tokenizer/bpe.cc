@@ -5,9 +5,9 @@
 #include <queue>
 #include <unordered_map>
 
+#include "kernels/base/utf8.h"
 #include "tokenizer/merge_table.h"
 #include "tokenizer/pretokenizers.h"
-#include "tokenizer/utf8.h"
 
 namespace kedge {
 namespace {

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <array>
 
-#include "tokenizer/utf8.h"
+#include "kernels/base/utf8.h"
 
 namespace kedge {
 namespace {

@@ -7,8 +7,8 @@
 #include <optional>
 #include <string>
 
+#include "kernels/base/utf8.h"
 #include "tokenizer/pretokenizers.h"
-#include "tokenizer/utf8.h"
 
 namespace kedge {
 namespace {

@@ -5,8 +5,8 @@
 #include <array>
 #include <vector>
 
+#include "kernels/base/utf8.h"
 #include "tokenizer/spm_memory.h"
-#include "tokenizer/utf8.h"
 
 // In the library, not in its header.
 namespace sentencepiece::logging {

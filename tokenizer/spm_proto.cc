@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <string>
 
+#include "kernels/base/utf8.h"
 #include "tokenizer/spm.h"
-#include "tokenizer/utf8.h"
 
 namespace kedge {
 namespace {

@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/json_in.h"
+#include "kernels/base/json.h"
 #include "kernels/base/result.h"
 #include "router/audit/schema.h"
 #include "router/sqlite.h"

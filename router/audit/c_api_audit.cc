@@ -1,11 +1,11 @@
 // The C interface: the audit log.
 #include "engine/c_api.h"
 #include "include/kedge/kedge_router.h"
+#include "kernels/base/json_object.h"
 #include "router/audit/audit_export.h"
 #include "router/audit/audit_log.h"
 #include "router/audit/canonical_json.h"
 #include "router/audit/digest.h"
-#include "router/json_object.h"
 
 using namespace kedge;
 using namespace kedge::c_api;
@@ -36,9 +36,7 @@ Status add_contents(const AuditLog& log, Json& artifacts) {
 }
 
 // SQLite's texts and paths may hold any bytes; what is no UTF-8 becomes U+FFFD.
-Status give_json(const Json& value, char** json, size_t* size) {
-  return give_text(value.dump(), json, size);
-}
+Status give_json(const Json& value, char** json, size_t* size) { return give_text(value.dump(), json, size); }
 
 }  // namespace
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "engine/json_in.h"
+#include "kernels/base/json.h"
 #include "kernels/base/result.h"
 
 namespace kedge {

@@ -3,7 +3,7 @@
 
 #include <string_view>
 
-#include "engine/json_in.h"
+#include "kernels/base/json.h"
 
 namespace kedge::audit {
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/json_in.h"
+#include "kernels/base/json.h"
 #include "router/audit/head.h"
 #include "router/sqlite.h"
 

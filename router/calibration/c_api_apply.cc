@@ -3,8 +3,8 @@
 
 #include "engine/c_api.h"
 #include "include/kedge/kedge_router.h"
+#include "kernels/base/json_object.h"
 #include "router/calibration/calibrator.h"
-#include "router/json_object.h"
 
 using namespace kedge;
 using namespace kedge::c_api;

@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "engine/json_in.h"
+#include "kernels/base/json.h"
 #include "kernels/base/result.h"
 #include "router/calibration/gate.h"
 #include "router/calibration/logistic.h"

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/json_in.h"
+#include "kernels/base/json.h"
 #include "kernels/base/result.h"
 #include "router/calibration/logistic.h"
 #include "router/calibration/observation.h"

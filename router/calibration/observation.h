@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/json_in.h"
+#include "kernels/base/json.h"
 #include "kernels/base/result.h"
 
 namespace kedge {

@@ -1,7 +1,7 @@
 // The C interface: building, searching and describing an index.
 #include "engine/c_api.h"
 #include "include/kedge/kedge_router.h"
-#include "router/json_object.h"
+#include "kernels/base/json_object.h"
 #include "router/retrieval/build_index.h"
 #include "router/retrieval/index_file.h"
 #include "router/retrieval/model_embedder.h"

@@ -6,7 +6,7 @@
 #include <set>
 #include <system_error>
 
-#include "engine/json_in.h"
+#include "kernels/base/json.h"
 #include "router/retrieval/passages.h"
 #include "router/retrieval/text_clean.h"
 

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-#include "tokenizer/utf8.h"
+#include "kernels/base/utf8.h"
 
 namespace kedge::retrieval {
 

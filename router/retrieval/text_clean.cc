@@ -6,7 +6,7 @@
 #include <memory>
 #include <new>
 
-#include "tokenizer/utf8.h"
+#include "kernels/base/utf8.h"
 
 namespace kedge::retrieval {
 

@@ -9,7 +9,7 @@
 #include <random>
 
 #include "engine/stop_matcher.h"
-#include "tokenizer/utf8.h"
+#include "kernels/base/utf8.h"
 
 namespace kedge {
 namespace {

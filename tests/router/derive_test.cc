@@ -3,7 +3,7 @@
 
 #include <fstream>
 
-#include "engine/json_in.h"
+#include "kernels/base/json.h"
 #include "router/courtesy.h"
 #include "router/derive.h"
 #include "router/pattern.h"

@@ -10,8 +10,8 @@
 #include <numeric>
 #include <random>
 
-#include "engine/json_in.h"
 #include "include/kedge/kedge_router.h"
+#include "kernels/base/json.h"
 #include "router/calibration/routing.h"
 
 namespace kedge {

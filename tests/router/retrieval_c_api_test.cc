@@ -4,8 +4,8 @@
 
 #include <filesystem>
 
-#include "engine/json_in.h"
 #include "include/kedge/kedge_router.hpp"
+#include "kernels/base/json.h"
 
 namespace kedge {
 namespace {

@@ -12,7 +12,7 @@
 #include <sstream>
 #include <thread>
 
-#include "engine/json_in.h"
+#include "kernels/base/json.h"
 #include "router/retrieval/build_index.h"
 #include "router/retrieval/fusion.h"
 #include "router/retrieval/model_embedder.h"

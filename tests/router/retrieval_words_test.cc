@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "engine/json_in.h"
+#include "kernels/base/json.h"
 #include "router/pattern.h"
 #include "router/retrieval/build_index.h"
 #include "router/retrieval/folded_words.h"

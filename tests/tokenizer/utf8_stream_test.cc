@@ -5,9 +5,9 @@
 #include <random>
 #include <string>
 
+#include "kernels/base/utf8.h"
 #include "tests/tokenizer/gguf_vocab.h"
 #include "tokenizer/sha256.h"
-#include "tokenizer/utf8.h"
 
 namespace kedge::test {
 namespace {
