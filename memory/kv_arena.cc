@@ -51,12 +51,14 @@ Result<PageId> KvArena::allocate() {
   return page;
 }
 
-Status KvArena::allocate(size_t n, std::vector<PageId>* pages) {
+Status KvArena::allocate(size_t n, std::vector<PageId>* pages, size_t* missing) {
+  if (missing != nullptr) *missing = 0;
   const size_t first = pages->size();
   pages->resize(first + n);
   for (size_t n_free = 0; (n_free = take(n, pages->data() + first)) < n;) {
     if (reclaim_ && reclaim_()) continue;
     pages->resize(first);
+    if (missing != nullptr) *missing = n - n_free;
     return Error{ErrorCode::kCapacity, "KV arena full: " + std::to_string(n) + " pages needed, " +
                                            std::to_string(n_free) + " of " + std::to_string(n_pages_) + " free"};
   }

@@ -38,8 +38,9 @@ class KvArena {
 
   // A page with one reference; its contents are unspecified. kCapacity when none is free.
   Result<PageId> allocate();
-  // n of them, or none: appended to `pages`. Errors: kCapacity, naming both numbers.
-  Status allocate(size_t n, std::vector<PageId>* pages);
+  // n of them, or none: appended to `pages`. Errors: kCapacity, naming both numbers; `missing` gets how many there are
+  // too few, 0 when there are enough.
+  Status allocate(size_t n, std::vector<PageId>* pages, size_t* missing = nullptr);
   // Held while a sequence replaces pages it shares by copies. Two that let go of the same pages at the same time would
   // otherwise both copy them first, and need more pages than the sequences have room for one after the other.
   std::unique_lock<std::mutex> lock_copies() { return std::unique_lock(copies_); }

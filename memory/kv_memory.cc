@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "memory/checksum.h"
+#include "memory/kv_step.h"
 
 namespace kedge {
 
@@ -33,6 +34,10 @@ Status check(const KvOptions& o) {
   KEDGE_TRY(in_range("forks", o.forks, 1, 1024));
   KEDGE_TRY(in_range("log", o.log, 0, 1 << 24));
   return {};
+}
+
+int budget_of(const KvShape& shape, const KvOptions& options) {
+  return options.budget == 0 ? shape.n_ctx : std::min(options.budget, shape.n_ctx);
 }
 
 // What the options decide of which tokens stay.
@@ -77,16 +82,28 @@ KvMemory::KvMemory(KvShape shape, KvOptions options, const EvictionPolicy& polic
 Result<std::unique_ptr<KvMemory>> KvMemory::create(const KvShape& shape, const KvOptions& options,
                                                    const KernelTable& kernels) {
   KEDGE_TRY(check(options));
+  const size_t pages = KvSequence::pages_for(shape.n_layers, shape.n_kv_heads, budget_of(shape, options));
+  KEDGE_ASSIGN(arena, KvArena::create(shape.layout, pages * static_cast<size_t>(options.forks)));
+  KEDGE_ASSIGN(memory, create(shape, options, kernels, std::shared_ptr<KvArena>(std::move(arena))));
+  memory->owns_arena_ = true;
+  return memory;
+}
+
+Result<std::unique_ptr<KvMemory>> KvMemory::create(const KvShape& shape, const KvOptions& options,
+                                                   const KernelTable& kernels, std::shared_ptr<KvArena> arena) {
+  KEDGE_TRY(check(options));
+  const KvLayout& pages = arena->layout();
+  if (pages.format != shape.layout.format || pages.head_dim_k != shape.layout.head_dim_k ||
+      pages.head_dim_v != shape.layout.head_dim_v)
+    return invalid("KV memory: the arena's pages have another layout");
   const EvictionPolicy* policy = find_policy(options.policy);
   if (policy == nullptr) {
     std::string names;
     for (const std::string_view name : policy_names()) names += (names.empty() ? "" : ", ") + std::string(name);
     return invalid("KV memory: unknown policy '" + options.policy + "'; known are " + names);
   }
-  const int budget = options.budget == 0 ? shape.n_ctx : std::min(options.budget, shape.n_ctx);
-  const size_t pages = KvSequence::pages_for(shape.n_layers, shape.n_kv_heads, budget);
-  KEDGE_ASSIGN(arena, KvArena::create(shape.layout, pages * static_cast<size_t>(options.forks)));
-  KvSequence sequence(std::shared_ptr<KvArena>(std::move(arena)), shape.n_layers, shape.n_kv_heads, budget);
+  const int budget = budget_of(shape, options);
+  KvSequence sequence(std::move(arena), shape.n_layers, shape.n_kv_heads, budget);
   std::unique_ptr<KvMemory> memory(new KvMemory(shape, options, *policy, kernels, std::move(sequence)));
   if (memory->options_.recent < 0) memory->options_.recent = default_recent(budget);
   if (options.cold != KvOptions::Cold::kOff && memory->bounded()) {
@@ -101,6 +118,23 @@ Result<std::unique_ptr<KvMemory>> KvMemory::create(const KvShape& shape, const K
   memory->retention_ = hash_of(shape, memory->options_, budget);
   memory->origin_ = memory->retention_;
   return memory;
+}
+
+KvMemory::~KvMemory() {
+  if (step_ != nullptr) step_->memory_ = nullptr;
+}
+
+size_t KvMemory::pages_needed(int n) const { return sequence_.pages_needed(n); }
+
+Status KvMemory::settle(const ThreadTeam&) {
+  sequence_.forget_missing_pages();
+  if (step_ != nullptr) return invalid("KV memory: a step is open");
+  return {};
+}
+
+// Of n tokens, how many come before the next probe.
+int KvMemory::until_probe(int n) const {
+  return probes() ? std::min(n, kProbeEvery - sequence_.next_position() % kProbeEvery) : n;
 }
 
 PolicyKnobs KvMemory::knobs() const { return {budget(), options_.sinks, options_.recent}; }
@@ -122,8 +156,7 @@ Result<int> KvMemory::make_room(const ThreadTeam& team) {
 
 size_t KvMemory::allowed(std::span<const std::string_view> texts) const {
   if (!cold_) return texts.size();
-  const size_t n = index_.until_recall(texts);
-  return probes() ? std::min(n, static_cast<size_t>(kProbeEvery - sequence_.next_position() % kProbeEvery)) : n;
+  return static_cast<size_t>(until_probe(static_cast<int>(index_.until_recall(texts))));
 }
 
 int KvMemory::first_watched(int n) const {
@@ -255,7 +288,7 @@ Status KvMemory::truncate(int n, const ThreadTeam& team) {
 Result<std::unique_ptr<KvMemory>> KvMemory::fork() const {
   const KvArena& arena = sequence_.arena();
   const size_t free = arena.pages_total() - arena.pages_in_use();
-  if (!arena.reclaims() && free < static_cast<size_t>(sequence_.n_tables())) {
+  if (owns_arena_ && !arena.reclaims() && free < static_cast<size_t>(sequence_.n_tables())) {
     return Error{ErrorCode::kCapacity, "KV arena: " + std::to_string(free) + " of " +
                                            std::to_string(arena.pages_total()) + " pages are free, a fork needs " +
                                            std::to_string(sequence_.n_tables()) + " of its own; it is made for " +
@@ -268,6 +301,7 @@ std::unique_ptr<const KvMemory> KvMemory::freeze() const { return copy_with(sequ
 
 std::unique_ptr<KvMemory> KvMemory::copy_with(KvSequence sequence) const {
   std::unique_ptr<KvMemory> copy(new KvMemory(shape_, options_, *policy_, *kernels_, std::move(sequence)));
+  copy->owns_arena_ = owns_arena_;
   copy->index_ = index_;
   copy->cold_ = cold_;
   copy->sink_attention_ = sink_attention_;

@@ -29,6 +29,8 @@
 
 namespace kedge {
 
+class KvStep;
+
 struct KvShape {
   KvLayout layout;
   int n_layers = 0;
@@ -41,6 +43,11 @@ class KvMemory {
   // Errors: kInvalidArgument (an option outside its range, an unknown policy), kCapacity, kIo (the cold file).
   static Result<std::unique_ptr<KvMemory>> create(const KvShape& shape, const KvOptions& options,
                                                   const KernelTable& kernels);
+  // In an arena that sequences of other budgets, policies and cold tiers may share. `forks` does not matter then.
+  // Errors: also kInvalidArgument (the arena's pages have another layout).
+  static Result<std::unique_ptr<KvMemory>> create(const KvShape& shape, const KvOptions& options,
+                                                  const KernelTable& kernels, std::shared_ptr<KvArena> arena);
+  ~KvMemory();  // a step that is open is over
 
   KvSequence& sequence() { return sequence_; }
   const KvSequence& sequence() const { return sequence_; }
@@ -50,6 +57,13 @@ class KvMemory {
   int n_ctx() const { return shape_.n_ctx; }
   int budget() const { return sequence_.capacity(); }
   bool bounded() const { return budget() < shape_.n_ctx; }  // something may have to leave
+
+  // Pages that n more tokens take at most, with the copies of pages that others share.
+  size_t pages_needed(int n) const;
+  // Of the call that failed last: how many pages the arena was short of; 0 when it failed for another reason.
+  size_t missing_pages() const { return sequence_.missing_pages(); }
+  // Recalls that a committed step asked for and could not do for want of pages. Errors: as KvStep::commit().
+  Status settle(const ThreadTeam& team);
 
   // Evicts when the budget is full. Returns how many tokens may be appended before the next event, at least 1.
   // Errors: kCapacity (the policy never evicts; the arena is full), kIo (the cold tier).
@@ -136,11 +150,13 @@ class KvMemory {
   bool watches_references() const { return options_.anchor_detect && policy_->uses_metadata; }
 
   friend class SnapshotAccess;
+  friend class KvStep;
 
  private:
   KvMemory(KvShape shape, KvOptions options, const EvictionPolicy& policy, const KernelTable& kernels,
            KvSequence sequence);
   int first_counted() const;
+  int until_probe(int n) const;
   std::unique_ptr<KvMemory> copy_with(KvSequence sequence) const;
   bool per_table() const { return policy_->per_table && !cold_.has_value(); }
   PolicyKnobs knobs() const;
@@ -191,6 +207,8 @@ class KvMemory {
   std::vector<uint64_t> probed_blocks_;              // those that probe() looked at in this step
   std::vector<std::vector<uint32_t>> probe_shares_;  // [table][block]: the attention its keys could get
   uint64_t origin_ = 0;
+  bool owns_arena_ = false;
+  KvStep* step_ = nullptr;  // open
 };
 
 const char* token_state_name(KvMemory::TokenState state);

@@ -78,7 +78,23 @@ void KvSequence::drop_pages_from(Table& t, size_t first) {
   t.addresses.resize(first);
 }
 
+size_t KvSequence::pages_needed(int n) const {
+  size_t needed = 0;
+  for (const Table& t : tables_) {
+    const bool leaves = n > capacity_ - t.slots;
+    const size_t all = pages_of(leaves ? capacity_ : t.slots + n);
+    size_t own = t.ids.size();
+    for (size_t p = 0; p < t.ids.size(); ++p) {
+      const bool tail = t.slots % kPageTokens != 0 && p == pages_of(t.slots) - 1;
+      if ((leaves || tail) && arena_->shared(t.ids[p])) --own;
+    }
+    needed += all - std::min(all, own);
+  }
+  return needed;
+}
+
 Status KvSequence::reserve(int n) {
+  missing_pages_ = 0;
   // The tail is copied before it is written when another sequence has it too. Nobody else can begin to share it.
   const auto shares_tail = [&](const Table& t) {
     return n > 0 && t.slots % kPageTokens != 0 && arena_->shared(t.ids[pages_of(t.slots) - 1]);
@@ -96,7 +112,7 @@ Status KvSequence::reserve(int n) {
     missing += shares_tail(t) ? 1 : 0;
   }
   std::vector<PageId> fresh;
-  if (missing > 0) KEDGE_TRY(arena_->allocate(missing, &fresh));
+  if (missing > 0) KEDGE_TRY(arena_->allocate(missing, &fresh, &missing_pages_));
   // Here and not in commit(): the rows of a step look at each other.
   for (Table& t : tables_) std::fill_n(t.scores.begin() + t.slots, n, 0u);
   if (missing == 0) return {};
@@ -235,6 +251,7 @@ void KvSequence::move(Table& t, const Rewrite& r, std::span<const PageId> fresh,
 }
 
 Status KvSequence::remove(std::span<const std::vector<int32_t>> victims, const ThreadTeam& team) {
+  missing_pages_ = 0;
   std::vector<Rewrite> plans(tables_.size());
   std::vector<size_t> first(tables_.size());
   size_t n_fresh = 0;
@@ -247,7 +264,7 @@ Status KvSequence::remove(std::span<const std::vector<int32_t>> victims, const T
   if (n_fresh == 0) copying.unlock();
   std::vector<PageId> fresh;
   fresh.reserve(n_fresh);
-  KEDGE_TRY(arena_->allocate(n_fresh, &fresh));
+  KEDGE_TRY(arena_->allocate(n_fresh, &fresh, &missing_pages_));
   aside_.resize(std::max(aside_.size(), to_size(team.size())));
   team.each(tables_.size(), [&](size_t i, int thread) {
     if (victims[i].empty()) return;
@@ -291,6 +308,10 @@ void KvSequence::undo_scores() {
     std::copy_n(from, t.slots, t.scores.begin());
     from += t.slots;
   }
+}
+
+void KvSequence::unreserve() {
+  for (Table& t : tables_) drop_pages_from(t, pages_of(t.slots));
 }
 
 KvSequence KvSequence::fork() const {

@@ -43,7 +43,15 @@ class KvSequence {
   // For a step that may be cancelled: the scores as they are, and back to them when it was. No token came or went.
   void keep_scores();
   void undo_scores();
+  // Pages without tokens go back.
+  void unreserve();
+  // Of the reserve(), remove() or truncate() that failed last: how many pages the arena was short of, 0 when that was
+  // not the reason.
+  size_t missing_pages() const { return missing_pages_; }
+  void forget_missing_pages() { missing_pages_ = 0; }
 
+  // Pages that n more tokens take at most, those that others share counted as copies when something may have to leave.
+  size_t pages_needed(int n) const;
   // Pages the tables of `tokens` tokens take.
   static size_t pages_for(int n_layers, int n_kv_heads, int tokens);
 
@@ -108,6 +116,7 @@ class KvSequence {
   std::vector<Table> tables_;
   std::vector<std::vector<std::byte>> aside_;  // per thread: where survivors wait while pages are refilled
   std::vector<uint32_t> kept_scores_;
+  size_t missing_pages_ = 0;
 };
 
 }  // namespace kedge

@@ -15,6 +15,7 @@
 
 #include "kernels/isa.h"
 #include "memory/kv_memory.h"
+#include "memory/kv_step.h"
 #include "memory/snapshot.h"
 
 namespace kedge::kv_harness {
@@ -318,26 +319,32 @@ class Driver {
   }
 
   Status step(const std::vector<std::string>& texts, int chunk, size_t& done) {
-    KvSequence& s = m->sequence();
-    KEDGE_ASSIGN(room, m->make_room(team));
-    size_t n = std::min({texts.size() - done, static_cast<size_t>(chunk), static_cast<size_t>(room)});
-    std::vector<std::string_view> views(texts.begin() + static_cast<std::ptrdiff_t>(done),
-                                        texts.begin() + static_cast<std::ptrdiff_t>(done + n));
-    if (m->bounded()) n = m->allowed(views);
-    KEDGE_TRY(s.reserve(static_cast<int>(n)));
-    const int first = s.next_position();
-    const int watched = m->first_watched(static_cast<int>(n));
+    const int wanted = static_cast<int>(std::min(texts.size() - done, static_cast<size_t>(chunk)));
+    const std::vector<std::string_view> views(texts.begin() + static_cast<std::ptrdiff_t>(done),
+                                              texts.begin() + static_cast<std::ptrdiff_t>(done) + wanted);
+    KEDGE_ASSIGN(begun, KvStep::begin(*m, views, wanted, team));
+    run(begun, begun.n());
+    salt.insert(salt.end(), static_cast<size_t>(begun.n()), fillings);
+    done += static_cast<size_t>(begun.n());
+    return begun.commit(team);
+  }
+
+ public:
+  // What a model does in a step, for the first `rows` of its tokens.
+  void run(const KvStep& step, int rows) const {
+    const KvSequence& s = m->sequence();
+    const int first = step.first_position();
     constexpr int kGroup = 2;
     for (int t = 0; t < s.n_tables(); ++t) {
-      const int past = s.slots(t);
-      for (int i = 0; i < static_cast<int>(n); ++i) {
+      const int past = step.slots(t);
+      for (int i = 0; i < rows; ++i) {
         float k[kMaxHeadDim], v[kMaxHeadDim];
         vectors(t, first + i, fillings, k, v);
-        reference_kernels().kv_store(s.layout(), s.page_for_write(t, past + i), (past + i) % kPageTokens, k, v);
+        reference_kernels().kv_store(s.layout(), step.page_for_write(t, past + i), (past + i) % kPageTokens, k, v);
       }
-      std::vector<float> mass(static_cast<size_t>((past + static_cast<int>(n)) * kGroup));
+      std::vector<float> mass(static_cast<size_t>((past + rows) * kGroup));
       const size_t stride = mass.size() / kGroup;
-      for (int i = watched; i < static_cast<int>(n); ++i) {
+      for (int i = step.first_watched(); i < rows; ++i) {
         const int slots = past + i + 1;
         for (int g = 0; g < kGroup; ++g) {
           for (int slot = 0; slot < slots; ++slot) {
@@ -345,15 +352,12 @@ class Driver {
             mass[static_cast<size_t>(g) * stride + static_cast<size_t>(slot)] = share(t, first + i, p, g);
           }
         }
-        m->add_scores(t, mass.data(), stride, 1, kGroup, slots);
+        step.add_scores(t, mass.data(), stride, 1, kGroup, slots);
       }
     }
-    s.commit(static_cast<int>(n));
-    salt.insert(salt.end(), n, fillings);
-    done += n;
-    return m->noted(std::span(views).first(n), team);
   }
 
+ private:
   std::set<int32_t> ever_recalled_;
 };
 
