@@ -15,7 +15,7 @@
 
 namespace {
 
-using namespace kedge;
+using namespace kedge::bench;
 
 double seconds(const std::function<void()>& f) {
   const auto start = std::chrono::steady_clock::now();

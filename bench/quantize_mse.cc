@@ -16,8 +16,8 @@
 
 namespace {
 
-using kedge::TensorInfo;
-using kedge::TensorStore;
+using kedge::weights::TensorInfo;
+using kedge::weights::TensorStore;
 
 struct Sum {
   double squared = 0;

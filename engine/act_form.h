@@ -5,7 +5,7 @@
 
 #include "kernels/kernel_table.h"
 
-namespace kedge {
+namespace kedge::engine {
 
 inline ActForm form_of(QuantFamily family) {
   switch (family) {
@@ -103,4 +103,4 @@ struct ActSink {
   }
 };
 
-}  // namespace kedge
+}  // namespace kedge::engine

@@ -9,7 +9,7 @@
 #include "engine/config.h"
 #include "kernels/base/result.h"
 
-namespace kedge {
+namespace kedge::engine {
 
 class Step;
 class ModelLoader;
@@ -35,4 +35,4 @@ const Architecture* find_architecture(std::string_view name);
 // "llama, qwen2, ..." for messages.
 const char* known_architectures();
 
-}  // namespace kedge
+}  // namespace kedge::engine

@@ -1,6 +1,6 @@
 #include "engine/arch.h"
 
-namespace kedge {
+namespace kedge::engine {
 
 #define KEDGE_ENTRY(name)                                       \
   namespace arch_##name {                                       \
@@ -31,4 +31,4 @@ const Architecture* find_architecture(std::string_view name) {
 
 const char* known_architectures() { return kNames; }
 
-}  // namespace kedge
+}  // namespace kedge::engine

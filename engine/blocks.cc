@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace kedge {
+namespace kedge::engine {
 
 Result<Ends> load_ends(ModelLoader& l) {
   const ModelConfig& c = l.config();
@@ -75,4 +75,4 @@ Activations Activations::take(Step& s, const ModelConfig& c) {
   return t;
 }
 
-}  // namespace kedge
+}  // namespace kedge::engine

@@ -7,7 +7,7 @@
 #include "engine/loader.h"
 #include "engine/step.h"
 
-namespace kedge {
+namespace kedge::engine {
 
 // token_embd, output (or the embedding again where the file ties them) and output_norm.
 struct Ends {
@@ -54,4 +54,4 @@ struct Activations {
   static Activations take(Step& step, const ModelConfig& config);
 };
 
-}  // namespace kedge
+}  // namespace kedge::engine

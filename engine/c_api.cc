@@ -12,7 +12,7 @@
 #define KEDGE_VERSION "0.1.0"
 #endif
 
-namespace kedge::c_api {
+namespace kedge::engine::c_api {
 namespace {
 
 // Of this thread. A plain pointer: registering a thread's destructor takes memory, and glibc ends the process when
@@ -91,11 +91,11 @@ Status check_struct_size(size_t given, size_t known, const void* object, const c
   return {};
 }
 
-}  // namespace kedge::c_api
+}  // namespace kedge::engine::c_api
 
 namespace {
-using namespace kedge;
-using namespace kedge::c_api;
+using namespace kedge::engine;
+using namespace kedge::engine::c_api;
 
 // Zeroes the outputs of a function that hands out text, and runs `make`.
 template <class Make>

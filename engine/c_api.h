@@ -20,13 +20,13 @@
 #include "kernels/base/result.h"
 
 struct kedge_model {
-  std::shared_ptr<const kedge::Model> model;
+  std::shared_ptr<const kedge::engine::Model> model;
 };
 
 struct kedge_session {
   enum State { kIdle, kInUse, kInUseAndFreed };
 
-  std::unique_ptr<kedge::Session> session;
+  std::unique_ptr<kedge::engine::Session> session;
   std::atomic<bool> cancel{false};
   mutable std::atomic<int> state{kIdle};
   const pid_t process = getpid();
@@ -34,11 +34,11 @@ struct kedge_session {
 static_assert(std::atomic<bool>::is_always_lock_free, "kedge_session_set_cancel is called from signal handlers");
 
 struct kedge_generation {
-  kedge::GenerateResult result;
+  kedge::engine::GenerateResult result;
   std::vector<kedge_logprob> logprobs;
 };
 
-namespace kedge::c_api {
+namespace kedge::engine::c_api {
 
 // Keeps the message for kedge_last_error() and gives the status; never throws.
 kedge_status fail(ErrorCode code, const char* message) noexcept;
@@ -121,8 +121,8 @@ Status give_struct(T* out, const char* name, const T& value) {
   return {};
 }
 
-// A session for the time of one call. Errors: null, in use by another call (of another thread, or the one whose callback
-// this is), or made by the parent of this process with a cold tier in a file, which both would write.
+// A session for the time of one call. Errors: null, in use by another call (of another thread, or the one whose
+// callback this is), or made by the parent of this process with a cold tier in a file, which both would write.
 class SessionUse {
  public:
   static Result<SessionUse> begin(const kedge_session* session);
@@ -137,4 +137,4 @@ class SessionUse {
 
 Result<SessionOptions> session_options(const Model& model, const kedge_session_options* given);
 
-}  // namespace kedge::c_api
+}  // namespace kedge::engine::c_api

@@ -4,8 +4,8 @@
 #include "engine/marked_chat.h"
 #include "kernels/base/json.h"
 
-using namespace kedge;
-using namespace kedge::c_api;
+using namespace kedge::engine;
+using namespace kedge::engine::c_api;
 
 namespace {
 

@@ -1,8 +1,8 @@
 // The C interface: generation.
 #include "engine/c_api.h"
 
-using namespace kedge;
-using namespace kedge::c_api;
+using namespace kedge::engine;
+using namespace kedge::engine::c_api;
 
 namespace {
 

@@ -5,8 +5,8 @@
 #include "kernels/base/json.h"
 #include "memory/anchors/detector.h"
 
-using namespace kedge;
-using namespace kedge::c_api;
+using namespace kedge::engine;
+using namespace kedge::engine::c_api;
 
 namespace {
 

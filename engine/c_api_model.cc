@@ -4,8 +4,8 @@
 #include "engine/c_api.h"
 #include "engine/model_description.h"
 
-using namespace kedge;
-using namespace kedge::c_api;
+using namespace kedge::engine;
+using namespace kedge::engine::c_api;
 
 namespace {
 

@@ -4,11 +4,11 @@
 #include "engine/prefix_cache.h"
 
 struct kedge_prefix_cache {
-  std::unique_ptr<kedge::PrefixCache> cache;
+  std::unique_ptr<kedge::engine::PrefixCache> cache;
 };
 
-using namespace kedge;
-using namespace kedge::c_api;
+using namespace kedge::engine;
+using namespace kedge::engine::c_api;
 
 namespace {
 

@@ -3,7 +3,7 @@
 #include "engine/kv_json.h"
 #include "engine/session_state.h"
 
-namespace kedge::c_api {
+namespace kedge::engine::c_api {
 namespace {
 
 constexpr kedge_session_options kSessionDefaults = {.struct_size = sizeof(kedge_session_options),
@@ -77,10 +77,10 @@ Result<SessionOptions> session_options(const Model& model, const kedge_session_o
   return options;
 }
 
-}  // namespace kedge::c_api
+}  // namespace kedge::engine::c_api
 
-using namespace kedge;
-using namespace kedge::c_api;
+using namespace kedge::engine;
+using namespace kedge::engine::c_api;
 
 extern "C" {
 

@@ -4,7 +4,7 @@
 
 #include "engine/sampler_math.h"
 
-namespace kedge {
+namespace kedge::engine {
 
 void Candidates::reset(std::span<const float> logits) {
   items_.resize(logits.size());
@@ -39,4 +39,4 @@ double Candidates::total_weight(double best_logit) const {
   return total;
 }
 
-}  // namespace kedge
+}  // namespace kedge::engine

@@ -7,7 +7,9 @@
 #include <span>
 #include <vector>
 
-namespace kedge {
+#include "kernels/base/rooms.h"
+
+namespace kedge::engine {
 
 struct Candidate {
   double logit;
@@ -71,4 +73,4 @@ class Candidates {
   std::vector<Candidate> ranked_;
 };
 
-}  // namespace kedge
+}  // namespace kedge::engine

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-namespace kedge {
+namespace kedge::engine {
 namespace {
 
 struct Mount {
@@ -151,4 +151,4 @@ CgroupLimits read_cgroup_limits(const std::string& root) {
   return limits;
 }
 
-}  // namespace kedge
+}  // namespace kedge::engine

@@ -5,7 +5,9 @@
 #include <optional>
 #include <string>
 
-namespace kedge {
+#include "kernels/base/rooms.h"
+
+namespace kedge::engine {
 
 struct CgroupLimits {
   int version = 0;                       // 1 or 2 where the CPU limit was looked for, 0: no cgroups found
@@ -18,4 +20,4 @@ struct CgroupLimits {
 // Never fails: what cannot be read is no limit. `root` is put before every path (tests).
 CgroupLimits read_cgroup_limits(const std::string& root = "");
 
-}  // namespace kedge
+}  // namespace kedge::engine

@@ -6,7 +6,7 @@
 #include "tokenizer/special.h"
 #include "tokenizer/vocab.h"
 
-namespace kedge {
+namespace kedge::engine {
 namespace {
 
 bool is_user_defined(const Tokenizer& t, int32_t id) { return t.type(id) == TokenType::kUserDefined; }
@@ -103,4 +103,4 @@ Result<std::vector<int32_t>> encode_chat(const Tokenizer& tokenizer, std::span<c
   return encoder.take(begins);
 }
 
-}  // namespace kedge
+}  // namespace kedge::engine

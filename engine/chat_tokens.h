@@ -9,7 +9,7 @@
 #include "tokenizer/chat_template.h"
 #include "tokenizer/tokenizer.h"
 
-namespace kedge {
+namespace kedge::engine {
 
 // The tokens of the segments' text as a whole: where one segment ends and the next begins cuts nothing. Control tokens
 // and markup are recognised only where they lie entirely in text of the template, or everywhere with `allow_special`.
@@ -23,4 +23,4 @@ struct ChatEncodeOptions {
 Result<std::vector<int32_t>> encode_chat(const Tokenizer& tokenizer, std::span<const TextSegment> segments,
                                          ChatEncodeOptions options, std::vector<size_t>* begins = nullptr);
 
-}  // namespace kedge
+}  // namespace kedge::engine

@@ -6,7 +6,9 @@
 #include <string>
 #include <vector>
 
-namespace kedge {
+#include "kernels/base/rooms.h"
+
+namespace kedge::engine {
 
 // How rotary positions pair the values of a head.
 enum class RopeLayout {
@@ -49,4 +51,4 @@ struct ModelConfig {
   RopeConfig rope;
 };
 
-}  // namespace kedge
+}  // namespace kedge::engine

@@ -5,7 +5,7 @@
 
 #include "kernels/base/json.h"
 
-namespace kedge {
+namespace kedge::engine {
 
 void ExpertStats::resize(int n_layers, int n_experts, int n_used) {
   n_used_ = n_used;
@@ -68,4 +68,4 @@ float softmax_entropy(const float* x, const float* p, int n) {
   return std::max(0.0f, x_max - std::log(p_max) - mean);
 }
 
-}  // namespace kedge
+}  // namespace kedge::engine

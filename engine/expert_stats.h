@@ -5,7 +5,9 @@
 #include <string>
 #include <vector>
 
-namespace kedge {
+#include "kernels/base/rooms.h"
+
+namespace kedge::engine {
 
 struct ExpertLayerStats {
   std::vector<uint64_t> tokens;  // by expert
@@ -38,4 +40,4 @@ class ExpertStats {
 // Entropy in nats of p = softmax(x), given both; n >= 1.
 float softmax_entropy(const float* x, const float* p, int n);
 
-}  // namespace kedge
+}  // namespace kedge::engine

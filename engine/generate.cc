@@ -8,7 +8,7 @@
 #include "engine/stop_matcher.h"
 #include "tokenizer/utf8_stream.h"
 
-namespace kedge {
+namespace kedge::engine {
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -223,4 +223,4 @@ Result<GenerateResult> generate(GenerationSource& source, std::span<const int32_
   return Run(source, options, callbacks, std::move(sampler), std::move(stops)).run(prompt);
 }
 
-}  // namespace kedge
+}  // namespace kedge::engine

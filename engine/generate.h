@@ -12,7 +12,7 @@
 #include "engine/sampler.h"
 #include "kernels/base/result.h"
 
-namespace kedge {
+namespace kedge::engine {
 
 class Session;
 
@@ -91,4 +91,4 @@ class GenerationSource {
 Result<GenerateResult> generate(GenerationSource& source, std::span<const int32_t> prompt,
                                 const GenerateOptions& options, const GenerateCallbacks& callbacks = {});
 
-}  // namespace kedge
+}  // namespace kedge::engine

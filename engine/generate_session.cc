@@ -7,7 +7,7 @@
 #include "kernels/base/utf8.h"
 #include "tokenizer/tokenizer.h"
 
-namespace kedge {
+namespace kedge::engine {
 namespace {
 
 class SessionSource final : public GenerationSource {
@@ -78,4 +78,4 @@ Result<GenerateResult> generate(Session& session, std::span<const int32_t> promp
   return result;
 }
 
-}  // namespace kedge
+}  // namespace kedge::engine

@@ -6,7 +6,7 @@
 
 #include "kernels/base/json_object.h"
 
-namespace kedge {
+namespace kedge::engine {
 
 namespace {
 
@@ -190,4 +190,4 @@ Result<KvOptions> parse_kv_options(std::string_view text, int n_ctx, size_t byte
   return options;
 }
 
-}  // namespace kedge
+}  // namespace kedge::engine

@@ -9,7 +9,7 @@
 #include "kernels/base/result.h"
 #include "memory/kv_memory.h"
 
-namespace kedge {
+namespace kedge::engine {
 
 // Options for sessions of `n_ctx` positions whose tokens take `bytes_per_token` of the cache. Empty text: the defaults.
 // Errors: kInvalidArgument, naming the member.
@@ -26,4 +26,4 @@ std::string kv_log_json(const KvMemory& memory, uint64_t from);
 // What happened since `before`: the kv object of an answer.
 std::string kv_answer_json(const KvMemory& memory, const KvCounts& before);
 
-}  // namespace kedge
+}  // namespace kedge::engine

@@ -4,7 +4,7 @@
 #include "engine/kv_json.h"
 #include "kernels/base/json_object.h"
 
-namespace kedge {
+namespace kedge::engine {
 
 namespace {
 
@@ -230,4 +230,4 @@ std::string kv_answer_json(const KvMemory& memory, const KvCounts& before) {
   return dump(answer);
 }
 
-}  // namespace kedge
+}  // namespace kedge::engine

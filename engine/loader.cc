@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-namespace kedge {
+namespace kedge::engine {
 
 namespace {
 
@@ -265,4 +265,4 @@ Status ModelLoader::finish() {
   return keys_.check_all_read(arch_ + ".", harmless_keys(), &ignored_);
 }
 
-}  // namespace kedge
+}  // namespace kedge::engine

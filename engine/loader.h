@@ -15,7 +15,7 @@
 #include "weights/packed_store.h"
 #include "weights/tensor_store.h"
 
-namespace kedge {
+namespace kedge::engine {
 
 // A weight matrix [n_experts][rows][k]: in its file format for lookups, in the kernels' layout for products. A view
 // into the stores.
@@ -108,4 +108,4 @@ class ModelLoader {
   std::vector<std::string> ignored_;
 };
 
-}  // namespace kedge
+}  // namespace kedge::engine

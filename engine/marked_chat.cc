@@ -4,7 +4,7 @@
 #include <string>
 #include <utility>
 
-namespace kedge {
+namespace kedge::engine {
 
 namespace {
 
@@ -97,4 +97,4 @@ Result<MarkedRanges> find_marked(std::span<const TextSegment> parts, std::span<c
   return ranges;
 }
 
-}  // namespace kedge
+}  // namespace kedge::engine

@@ -8,7 +8,7 @@
 #include "kernels/base/result.h"
 #include "tokenizer/chat_template.h"
 
-namespace kedge {
+namespace kedge::engine {
 
 // A stretch of a message's content that somebody marked.
 struct ContentMark {
@@ -35,4 +35,4 @@ struct MarkedRanges {
 Result<MarkedRanges> find_marked(std::span<const TextSegment> parts, std::span<const size_t> begins, size_t n_messages,
                                  std::span<const ContentMark> marks);
 
-}  // namespace kedge
+}  // namespace kedge::engine

@@ -5,7 +5,7 @@
 #include <cstdio>
 #include <fstream>
 
-namespace kedge {
+namespace kedge::engine {
 
 namespace {
 
@@ -40,4 +40,4 @@ Status check_memory(uint64_t more, const std::string& what, const std::string& h
   return check_fits(more, bytes_in_use(), read_cgroup_limits(), what, hint);
 }
 
-}  // namespace kedge
+}  // namespace kedge::engine

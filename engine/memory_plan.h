@@ -8,7 +8,7 @@
 #include "engine/cgroup.h"
 #include "kernels/base/result.h"
 
-namespace kedge {
+namespace kedge::engine {
 
 // Bytes of this process that nothing could give back (not pages of files), 0 where the system does not say.
 uint64_t bytes_in_use();
@@ -20,4 +20,4 @@ Status check_fits(uint64_t more, uint64_t in_use, const CgroupLimits& limits, co
 // The same for this process, now.
 Status check_memory(uint64_t more, const std::string& what, const std::string& hint);
 
-}  // namespace kedge
+}  // namespace kedge::engine

@@ -10,7 +10,7 @@
 #include "kernels/isa.h"
 #include "memory/checksum.h"
 
-namespace kedge {
+namespace kedge::engine {
 
 namespace {
 
@@ -132,4 +132,4 @@ void Model::load_chat_template() {
   chat_template_ = std::make_unique<ChatTemplate>(std::move(parsed).value());
 }
 
-}  // namespace kedge
+}  // namespace kedge::engine

@@ -16,7 +16,7 @@
 #include "weights/packed_store.h"
 #include "weights/tensor_store.h"
 
-namespace kedge {
+namespace kedge::engine {
 
 struct ModelOptions {
   bool use_mmap = true;  // false: read the file into memory
@@ -65,4 +65,4 @@ class Model {
   uint64_t fingerprint_ = 0;
 };
 
-}  // namespace kedge
+}  // namespace kedge::engine

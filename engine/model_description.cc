@@ -9,7 +9,7 @@
 #include "kernels/base/json.h"
 #include "memory/kv_sequence.h"
 
-namespace kedge {
+namespace kedge::engine {
 namespace {
 
 // Values of `general.file_type` (llama.cpp's LLAMA_FTYPE_MOSTLY_*).
@@ -156,4 +156,4 @@ Result<std::string> describe_model(const std::shared_ptr<const Model>& shared, c
   return json.dump();
 }
 
-}  // namespace kedge
+}  // namespace kedge::engine

@@ -9,7 +9,7 @@
 #include "engine/session.h"
 #include "kernels/base/result.h"
 
-namespace kedge {
+namespace kedge::engine {
 
 uint64_t count_parameters(const Model& model);
 
@@ -17,4 +17,4 @@ uint64_t count_parameters(const Model& model);
 // takes (a session is made and dropped to learn its buffers; pages are not touched). Errors: those of Session::create.
 Result<std::string> describe_model(const std::shared_ptr<const Model>& shared, const SessionOptions& plan);
 
-}  // namespace kedge
+}  // namespace kedge::engine

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace kedge {
+namespace kedge::engine {
 
 namespace {
 
@@ -66,4 +66,4 @@ Status ModelKeys::check_all_read(std::string_view prefix, std::span<const Harmle
                    " Kedge does not use and that may change the result: " + some_names(unknown)};
 }
 
-}  // namespace kedge
+}  // namespace kedge::engine

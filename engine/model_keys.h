@@ -11,7 +11,7 @@
 #include "kernels/base/result.h"
 #include "weights/gguf_metadata.h"
 
-namespace kedge {
+namespace kedge::engine {
 
 // A key that may stay unread: whatever its value (`values` empty), or with one of these values, which change nothing.
 struct HarmlessKey {
@@ -59,4 +59,4 @@ class ModelKeys {
 // "a, b, c and 4 more"
 std::string some_names(const std::vector<std::string>& names);
 
-}  // namespace kedge
+}  // namespace kedge::engine

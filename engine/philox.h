@@ -6,7 +6,9 @@
 #include <array>
 #include <cstdint>
 
-namespace kedge {
+#include "kernels/base/rooms.h"
+
+namespace kedge::engine {
 
 inline std::array<uint32_t, 4> philox4x32(std::array<uint32_t, 4> counter, std::array<uint32_t, 2> key) {
   for (int round = 0; round < 10; ++round) {
@@ -37,4 +39,4 @@ inline double uniform(const RandomPoint& at) {
   return static_cast<double>(bits >> 11) * 0x1p-53;
 }
 
-}  // namespace kedge
+}  // namespace kedge::engine

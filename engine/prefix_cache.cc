@@ -11,7 +11,7 @@
 #include "kernels/base/json.h"
 #include "memory/checksum.h"
 
-namespace kedge {
+namespace kedge::engine {
 
 namespace {
 
@@ -304,4 +304,4 @@ std::string PrefixCache::stats_json() const {
 
 const SessionOptions& PrefixCache::options() const { return state_->options; }
 
-}  // namespace kedge
+}  // namespace kedge::engine

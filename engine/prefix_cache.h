@@ -28,7 +28,7 @@
 #include "engine/session.h"
 #include "kernels/base/result.h"
 
-namespace kedge {
+namespace kedge::engine {
 
 struct PrefixCacheOptions {
   int entries = 64;  // most states kept
@@ -88,4 +88,4 @@ class PrefixCache {
   std::shared_ptr<State> state_;  // the arena asks it for pages
 };
 
-}  // namespace kedge
+}  // namespace kedge::engine

@@ -6,7 +6,7 @@
 
 #include "kernels/base/ordered_math.h"
 
-namespace kedge {
+namespace kedge::engine {
 
 namespace {
 
@@ -57,4 +57,4 @@ void RopeTable::fill(int position, float* cos_sin) const {
   }
 }
 
-}  // namespace kedge
+}  // namespace kedge::engine

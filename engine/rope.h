@@ -5,7 +5,7 @@
 
 #include "engine/config.h"
 
-namespace kedge {
+namespace kedge::engine {
 
 struct RopeTable {
   std::vector<float> frequency;  // [n_rot/2], radians per position
@@ -19,4 +19,4 @@ struct RopeTable {
 // YaRN: Peng et al. 2023, https://arxiv.org/abs/2309.00071
 RopeTable make_rope_table(const RopeConfig& config, const float* divisors);
 
-}  // namespace kedge
+}  // namespace kedge::engine

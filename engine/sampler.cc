@@ -8,7 +8,7 @@
 
 #include "engine/sampler_math.h"
 
-namespace kedge {
+namespace kedge::engine {
 
 namespace samplers {
 #define KEDGE_ENTRY(stem) extern const SamplerDef stem;
@@ -214,4 +214,4 @@ void log_probabilities(std::span<const float> logits, int32_t chosen, std::span<
   for (TokenLogprob& entry : top) entry.logprob = logprob(entry.token);
 }
 
-}  // namespace kedge
+}  // namespace kedge::engine

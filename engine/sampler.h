@@ -14,7 +14,7 @@
 #include "engine/sampler_def.h"
 #include "kernels/base/result.h"
 
-namespace kedge {
+namespace kedge::engine {
 
 struct LogitBias {
   int32_t token;
@@ -86,4 +86,4 @@ void log_probabilities(std::span<const float> logits, int32_t chosen, std::span<
 // An error (kInternal) that names the first logit that is NaN or infinite.
 Status check_finite(std::span<const float> logits, int position);
 
-}  // namespace kedge
+}  // namespace kedge::engine

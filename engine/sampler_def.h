@@ -1,5 +1,5 @@
 // What a file of engine/sampler/ provides: its settings and one function from candidates to candidates. The file's stem
-// is its key: it defines `constinit const SamplerDef <stem>` in namespace kedge::samplers.
+// is its key: it defines `constinit const SamplerDef <stem>` in namespace kedge::engine::samplers.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@
 #include "engine/candidates.h"
 #include "engine/philox.h"
 
-namespace kedge {
+namespace kedge::engine {
 
 struct SamplerSetting {
   const char* name;  // unique among all samplers
@@ -45,4 +45,4 @@ struct SamplerDef {
   void (*apply)(Candidates& candidates, SamplerContext& context);
 };
 
-}  // namespace kedge
+}  // namespace kedge::engine

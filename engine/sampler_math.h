@@ -6,7 +6,9 @@
 #include <cmath>
 #include <cstdint>
 
-namespace kedge {
+#include "kernels/base/rooms.h"
+
+namespace kedge::engine {
 
 // e^x for x <= 709; relative error below 1e-15; 0 where the result would be subnormal. NaN is not expected.
 inline double stable_exp(double x) {
@@ -34,4 +36,4 @@ inline double stable_log(double x) {
   return 2.0 * f * s + exponent * 1.90821492927058770002e-10 + exponent * 0.693147180369123816490;
 }
 
-}  // namespace kedge
+}  // namespace kedge::engine

@@ -7,7 +7,7 @@
 #include "engine/session_state.h"
 #include "kernels/isa.h"
 
-namespace kedge {
+namespace kedge::engine {
 
 namespace {
 
@@ -245,4 +245,4 @@ size_t Session::kv_bytes() const {
 }
 size_t Session::scratch_bytes() const { return state_->buffers.bytes(); }
 
-}  // namespace kedge
+}  // namespace kedge::engine

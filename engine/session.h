@@ -14,7 +14,7 @@
 #include "kernels/base/result.h"
 #include "memory/kv_memory.h"
 
-namespace kedge {
+namespace kedge::engine {
 
 enum class KvType { kF32, kF16, kQ8_0, kQ4_0 };
 // kExact: the canonical arithmetic. kFast: kernels/fast_numerics.h; other numbers, just as independent of batch,
@@ -93,4 +93,4 @@ class Session {
 // Threads a session uses by default: the cores this process may run on, within its cgroup's CPU quota; at least 1.
 int default_threads();
 
-}  // namespace kedge
+}  // namespace kedge::engine

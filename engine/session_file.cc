@@ -5,7 +5,7 @@
 #include "engine/session_state.h"
 #include "memory/snapshot.h"
 
-namespace kedge {
+namespace kedge::engine {
 
 namespace {
 
@@ -79,4 +79,4 @@ Result<std::unique_ptr<Session>> SessionFile::load(std::shared_ptr<const Model> 
   return std::unique_ptr<Session>(new Session(std::move(s)));
 }
 
-}  // namespace kedge
+}  // namespace kedge::engine

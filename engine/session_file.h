@@ -6,7 +6,7 @@
 
 #include "engine/session.h"
 
-namespace kedge {
+namespace kedge::engine {
 
 class SessionFile {
  public:
@@ -19,4 +19,4 @@ class SessionFile {
                                                const SessionOptions& options);
 };
 
-}  // namespace kedge
+}  // namespace kedge::engine

@@ -9,7 +9,7 @@
 #include "engine/step.h"
 #include "memory/kv_memory.h"
 
-namespace kedge {
+namespace kedge::engine {
 
 struct Session::State {
   std::shared_ptr<const Model> model;
@@ -37,4 +37,4 @@ struct Session::State {
 // The shape of a session's KV cache. Errors: kUnsupported (a type that does not fit the heads).
 Result<KvShape> kv_shape(const ModelConfig& config, KvType type, int n_ctx);
 
-}  // namespace kedge
+}  // namespace kedge::engine

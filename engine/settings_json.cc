@@ -6,7 +6,7 @@
 #include "engine/sampler.h"
 #include "kernels/base/json.h"
 
-namespace kedge {
+namespace kedge::engine {
 namespace {
 
 // Integers without a decimal point; JSON has no infinities.
@@ -54,4 +54,4 @@ std::string generate_settings_json(const GenerateOptions& options, const Sampler
                   {"settings", settings}});
 }
 
-}  // namespace kedge
+}  // namespace kedge::engine

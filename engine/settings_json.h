@@ -3,7 +3,9 @@
 
 #include <string>
 
-namespace kedge {
+#include "kernels/base/rooms.h"
+
+namespace kedge::engine {
 
 class Sampler;
 struct GenerateOptions;
@@ -15,4 +17,4 @@ std::string settings_schema_json();
 // {...}}
 std::string generate_settings_json(const GenerateOptions& options, const Sampler& sampler);
 
-}  // namespace kedge
+}  // namespace kedge::engine

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-namespace kedge {
+namespace kedge::engine {
 
 namespace {
 
@@ -204,4 +204,4 @@ void Step::logits(const Weight& output, const float* x) {
   n_ = all;
 }
 
-}  // namespace kedge
+}  // namespace kedge::engine

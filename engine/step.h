@@ -20,7 +20,7 @@
 #include "kernels/kernel_table.h"
 #include "memory/kv_memory.h"
 
-namespace kedge {
+namespace kedge::engine {
 
 // One product of a group that shares its input: y[n][w.rows] = x * w^T (+ bias).
 struct Product {
@@ -162,4 +162,4 @@ class Step {
   Status status_;
 };
 
-}  // namespace kedge
+}  // namespace kedge::engine

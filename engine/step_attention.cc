@@ -7,7 +7,7 @@
 
 #include "engine/step.h"
 
-namespace kedge {
+namespace kedge::engine {
 
 namespace {
 
@@ -203,4 +203,4 @@ void Step::attend(int layer, const float* q, const float* k, const float* v, flo
   if (watched_ < n_) attend_watched(layer, watched_, q, out);
 }
 
-}  // namespace kedge
+}  // namespace kedge::engine

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <type_traits>
 
-namespace kedge {
+namespace kedge::engine {
 
 namespace {
 // Steps of more rows have enough (kv-head, tile of rows) units to occupy a team without cutting the context.
@@ -95,4 +95,4 @@ size_t StepBuffers::bytes() const {
   return total;
 }
 
-}  // namespace kedge
+}  // namespace kedge::engine

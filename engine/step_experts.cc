@@ -4,7 +4,7 @@
 
 #include "engine/step.h"
 
-namespace kedge {
+namespace kedge::engine {
 
 namespace {
 
@@ -207,4 +207,4 @@ void Step::experts(const ExpertLayer& layer, const float* x, float* y) {
   n_ < 4 ? combine(0, to_size(n_), 0) : team_.split(to_size(n_), 1, combine);
 }
 
-}  // namespace kedge
+}  // namespace kedge::engine

@@ -4,7 +4,7 @@
 
 #include "kernels/base/utf8.h"
 
-namespace kedge {
+namespace kedge::engine {
 
 Result<StopMatcher> StopMatcher::create(const std::vector<std::string>& stops) {
   StopMatcher m;
@@ -72,4 +72,4 @@ void StopMatcher::finish(std::string* out) {
   held_.clear();
 }
 
-}  // namespace kedge
+}  // namespace kedge::engine

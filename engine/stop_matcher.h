@@ -9,7 +9,7 @@
 
 #include "kernels/base/result.h"
 
-namespace kedge {
+namespace kedge::engine {
 
 inline constexpr size_t kMaxStopStrings = 256;
 inline constexpr size_t kMaxStopBytes = 65536;  // of all together: every byte of text is compared with each string
@@ -42,4 +42,4 @@ class StopMatcher {
   int matched_ = -1;
 };
 
-}  // namespace kedge
+}  // namespace kedge::engine

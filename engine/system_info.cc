@@ -12,7 +12,7 @@
 #include "kernels/base/json.h"
 #include "kernels/isa.h"
 
-namespace kedge {
+namespace kedge::engine {
 namespace {
 
 std::string first_line(const std::string& path) {
@@ -148,4 +148,4 @@ std::string system_info_json(const SystemInfo& info) {
   return json.dump();
 }
 
-}  // namespace kedge
+}  // namespace kedge::engine

@@ -7,7 +7,7 @@
 
 #include "engine/cgroup.h"
 
-namespace kedge {
+namespace kedge::engine {
 
 struct SystemInfo {
   std::string cpu;                    // model name, may be empty
@@ -37,4 +37,4 @@ std::string system_info_json(const SystemInfo& info);
 int threads_for(int cpus_allowed, const CgroupLimits& cgroup);
 int default_threads();  // declared in session.h too
 
-}  // namespace kedge
+}  // namespace kedge::engine

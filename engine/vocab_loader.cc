@@ -4,7 +4,7 @@
 
 #include "engine/model_keys.h"
 
-namespace kedge {
+namespace kedge::engine {
 
 namespace {
 
@@ -82,4 +82,4 @@ Result<VocabData> load_vocab(const GgufMetadata& metadata, std::vector<std::stri
   return v;
 }
 
-}  // namespace kedge
+}  // namespace kedge::engine

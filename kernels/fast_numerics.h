@@ -19,7 +19,7 @@
 #include "kernels/packed.h"
 #include "kernels/quant_contract.h"
 
-namespace kedge {
+namespace kedge::kernels {
 
 inline constexpr float kFastSmallest = 1e-30f;
 
@@ -43,4 +43,4 @@ struct FastNumerics {
   static_assert((largest_code() << kShift) < 32768);
 };
 
-}  // namespace kedge
+}  // namespace kedge::kernels

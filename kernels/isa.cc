@@ -12,7 +12,7 @@
 #include <sys/auxv.h>
 #endif
 
-namespace kedge {
+namespace kedge::kernels {
 
 const KernelTable& reference_kernels();
 #if defined(__x86_64__)
@@ -113,4 +113,4 @@ Result<const KernelTable*> active_kernels() {
   return chosen;
 }
 
-}  // namespace kedge
+}  // namespace kedge::kernels

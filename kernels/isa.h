@@ -7,7 +7,7 @@
 #include "kernels/base/result.h"
 #include "kernels/kernel_table.h"
 
-namespace kedge {
+namespace kedge::kernels {
 
 // Tables compiled into this build that this machine supports, best first; the last is always "reference".
 std::span<const KernelTable* const> usable_kernels();
@@ -19,4 +19,4 @@ Result<const KernelTable*> find_kernels(const std::string& name);
 // error when unknown or unsupported here. Read once, at the first call.
 Result<const KernelTable*> active_kernels();
 
-}  // namespace kedge
+}  // namespace kedge::kernels

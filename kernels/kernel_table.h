@@ -9,7 +9,7 @@
 #include "kernels/kv_page.h"
 #include "kernels/quants.h"
 
-namespace kedge {
+namespace kedge::kernels {
 
 // What the engine adds to k for the pitch of codes, in bytes: one cache line.
 inline constexpr int kActPad = 64;
@@ -135,4 +135,4 @@ struct KernelTable {
 // Scratch a matmul over rows of k values may use, in bytes; an upper bound over formats and instruction sets.
 size_t matmul_scratch_bytes(int k);
 
-}  // namespace kedge
+}  // namespace kedge::kernels

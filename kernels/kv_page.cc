@@ -4,7 +4,7 @@
 
 #include "kernels/base/float16.h"
 
-namespace kedge {
+namespace kedge::kernels {
 
 namespace {
 
@@ -118,4 +118,4 @@ void kv_load(const KvLayout& l, const std::byte* page, int slot, float* k, float
   }
 }
 
-}  // namespace kedge
+}  // namespace kedge::kernels

@@ -17,7 +17,9 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace kedge {
+#include "kernels/base/rooms.h"
+
+namespace kedge::kernels {
 
 inline constexpr int kPageTokens = 32;
 
@@ -68,4 +70,4 @@ void kv_copy_slots(const KvLayout& layout, const std::byte* from, const uint8_t*
 // What a slot holds, as float32: head_dim_k and head_dim_v values. k or v may be null.
 void kv_load(const KvLayout& layout, const std::byte* page, int slot, float* k, float* v) noexcept;
 
-}  // namespace kedge
+}  // namespace kedge::kernels

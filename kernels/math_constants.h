@@ -1,7 +1,9 @@
 // The constants of our own exp, the same in the reference and in every SIMD version.
 #pragma once
 
-namespace kedge::exp_constants {
+#include "kernels/base/rooms.h"
+
+namespace kedge::kernels::exp_constants {
 
 // exp(x) = 2^n * e^r with n = round(x / ln 2); polynomial of e^r on [-ln2/2, ln2/2] (Cephes expf coefficients).
 inline constexpr float kLow = -87.0f;  // below: 0
@@ -17,4 +19,4 @@ inline constexpr float kP3 = 4.1665795894e-2f;
 inline constexpr float kP4 = 1.6666665459e-1f;
 inline constexpr float kP5 = 5.0000001201e-1f;
 
-}  // namespace kedge::exp_constants
+}  // namespace kedge::kernels::exp_constants

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace kedge {
+namespace kedge::kernels {
 
 namespace {
 bool packs(const KernelTable& table, const QuantFormat& format) { return table.pack[format.index] != nullptr; }
@@ -29,4 +29,4 @@ void pack_groups(const KernelTable& table, const QuantFormat& format, const std:
   }
 }
 
-}  // namespace kedge
+}  // namespace kedge::kernels

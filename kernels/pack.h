@@ -3,7 +3,7 @@
 
 #include "kernels/kernel_table.h"
 
-namespace kedge {
+namespace kedge::kernels {
 
 // Bytes of `n_rows` rows of k values as `table`'s matmul wants them: packed groups, or the file's rows.
 size_t layout_bytes(const KernelTable& table, const QuantFormat& format, int n_rows, int k);
@@ -18,4 +18,4 @@ void pack_groups(const KernelTable& table, const QuantFormat& format, const std:
 
 inline int group_count(int n_rows) { return (n_rows + kGroupRows - 1) / kGroupRows; }
 
-}  // namespace kedge
+}  // namespace kedge::kernels

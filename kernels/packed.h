@@ -23,7 +23,7 @@
 
 #include "kernels/kernel_table.h"
 
-namespace kedge {
+namespace kedge::kernels {
 
 template <class F>
 struct PackedBlock {
@@ -61,4 +61,4 @@ struct PackedBlock {
   static constexpr int kBytes = kMins + (F::kHasMin ? 2 * kGroupRows : 0);
 };
 
-}  // namespace kedge
+}  // namespace kedge::kernels

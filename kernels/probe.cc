@@ -20,7 +20,7 @@
 #include <arm_neon.h>
 #endif
 
-namespace kedge {
+namespace kedge::kernels {
 
 namespace {
 
@@ -280,4 +280,4 @@ Result<std::vector<PeakRates>> probe_peaks(int n_threads) {
   return peaks;
 }
 
-}  // namespace kedge
+}  // namespace kedge::kernels

@@ -6,7 +6,7 @@
 
 #include "kernels/base/inline.h"
 
-namespace kedge::quants {
+namespace kedge::kernels::quants {
 
 KEDGE_INLINE uint32_t read_u32(const void* p) {
   uint32_t v;
@@ -101,4 +101,4 @@ inline void pack_six_bit(const uint8_t* scales, const uint8_t* mins, uint8_t* p)
   }
 }
 
-}  // namespace kedge::quants
+}  // namespace kedge::kernels::quants

@@ -27,7 +27,7 @@
 #include "kernels/base/inline.h"
 #include "kernels/quants.h"
 
-namespace kedge::quants {
+namespace kedge::kernels::quants {
 
 template <class F>
 constexpr int kBlockValues = F::kFamily == QuantFamily::kFloat     ? 1
@@ -50,4 +50,4 @@ KEDGE_INLINE float minimum(const typename F::Block& b) {
   return f16_to_f32(F::min_bits(b));
 }
 
-}  // namespace kedge::quants
+}  // namespace kedge::kernels::quants

@@ -1,7 +1,7 @@
 // Formats without a minimum: value = scale * q.
 #include "kernels/quant_search_values.h"
 
-namespace kedge::quants {
+namespace kedge::kernels::quants {
 
 namespace {
 
@@ -218,4 +218,4 @@ void fit_super(const float* x, const float* w, const CodeValues& codes, int sub,
   }
 }
 
-}  // namespace kedge::quants
+}  // namespace kedge::kernels::quants

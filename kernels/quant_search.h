@@ -12,7 +12,9 @@
 
 #include <cstdint>
 
-namespace kedge::quants {
+#include "kernels/base/rooms.h"
+
+namespace kedge::kernels::quants {
 
 // What a code can stand for before the scale: every integer in [lo, hi], or, when `steps` is set, the 16 ascending
 // values steps[i] - zero, of which the first is lo and the last hi.
@@ -44,4 +46,4 @@ void fit_super(const float* x, const float* w, const CodeValues& codes, int sub,
 // 256 values = d * scales[j] * values[i] - dmin * mins[j], values in [0, hi], scales and mins in [0, scale_hi].
 void fit_super_min(const float* x, const float* w, int hi, int sub, int scale_hi, SuperFit* fit);
 
-}  // namespace kedge::quants
+}  // namespace kedge::kernels::quants

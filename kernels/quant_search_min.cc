@@ -1,7 +1,7 @@
 // Formats with a minimum: value = scale * q + offset, q in [0, hi].
 #include "kernels/quant_search_values.h"
 
-namespace kedge::quants {
+namespace kedge::kernels::quants {
 
 namespace {
 
@@ -219,4 +219,4 @@ void fit_super_min(const float* x, const float* w, int hi, int sub, int scale_hi
   }
 }
 
-}  // namespace kedge::quants
+}  // namespace kedge::kernels::quants

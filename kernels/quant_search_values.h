@@ -8,7 +8,7 @@
 #include "kernels/base/float16.h"
 #include "kernels/quant_search.h"
 
-namespace kedge::quants::search {
+namespace kedge::kernels::quants::search {
 
 using V4 = float __attribute__((vector_size(16)));  // compiler vectors: baseline instructions, the same bits everywhere
 
@@ -64,4 +64,4 @@ struct Stepped {
 
 inline float inverse(float scale) { return scale != 0 ? 1.0f / scale : 0.0f; }
 
-}  // namespace kedge::quants::search
+}  // namespace kedge::kernels::quants::search

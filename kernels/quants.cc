@@ -4,7 +4,7 @@
 #include "kernels/quant_contract.h"
 #include "registry/quants_headers.inc"
 
-namespace kedge {
+namespace kedge::kernels {
 
 namespace {
 
@@ -117,4 +117,4 @@ const QuantFormat* find_quant(std::string_view name) {
   return nullptr;
 }
 
-}  // namespace kedge
+}  // namespace kedge::kernels

@@ -7,7 +7,9 @@
 #include <span>
 #include <string_view>
 
-namespace kedge {
+#include "kernels/base/rooms.h"
+
+namespace kedge::kernels {
 
 // What the matmul kernels need to know about a format's arithmetic.
 enum class QuantFamily {
@@ -42,4 +44,4 @@ std::span<const QuantFormat> quant_formats();
 const QuantFormat* find_quant(uint32_t gguf_id);       // null when the type is not supported
 const QuantFormat* find_quant(std::string_view name);  // case-insensitive; null when unknown
 
-}  // namespace kedge
+}  // namespace kedge::kernels

@@ -2,7 +2,7 @@
 
 #include <functional>
 
-namespace kedge {
+namespace kedge::memory {
 
 const char* segment_kind_name(SegmentKind kind) {
   switch (kind) {
@@ -281,4 +281,4 @@ void AnchorIndex::forget_old() {
   }
 }
 
-}  // namespace kedge
+}  // namespace kedge::memory

@@ -15,7 +15,7 @@
 #include "memory/anchors/detector.h"
 #include "memory/anchors/names.h"
 
-namespace kedge {
+namespace kedge::memory {
 
 enum class SegmentKind : uint8_t { kSystem, kUser, kGenerated, kTool, kRetrieved, kReference };
 const char* segment_kind_name(SegmentKind kind);
@@ -176,4 +176,4 @@ class AnchorIndex {
   size_t n_recallable_ = 0;  // anchors with cold tokens, as of the last count()
 };
 
-}  // namespace kedge
+}  // namespace kedge::memory

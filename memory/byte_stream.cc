@@ -9,7 +9,7 @@
 #include "kernels/base/output_file.h"
 #include "memory/checksum.h"
 
-namespace kedge {
+namespace kedge::memory {
 
 namespace {
 
@@ -158,4 +158,4 @@ void ByteReader::fail(const std::string& what) {
 const Status& ByteReader::status() const { return s_->status; }
 size_t ByteReader::left() const { return s_->left; }
 
-}  // namespace kedge
+}  // namespace kedge::memory

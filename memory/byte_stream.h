@@ -17,7 +17,7 @@
 
 #include "kernels/base/result.h"
 
-namespace kedge {
+namespace kedge::memory {
 
 template <class T>
 concept PlainData = std::is_trivially_copyable_v<T>;
@@ -88,4 +88,4 @@ class ByteReader {
   std::unique_ptr<State> s_;
 };
 
-}  // namespace kedge
+}  // namespace kedge::memory

@@ -7,10 +7,12 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace kedge {
+#include "kernels/base/rooms.h"
+
+namespace kedge::memory {
 
 inline uint64_t checksum(const void* data, size_t size, uint64_t seed = 0) {
   return XXH3_64bits_withSeed(data, size, seed);
 }
 
-}  // namespace kedge
+}  // namespace kedge::memory

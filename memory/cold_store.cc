@@ -11,7 +11,7 @@
 
 #include "memory/checksum.h"
 
-namespace kedge {
+namespace kedge::memory {
 
 class ColdFile {
  public:
@@ -352,4 +352,4 @@ Status ColdStore::restore(const BlockView& saved) {
   return block.used == kPageTokens ? seal(id) : Status();
 }
 
-}  // namespace kedge
+}  // namespace kedge::memory

@@ -18,7 +18,7 @@
 #include "kernels/kernel_table.h"
 #include "memory/kv_sequence.h"
 
-namespace kedge {
+namespace kedge::memory {
 
 // The file of a cold tier: regions of one size, reused. Unlinked when it is opened: nobody else reads it.
 class ColdFile;
@@ -107,4 +107,4 @@ class ColdStore {
   mutable uint64_t read_block_ = UINT64_MAX;
 };
 
-}  // namespace kedge
+}  // namespace kedge::memory

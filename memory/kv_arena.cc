@@ -3,7 +3,7 @@
 #include <new>
 #include <string>
 
-namespace kedge {
+namespace kedge::memory {
 
 Result<std::unique_ptr<KvArena>> KvArena::create(const KvLayout& layout, size_t n_pages) {
   constexpr size_t kCacheLine = 64;
@@ -71,4 +71,4 @@ void KvArena::release(PageId page) {
   free_.push_back(page);
 }
 
-}  // namespace kedge
+}  // namespace kedge::memory

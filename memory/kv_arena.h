@@ -16,7 +16,7 @@
 #include "kernels/base/result.h"
 #include "kernels/kv_page.h"
 
-namespace kedge {
+namespace kedge::memory {
 
 using PageId = uint32_t;
 
@@ -65,4 +65,4 @@ class KvArena {
   std::function<bool()> reclaim_;
 };
 
-}  // namespace kedge
+}  // namespace kedge::memory

@@ -10,7 +10,7 @@
 #include "memory/checksum.h"
 #include "memory/kv_memory.h"
 
-namespace kedge {
+namespace kedge::memory {
 
 namespace {
 
@@ -378,4 +378,4 @@ Status KvMemory::evict(int n_keep, const ThreadTeam& team) {
   return {};
 }
 
-}  // namespace kedge
+}  // namespace kedge::memory

@@ -1,6 +1,6 @@
 #include "memory/kv_log.h"
 
-namespace kedge {
+namespace kedge::memory {
 
 const char* kv_why_name(KvWhy why) {
   switch (why) {
@@ -25,4 +25,4 @@ void KvLog::add(KvLogEntry entry) {
   entries_.push_back(entry);
 }
 
-}  // namespace kedge
+}  // namespace kedge::memory

@@ -5,7 +5,9 @@
 #include <deque>
 #include <string>
 
-namespace kedge {
+#include "kernels/base/rooms.h"
+
+namespace kedge::memory {
 
 enum class KvWhy : uint8_t { kEvict, kDemote, kRecall, kLose, kRefuse };
 const char* kv_why_name(KvWhy why);
@@ -59,4 +61,4 @@ struct DetachedReference {
   std::string reference;   // as it was written where it was found, or the source id that was given
 };
 
-}  // namespace kedge
+}  // namespace kedge::memory

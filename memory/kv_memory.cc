@@ -8,7 +8,7 @@
 #include "memory/checksum.h"
 #include "memory/kv_step.h"
 
-namespace kedge {
+namespace kedge::memory {
 
 namespace {
 
@@ -357,4 +357,4 @@ size_t KvMemory::metadata_bytes() const {
   return static_cast<size_t>(sequence_.n_tables()) * static_cast<size_t>(budget()) * kPerSlot;
 }
 
-}  // namespace kedge
+}  // namespace kedge::memory

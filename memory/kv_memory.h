@@ -27,7 +27,7 @@
 #include "memory/kv_sequence.h"
 #include "memory/pins.h"
 
-namespace kedge {
+namespace kedge::memory {
 
 class KvStep;
 
@@ -213,4 +213,4 @@ class KvMemory {
 
 const char* token_state_name(KvMemory::TokenState state);
 
-}  // namespace kedge
+}  // namespace kedge::memory

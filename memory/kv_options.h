@@ -8,7 +8,7 @@
 
 #include "kernels/kv_page.h"
 
-namespace kedge {
+namespace kedge::memory {
 
 struct KvOptions {
   int budget = 0;  // tokens kept hot in every table; 0: as many as the sequence has positions, nothing is evicted
@@ -53,4 +53,4 @@ inline constexpr int kProbeEvery = 16;
 // The smallest budget that leaves room for what an eviction does.
 inline constexpr int kMinBudget = 32;
 
-}  // namespace kedge
+}  // namespace kedge::memory

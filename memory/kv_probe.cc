@@ -4,7 +4,7 @@
 
 #include "memory/kv_memory.h"
 
-namespace kedge {
+namespace kedge::memory {
 
 int KvMemory::probed_row(int n) const {
   if (!probes() || (sequence_.next_position() + n) % kProbeEvery != 0) return -1;
@@ -65,4 +65,4 @@ Status KvMemory::recall_probed(const ThreadTeam& team) {
   return recall_if_room(wanted, team);
 }
 
-}  // namespace kedge
+}  // namespace kedge::memory

@@ -6,7 +6,7 @@
 #include "memory/checksum.h"
 #include "memory/kv_memory.h"
 
-namespace kedge {
+namespace kedge::memory {
 
 namespace {
 size_t to_size(int x) { return static_cast<size_t>(x); }
@@ -209,4 +209,4 @@ std::vector<KvMemory::TokenRun> KvMemory::token_runs() const {
   return runs;
 }
 
-}  // namespace kedge
+}  // namespace kedge::memory

@@ -6,7 +6,7 @@
 #include <string>
 #include <utility>
 
-namespace kedge {
+namespace kedge::memory {
 
 namespace {
 size_t pages_of(int tokens) { return (static_cast<size_t>(tokens) + kPageTokens - 1) / kPageTokens; }
@@ -359,4 +359,4 @@ Status KvSequence::restore(int table, std::span<const int32_t> positions, std::s
   return {};
 }
 
-}  // namespace kedge
+}  // namespace kedge::memory

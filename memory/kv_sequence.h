@@ -15,7 +15,7 @@
 #include "kernels/base/result.h"
 #include "memory/kv_arena.h"
 
-namespace kedge {
+namespace kedge::memory {
 
 class KvSequence {
  public:
@@ -119,4 +119,4 @@ class KvSequence {
   size_t missing_pages_ = 0;
 };
 
-}  // namespace kedge
+}  // namespace kedge::memory

@@ -4,7 +4,7 @@
 #include <string>
 #include <utility>
 
-namespace kedge {
+namespace kedge::memory {
 
 Result<KvStep> KvStep::begin(KvMemory& m, std::span<const std::string_view> texts, int wanted, const ThreadTeam& team) {
   if (wanted < 1 || (!texts.empty() && texts.size() < static_cast<size_t>(wanted))) {
@@ -86,4 +86,4 @@ Status KvStep::commit(const ThreadTeam& team) {
   return m.noted(none, team);
 }
 
-}  // namespace kedge
+}  // namespace kedge::memory

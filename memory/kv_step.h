@@ -15,7 +15,7 @@
 #include "kernels/base/result.h"
 #include "memory/kv_memory.h"
 
-namespace kedge {
+namespace kedge::memory {
 
 class KvStep {
  public:
@@ -73,4 +73,4 @@ class KvStep {
   int probed_ = -1;
 };
 
-}  // namespace kedge
+}  // namespace kedge::memory

@@ -8,7 +8,7 @@
 
 #include "memory/anchors/bytes.h"
 
-namespace kedge {
+namespace kedge::memory {
 
 namespace pins {
 
@@ -197,4 +197,4 @@ int hard_pinned(const AnchorIndex& index, int32_t next_position) {
   return n;
 }
 
-}  // namespace kedge
+}  // namespace kedge::memory

@@ -10,7 +10,7 @@
 #include "memory/anchor_index.h"
 #include "memory/eviction/policy.h"
 
-namespace kedge {
+namespace kedge::memory {
 
 struct PinRules {
   int cap = 0;     // tokens that soft pins may take
@@ -69,4 +69,4 @@ std::vector<TagSpan> pin_spans(const AnchorIndex& index, int32_t next_position, 
   return pins::admit(index, std::move(candidates), rules);
 }
 
-}  // namespace kedge
+}  // namespace kedge::memory

@@ -4,7 +4,7 @@
 
 #include "memory/eviction/policy.h"
 
-namespace kedge {
+namespace kedge::memory {
 
 #define KEDGE_ENTRY(name) const EvictionPolicy& name##_policy();
 #include "registry/policies.inc"
@@ -79,4 +79,4 @@ uint32_t random_of(uint64_t key, int32_t position) {
   return static_cast<uint32_t>((z ^ (z >> 31)) >> 32);
 }
 
-}  // namespace kedge
+}  // namespace kedge::memory

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace kedge {
+namespace kedge::memory {
 
 namespace {
 
@@ -345,4 +345,4 @@ Result<std::unique_ptr<KvMemory>> read_memory(ByteReader& in, const KvShape& sha
   return memory;
 }
 
-}  // namespace kedge
+}  // namespace kedge::memory

@@ -7,7 +7,7 @@
 #include "memory/byte_stream.h"
 #include "memory/kv_memory.h"
 
-namespace kedge {
+namespace kedge::memory {
 
 void write_memory(const KvMemory& memory, ByteWriter& out, Status* status);
 // `cold_path` replaces the path of a cold file. Errors: kCorrupt, kCapacity, kIo; kInvalidArgument when `shape` is not
@@ -15,4 +15,4 @@ void write_memory(const KvMemory& memory, ByteWriter& out, Status* status);
 Result<std::unique_ptr<KvMemory>> read_memory(ByteReader& in, const KvShape& shape, const KernelTable& kernels,
                                               const std::string& cold_path);
 
-}  // namespace kedge
+}  // namespace kedge::memory

@@ -9,7 +9,7 @@
 
 #include "engine/sampler_math.h"
 
-namespace kedge {
+namespace kedge::router {
 namespace {
 
 // -sum p log p with log p = (logit - best) - log Z, in 16 lanes that are added in order: one definition on every
@@ -94,4 +94,4 @@ std::string TraceCollector::logits_hash() const {
   return text;
 }
 
-}  // namespace kedge
+}  // namespace kedge::router

@@ -10,7 +10,7 @@
 #include "kernels/kernel_table.h"
 #include "router/question_trace.h"
 
-namespace kedge {
+namespace kedge::router {
 
 struct Evidence;
 
@@ -57,4 +57,4 @@ class TraceCollector {
   std::vector<uint64_t> row_hashes_;
 };
 
-}  // namespace kedge
+}  // namespace kedge::router

@@ -2,7 +2,7 @@
 
 #include "kernels/base/json_object.h"
 
-namespace kedge {
+namespace kedge::router {
 namespace {
 
 // A text, or a list of parts {"type": "text", "text"}, whose texts are put together.
@@ -129,4 +129,4 @@ Result<AskRequest> parse_ask_request(std::string_view text) {
   return r;
 }
 
-}  // namespace kedge
+}  // namespace kedge::router

@@ -12,7 +12,7 @@
 #include "router/comparator.h"
 #include "tokenizer/chat_template.h"
 
-namespace kedge {
+namespace kedge::router {
 
 enum class Grounding {
   kNever,
@@ -47,4 +47,4 @@ struct AskRequest {
 // Members: see kedge_router_ask in kedge_router.h. Errors: kInvalidArgument, naming the member.
 Result<AskRequest> parse_ask_request(std::string_view json);
 
-}  // namespace kedge
+}  // namespace kedge::router

@@ -8,7 +8,7 @@
 #include "kernels/isa.h"
 #include "tokenizer/utf8_stream.h"
 
-namespace kedge {
+namespace kedge::router {
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -165,4 +165,4 @@ Result<double> probability_of_yes(LoadedModel& model, std::span<const int32_t> p
   return 1.0 / (1.0 + stable_exp(std::min(700.0, difference)));
 }
 
-}  // namespace kedge
+}  // namespace kedge::router

@@ -16,7 +16,7 @@
 #include "router/citation.h"
 #include "router/loaded_model.h"
 
-namespace kedge {
+namespace kedge::router {
 
 struct Attempt {
   std::string purpose;  // "generate", "conservative", "sample", "ground", "escalate"
@@ -90,4 +90,4 @@ double cpu_seconds(int n_threads);
 Result<double> probability_of_yes(LoadedModel& model, std::span<const int32_t> prompt, int n_threads,
                                   std::chrono::steady_clock::time_point deadline);
 
-}  // namespace kedge
+}  // namespace kedge::router

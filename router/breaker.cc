@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace kedge {
+namespace kedge::router {
 
 Breaker::Breaker(const BreakerOptions& options, Seconds now)
     : options_(options), now_(std::move(now)), open_for_(options.open_s) {}
@@ -78,4 +78,4 @@ Json Breaker::state() const {
           {"alert", full && weak_share() > options_.weak_factor * options_.weak_baseline}};
 }
 
-}  // namespace kedge
+}  // namespace kedge::router

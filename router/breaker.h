@@ -9,7 +9,7 @@
 
 #include "kernels/base/json.h"
 
-namespace kedge {
+namespace kedge::router {
 
 struct BreakerOptions {
   int failures = 5;         // within the window open it,
@@ -66,4 +66,4 @@ class Breaker {
   double open_for_;  // the next time
 };
 
-}  // namespace kedge
+}  // namespace kedge::router

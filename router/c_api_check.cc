@@ -4,8 +4,8 @@
 #include "kernels/base/json_object.h"
 #include "router/citation.h"
 
-using namespace kedge;
-using namespace kedge::c_api;
+using namespace kedge::router;
+using namespace kedge::engine::c_api;
 
 namespace {
 

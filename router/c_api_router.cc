@@ -4,12 +4,12 @@
 #include "router/router.h"
 
 struct kedge_router {
-  std::unique_ptr<kedge::Router> router;
+  std::unique_ptr<kedge::router::Router> router;
   const pid_t process = getpid();
 };
 
-using namespace kedge;
-using namespace kedge::c_api;
+using namespace kedge::router;
+using namespace kedge::engine::c_api;
 
 namespace {
 

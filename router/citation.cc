@@ -5,7 +5,7 @@
 
 #include "router/subject.h"
 
-namespace kedge {
+namespace kedge::router {
 
 namespace {
 
@@ -169,4 +169,4 @@ std::optional<ByteRange> find_quote(std::string_view text, std::string_view quot
   return norm.source_range(at, at + length);
 }
 
-}  // namespace kedge
+}  // namespace kedge::router

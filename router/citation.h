@@ -11,7 +11,7 @@
 #include "router/comparator.h"
 #include "router/text_norm.h"
 
-namespace kedge {
+namespace kedge::router {
 
 // What an answer of the form value<|ref|>source "quote" has between its value and its source.
 inline constexpr std::string_view kRefToken = "<|ref|>";
@@ -59,4 +59,4 @@ std::vector<ResolvedCitation> resolve_answer(std::string_view question, std::str
 // Where a quotation stands in a text; nothing when it does not.
 std::optional<ByteRange> find_quote(std::string_view text, std::string_view quote);
 
-}  // namespace kedge
+}  // namespace kedge::router

@@ -4,7 +4,7 @@
 
 #include "router/citation.h"
 
-namespace kedge {
+namespace kedge::router {
 
 namespace {
 
@@ -204,4 +204,4 @@ ParsedAnswer parse_answer(std::string_view answer, std::span<const Evidence> evi
   return answer.find(kRefToken) == npos ? parse_free(answer, evidence) : parse_marked(answer);
 }
 
-}  // namespace kedge
+}  // namespace kedge::router

@@ -1,6 +1,6 @@
 #include "router/comparator.h"
 
-namespace kedge {
+namespace kedge::router {
 
 namespace comparators {
 #define KEDGE_ENTRY(name) extern constinit const ComparatorDef name;
@@ -48,4 +48,4 @@ Result<std::vector<CheckResult>> check_answer(const CheckInput& input) {
   return results;
 }
 
-}  // namespace kedge
+}  // namespace kedge::router

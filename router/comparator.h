@@ -1,5 +1,5 @@
 // A comparator checks an answer without a model. Files of router/verify/ provide one each: the stem is its key, and it
-// defines `constinit const ComparatorDef <stem>` in namespace kedge::comparators.
+// defines `constinit const ComparatorDef <stem>` in namespace kedge::router::comparators.
 #pragma once
 
 #include <optional>
@@ -12,7 +12,7 @@
 #include "kernels/base/result.h"
 #include "router/derive.h"
 
-namespace kedge {
+namespace kedge::router {
 
 // A piece of evidence the answer was given; `text` is exactly what stood in the prompt.
 struct Evidence {
@@ -53,4 +53,4 @@ const ComparatorDef* find_comparator(std::string_view name);
 // All of them; those that do not apply are left out.
 Result<std::vector<CheckResult>> check_answer(const CheckInput& input);
 
-}  // namespace kedge
+}  // namespace kedge::router

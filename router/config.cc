@@ -11,7 +11,7 @@
 #include "kernels/base/json_object.h"
 #include "router/digest.h"
 
-namespace kedge {
+namespace kedge::router {
 namespace {
 
 constexpr const char* kPaths[] = {"calibrators", "index", "neighbours", "audit", "audit_mirror"};
@@ -156,4 +156,4 @@ Result<RouterConfig> read_router_config(const std::string& path, std::string_vie
   return parse_router_config(text, path, file.parent_path().string());
 }
 
-}  // namespace kedge
+}  // namespace kedge::router

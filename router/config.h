@@ -10,7 +10,7 @@
 #include "engine/session.h"
 #include "kernels/base/result.h"
 
-namespace kedge {
+namespace kedge::router {
 
 struct ModelSpec {
   std::string path;     // absolute
@@ -46,9 +46,9 @@ struct RouterConfig {
   uint64_t memory_bytes = 0;                   // weights that may be loaded at once; 0: no limit
   int threads = 0;                             // of a generation; 0: default_threads()
   std::string calibrators;                     // folder of calibrator files; empty: none
-  std::string index;       // retrieval index that questions are grounded in when asked to; empty: none
-  std::string neighbours;  // index of past questions with what became of them; empty: none
-  std::string audit;       // database of records; empty: answers are not recorded
+  std::string index;         // retrieval index that questions are grounded in when asked to; empty: none
+  std::string neighbours;    // index of past questions with what became of them; empty: none
+  std::string audit;         // database of records; empty: answers are not recorded
   std::string audit_mirror;  // a second copy of its heads, in another place; empty: none
   RoutePolicy policy;
   std::string sha256;  // of the configuration as it took effect: the version records name
@@ -62,4 +62,4 @@ Result<RouterConfig> read_router_config(const std::string& path, std::string_vie
 // `json`: the same as JSON text; relative paths start at `folder`.
 Result<RouterConfig> parse_router_config(std::string_view json, const std::string& name, const std::string& folder);
 
-}  // namespace kedge
+}  // namespace kedge::router

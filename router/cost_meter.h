@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <mutex>
 
-namespace kedge {
+namespace kedge::router {
 
 // Thread-safe.
 class CostMeter {
@@ -44,4 +44,4 @@ class CostMeter {
   size_t n_ = 0;
 };
 
-}  // namespace kedge
+}  // namespace kedge::router

@@ -3,7 +3,7 @@
 #include <array>
 #include <string>
 
-namespace kedge {
+namespace kedge::router {
 
 namespace {
 
@@ -280,4 +280,4 @@ Courtesy without_courtesy(std::string_view question) {
   return c;
 }
 
-}  // namespace kedge
+}  // namespace kedge::router

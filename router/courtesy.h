@@ -3,7 +3,7 @@
 
 #include <string_view>
 
-namespace kedge {
+namespace kedge::router {
 
 struct Courtesy {
   std::string_view core;    // the question itself, a view into the text, trimmed; everything when it is all courtesy
@@ -19,4 +19,4 @@ Courtesy without_courtesy(std::string_view question);
 // behind it. Empty (and `at` unmoved) when something else stands there.
 std::string next_word(std::string_view text, size_t& at);
 
-}  // namespace kedge
+}  // namespace kedge::router

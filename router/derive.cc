@@ -5,7 +5,7 @@
 #include "router/numeral.h"
 #include "router/text_norm.h"
 
-namespace kedge {
+namespace kedge::router {
 
 namespace derivations {
 #define KEDGE_ENTRY(name) extern constinit const DerivationDef name;
@@ -116,4 +116,4 @@ std::optional<bool> says(std::string_view answer, const Derived& derived) {
   return std::nullopt;
 }
 
-}  // namespace kedge
+}  // namespace kedge::router

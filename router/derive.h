@@ -1,6 +1,6 @@
 // What the router works out itself, without a model: sums, units, days, and texts that are reversed, sorted or counted.
 // Files of router/derive/ provide a kind each: the stem is its key, and it defines `constinit const DerivationDef
-// <stem>` in namespace kedge::derivations.
+// <stem>` in namespace kedge::router::derivations.
 #pragma once
 
 #include <optional>
@@ -11,7 +11,7 @@
 
 #include "router/number_answer.h"
 
-namespace kedge {
+namespace kedge::router {
 
 struct Derived {
   enum class Form {
@@ -45,4 +45,4 @@ struct DerivationDef {
 };
 std::span<const DerivationDef* const> all_derivations();  // by name
 
-}  // namespace kedge
+}  // namespace kedge::router

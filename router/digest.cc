@@ -1,6 +1,6 @@
 #include "router/digest.h"
 
-namespace kedge {
+namespace kedge::router {
 
 Digest::Digest() { crypto_hash_sha256_init(&state_); }
 
@@ -29,7 +29,7 @@ std::string Digest::sum() {
   return out;
 }
 
-std::string Digest::hex() { return kedge::hex(sum()); }
+std::string Digest::hex() { return router::hex(sum()); }
 
 std::string sha256(std::string_view a, std::string_view b) {
   Digest digest;
@@ -69,4 +69,4 @@ Result<std::string> unhex(std::string_view text) {
   return out;
 }
 
-}  // namespace kedge
+}  // namespace kedge::router

@@ -10,7 +10,7 @@
 
 #include "kernels/base/result.h"
 
-namespace kedge {
+namespace kedge::router {
 
 // Of a sequence of bytes and fields. One thread at a time.
 class Digest {
@@ -36,4 +36,4 @@ std::string sha256_hex(std::string_view data);
 std::string hex(std::string_view bytes);           // lower case
 Result<std::string> unhex(std::string_view text);  // kInvalidArgument; lower case only: one text for one value
 
-}  // namespace kedge
+}  // namespace kedge::router

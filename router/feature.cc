@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace kedge {
+namespace kedge::router {
 
 namespace features {
 #define KEDGE_ENTRY(name) extern constinit const FeatureDef name;
@@ -98,4 +98,4 @@ double quantile_of(std::span<const TokenStats> tokens, double TokenStats::*get, 
   return sorted[below] + (at - static_cast<double>(below)) * (sorted[above] - sorted[below]);
 }
 
-}  // namespace kedge
+}  // namespace kedge::router

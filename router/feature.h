@@ -1,5 +1,5 @@
 // A confidence feature: one number about an answer. Files of router/features/ provide one each: the stem is its key,
-// and it defines `constinit const FeatureDef <stem>` in namespace kedge::features.
+// and it defines `constinit const FeatureDef <stem>` in namespace kedge::router::features.
 #pragma once
 
 #include <span>
@@ -10,7 +10,7 @@
 #include "kernels/base/result.h"
 #include "router/answer_trace.h"
 
-namespace kedge {
+namespace kedge::router {
 
 struct FeatureDef {
   const char* name;
@@ -35,4 +35,4 @@ double min_of(std::span<const QuestionToken> tokens, TokenPart part);
 // Linear interpolation between order statistics (Hyndman and Fan's type 7); q in [0, 1].
 double quantile_of(std::span<const TokenStats> tokens, double TokenStats::*get, double q);
 
-}  // namespace kedge
+}  // namespace kedge::router

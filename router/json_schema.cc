@@ -7,7 +7,7 @@
 #include "router/json_schema_validator.h"
 #include "router/json_value.h"
 
-namespace kedge {
+namespace kedge::router {
 
 namespace {
 
@@ -423,4 +423,4 @@ Result<std::optional<SchemaViolation>> JsonSchema::validate(const Json& value) c
   return SchemaValidator(*this).run(value);
 }
 
-}  // namespace kedge
+}  // namespace kedge::router

@@ -23,7 +23,7 @@
 #include "kernels/base/result.h"
 #include "router/pattern.h"
 
-namespace kedge {
+namespace kedge::router {
 
 struct SchemaViolation {
   std::string pointer;  // JSON pointer into the value; empty: the value itself
@@ -48,4 +48,4 @@ class JsonSchema {
   std::map<std::string, Pattern, std::less<>> patterns_;  // by their text
 };
 
-}  // namespace kedge
+}  // namespace kedge::router

@@ -6,7 +6,7 @@
 #include "router/json_schema_keywords.h"
 #include "router/json_value.h"
 
-namespace kedge {
+namespace kedge::router {
 
 class SchemaCheck {
  public:
@@ -202,4 +202,4 @@ Result<JsonSchema> JsonSchema::compile(const Json& schema) {
   return compiled;
 }
 
-}  // namespace kedge
+}  // namespace kedge::router

@@ -6,7 +6,7 @@
 
 #include "router/json_schema.h"
 
-namespace kedge {
+namespace kedge::router {
 
 class SchemaValidator;
 
@@ -46,4 +46,4 @@ inline constexpr int kMaxInPlaceDepth = 128;  // schemas that see one value, one
 // The schema a $ref leads to. Errors: kUnsupported (not one of the three forms), kInvalidArgument (nothing there).
 Result<const Json*> resolve_schema_ref(const Json& root, std::string_view reference);
 
-}  // namespace kedge
+}  // namespace kedge::router

@@ -7,7 +7,7 @@
 
 #include "router/json_schema.h"
 
-namespace kedge {
+namespace kedge::router {
 
 class SchemaValidator {
  public:
@@ -41,4 +41,4 @@ class SchemaValidator {
   std::optional<Error> error_;
 };
 
-}  // namespace kedge
+}  // namespace kedge::router

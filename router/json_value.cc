@@ -8,7 +8,7 @@
 #include "kernels/base/utf8.h"
 #include "kernels/base/utf8_cut.h"
 
-namespace kedge {
+namespace kedge::router {
 namespace {
 
 constexpr size_t kShown = 80;  // bytes of a value in a message
@@ -171,4 +171,4 @@ std::string pointer_token(std::string_view key) {
   return token;
 }
 
-}  // namespace kedge
+}  // namespace kedge::router

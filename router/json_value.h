@@ -6,7 +6,7 @@
 
 #include "kernels/base/json.h"
 
-namespace kedge {
+namespace kedge::router {
 
 // One text for all values that are equal: members in any order, 1 and 1.0 and 1e0 the same number. Not JSON itself.
 std::string comparison_key(const Json& value);
@@ -29,4 +29,4 @@ size_t count_characters(std::string_view text);
 // A JSON pointer (RFC 6901) to a member.
 std::string pointer_token(std::string_view key);
 
-}  // namespace kedge
+}  // namespace kedge::router

@@ -10,7 +10,7 @@
 #include "router/digest.h"
 #include "router/retrieval/model_embedder.h"
 
-namespace kedge {
+namespace kedge::router {
 namespace {
 
 std::string tokenizer_contract(const Model& model) {
@@ -129,4 +129,4 @@ void LoadedModel::give_back(std::unique_ptr<Session> session) {
   idle_.push_back(std::move(session));
 }
 
-}  // namespace kedge
+}  // namespace kedge::router

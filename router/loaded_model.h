@@ -15,7 +15,7 @@
 #include "router/config.h"
 #include "router/cost_meter.h"
 
-namespace kedge {
+namespace kedge::router {
 
 // What a caller that keeps tokens, vectors or keys and values relies on: they mean the same only under one contract.
 struct EmbeddingContract {
@@ -86,4 +86,4 @@ class LoadedModel {
 // "sha256:" and 64 hex digits of a file's bytes. Errors: kIo.
 Result<std::string> file_digest(const std::string& path);
 
-}  // namespace kedge
+}  // namespace kedge::router

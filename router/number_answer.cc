@@ -5,7 +5,7 @@
 
 #include "router/numeral.h"
 
-namespace kedge {
+namespace kedge::router {
 
 namespace {
 
@@ -280,4 +280,4 @@ std::optional<bool> says_number(std::string_view answer, const ExpectedNumber& e
   return understood ? verdict : std::nullopt;
 }
 
-}  // namespace kedge
+}  // namespace kedge::router

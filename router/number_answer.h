@@ -8,7 +8,7 @@
 
 #include "router/rational.h"
 
-namespace kedge {
+namespace kedge::router {
 
 struct ExpectedNumber {
   Rational value = Rational::whole(0);
@@ -22,4 +22,4 @@ struct ExpectedNumber {
 // here. A number whose decimals never end may be rounded.
 std::optional<bool> says_number(std::string_view answer, const ExpectedNumber& expected);
 
-}  // namespace kedge
+}  // namespace kedge::router

@@ -6,7 +6,7 @@
 #include "kernels/base/utf8.h"
 #include "router/text_norm.h"
 
-namespace kedge {
+namespace kedge::router {
 
 namespace {
 
@@ -378,4 +378,4 @@ std::optional<TakenNumber> take_number(std::span<const NumberToken> tokens) {
   return taken;
 }
 
-}  // namespace kedge
+}  // namespace kedge::router

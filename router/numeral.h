@@ -9,7 +9,7 @@
 
 #include "router/rational.h"
 
-namespace kedge {
+namespace kedge::router {
 
 // What digits mean. Not everything is certain: 1.000 is one in some countries and a thousand in others.
 struct Numeral {
@@ -41,4 +41,4 @@ struct TakenNumber {
 // behind it. Nothing when none does.
 std::optional<TakenNumber> take_number(std::span<const NumberToken> tokens);
 
-}  // namespace kedge
+}  // namespace kedge::router

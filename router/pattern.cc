@@ -8,7 +8,7 @@
 #include "kernels/base/utf8.h"
 #include "kernels/base/utf8_cut.h"
 
-namespace kedge {
+namespace kedge::router {
 namespace {
 
 struct FreePcre {
@@ -103,4 +103,4 @@ Result<bool> Pattern::matches(std::string_view text, MatchBudget* budget) const 
   }
 }
 
-}  // namespace kedge
+}  // namespace kedge::router

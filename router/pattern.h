@@ -10,7 +10,7 @@
 
 struct pcre2_real_code_8;
 
-namespace kedge {
+namespace kedge::router {
 
 // Steps that matching may still take, for one match or many. A step is a place where the matcher may come back to.
 struct MatchBudget {
@@ -45,4 +45,4 @@ class Pattern {
   std::string name_;
 };
 
-}  // namespace kedge
+}  // namespace kedge::router

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 
-namespace kedge {
+namespace kedge::router {
 
 Pool::Pool(const RouterConfig& config)
     : aliases_(config.aliases), calibrators_(config.calibrators), memory_bytes_(config.memory_bytes) {
@@ -149,4 +149,4 @@ Json Pool::state() const {
   return list;
 }
 
-}  // namespace kedge
+}  // namespace kedge::router

@@ -13,7 +13,7 @@
 #include "router/config.h"
 #include "router/loaded_model.h"
 
-namespace kedge {
+namespace kedge::router {
 
 // Thread-safe. Whoever holds a model's pointer uses it: it stays in memory until the last one lets go.
 class Pool {
@@ -62,4 +62,4 @@ class Pool {
   uint64_t clock_ = 0;
 };
 
-}  // namespace kedge
+}  // namespace kedge::router

@@ -4,7 +4,7 @@
 #include "engine/marked_chat.h"
 #include "router/calibration/wording.h"
 
-namespace kedge {
+namespace kedge::router {
 namespace {
 
 constexpr std::string_view kAnswerFromSources = "Answer from the sources and cite them.";
@@ -137,4 +137,4 @@ Result<Prompt> build_verifier_prompt(const Model& model, const AskRequest& reque
   return tokenize(model, std::move(messages), composed, evidence, false);
 }
 
-}  // namespace kedge
+}  // namespace kedge::router

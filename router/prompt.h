@@ -11,7 +11,7 @@
 #include "memory/anchor_index.h"
 #include "router/ask_request.h"
 
-namespace kedge {
+namespace kedge::router {
 
 // The version of how prompts are written, kept in records: another wording is another number.
 inline constexpr int kPromptVersion = 1;
@@ -32,4 +32,4 @@ Result<Prompt> build_prompt(const Model& model, const AskRequest& request, std::
 Result<Prompt> build_verifier_prompt(const Model& model, const AskRequest& request, std::span<const Evidence> evidence,
                                      std::string_view proposed);
 
-}  // namespace kedge
+}  // namespace kedge::router

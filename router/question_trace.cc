@@ -6,7 +6,7 @@
 #include "engine/sampler_math.h"
 #include "router/calibration/wording.h"
 
-namespace kedge {
+namespace kedge::router {
 namespace {
 
 bool is_space(char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
@@ -59,4 +59,4 @@ double token_logprob(const KernelTable& kernels, std::span<const float> logits, 
   return std::min(0.0, relative - log_total);
 }
 
-}  // namespace kedge
+}  // namespace kedge::router

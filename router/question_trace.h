@@ -10,7 +10,7 @@
 #include "kernels/kernel_table.h"
 #include "tokenizer/tokenizer.h"
 
-namespace kedge {
+namespace kedge::router {
 
 enum class TokenPart : uint8_t {
   kWording,  // of words that begin small, of characters without case, of punctuation
@@ -36,4 +36,4 @@ std::vector<TokenPart> question_parts(const Tokenizer& tokenizer, std::span<cons
 double token_logprob(const KernelTable& kernels, std::span<const float> logits, int32_t token,
                      std::vector<float>& scratch);
 
-}  // namespace kedge
+}  // namespace kedge::router

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace kedge {
+namespace kedge::router {
 
 namespace {
 
@@ -144,4 +144,4 @@ std::optional<bool> less(const Rational& a, const Rational& b) {
   return difference->numerator() < 0;
 }
 
-}  // namespace kedge
+}  // namespace kedge::router

@@ -4,7 +4,7 @@
 #include <optional>
 #include <string>
 
-namespace kedge {
+namespace kedge::router {
 
 // A fraction in lowest terms, denominator > 0. Operations give nothing where 128 bits are not enough.
 class Rational {
@@ -41,4 +41,4 @@ class Rational {
 // a < b; nothing where 128 bits are not enough.
 std::optional<bool> less(const Rational& a, const Rational& b);
 
-}  // namespace kedge
+}  // namespace kedge::router

@@ -7,7 +7,7 @@
 #include "router/numeral.h"
 #include "router/text_norm.h"
 
-namespace kedge {
+namespace kedge::router {
 
 namespace {
 
@@ -473,4 +473,4 @@ std::optional<VerifierPrompt> parse_verifier_prompt(std::string_view text) {
   return VerifierPrompt{text.substr(kQuestion.size(), proposed - kQuestion.size()), text.substr(value, line - value)};
 }
 
-}  // namespace kedge
+}  // namespace kedge::router

@@ -8,7 +8,7 @@
 
 #include "router/rational.h"
 
-namespace kedge {
+namespace kedge::router {
 
 struct ArithmeticQuestion {
   Rational result = Rational::whole(0);
@@ -30,4 +30,4 @@ struct VerifierPrompt {
 };
 std::optional<VerifierPrompt> parse_verifier_prompt(std::string_view text);
 
-}  // namespace kedge
+}  // namespace kedge::router

@@ -9,7 +9,7 @@
 #include "router/prompt.h"
 #include "router/retrieval/sentence_match.h"
 
-namespace kedge {
+namespace kedge::router {
 namespace {
 
 Json number(const std::optional<double>& value) { return value && std::isfinite(*value) ? Json(*value) : Json(); }
@@ -277,4 +277,4 @@ Record make_record(const AskRequest& request, const RouteResult& r, const std::s
   return record;
 }
 
-}  // namespace kedge
+}  // namespace kedge::router

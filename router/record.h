@@ -8,7 +8,7 @@
 #include "router/audit/audit_log.h"
 #include "router/route.h"
 
-namespace kedge {
+namespace kedge::router {
 
 // The answer for the caller. A withheld draft is not in it, neither as text nor as tokens, checks or citations.
 Json response_json(const AskRequest& request, const RouteResult& result);
@@ -27,4 +27,4 @@ Json attempt_json(const Attempt& attempt);
 std::string tokens_hash(std::span<const int32_t> tokens);
 std::string text_hash(std::string_view text);
 
-}  // namespace kedge
+}  // namespace kedge::router

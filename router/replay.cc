@@ -6,7 +6,7 @@
 #include "router/record.h"
 #include "router/router.h"
 
-namespace kedge {
+namespace kedge::router {
 namespace {
 
 struct Recorded {
@@ -116,4 +116,4 @@ Result<Json> Router::replay(std::string_view id_or_seq) {
       {"attempts", attempts}};
 }
 
-}  // namespace kedge
+}  // namespace kedge::router

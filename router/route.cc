@@ -5,7 +5,7 @@
 #include "router/prompt.h"
 #include "router/score.h"
 
-namespace kedge {
+namespace kedge::router {
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -459,4 +459,4 @@ Result<RouteResult> run_route(const AskRequest& request, const RouteTools& tools
   return Route(request, tools).run();
 }
 
-}  // namespace kedge
+}  // namespace kedge::router

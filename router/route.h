@@ -14,7 +14,7 @@
 #include "router/retrieval/retrieval_index.h"
 #include "router/rule.h"
 
-namespace kedge {
+namespace kedge::router {
 
 // What a route works with; all borrowed.
 struct RouteTools {
@@ -59,4 +59,4 @@ struct RouteResult {
 // kNotFound, kCapacity, kUnsupported. A model's failure is an outcome.
 Result<RouteResult> run_route(const AskRequest& request, const RouteTools& tools);
 
-}  // namespace kedge
+}  // namespace kedge::router

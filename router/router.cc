@@ -5,12 +5,13 @@
 #include "router/record.h"
 #include "router/retrieval/model_embedder.h"
 
-namespace kedge {
+namespace kedge::router {
 
 Result<std::unique_ptr<Router>> Router::create(RouterConfig config) {
   auto router = std::unique_ptr<Router>(new Router(std::move(config)));
   if (!router->config_.audit.empty()) {
-    KEDGE_ASSIGN(audit, AuditLog::open(router->config_.audit, {.create = true, .mirror = router->config_.audit_mirror}));
+    KEDGE_ASSIGN(audit,
+                 AuditLog::open(router->config_.audit, {.create = true, .mirror = router->config_.audit_mirror}));
     router->audit_ = std::move(audit);
   }
   return router;
@@ -111,4 +112,4 @@ Json Router::state() const {
           {"policy", config_.sha256}};
 }
 
-}  // namespace kedge
+}  // namespace kedge::router

@@ -15,7 +15,7 @@
 #include "router/route.h"
 #include "router/swap.h"
 
-namespace kedge {
+namespace kedge::router {
 
 struct AskHooks {
   std::function<void(const Json& event)> on_event;  // each step as it is taken; may be empty
@@ -61,4 +61,4 @@ class Router {
   std::atomic<uint64_t> escalations_{0};
 };
 
-}  // namespace kedge
+}  // namespace kedge::router

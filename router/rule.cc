@@ -6,7 +6,7 @@
 
 #include "router/courtesy.h"
 
-namespace kedge {
+namespace kedge::router {
 
 namespace rules {
 #define KEDGE_ENTRY(name) extern constinit const RuleDef name;
@@ -153,4 +153,4 @@ std::string task_of(const AskRequest& request, const std::optional<Derived>& der
   return is_transform(text) ? "transform" : "question";
 }
 
-}  // namespace kedge
+}  // namespace kedge::router

@@ -1,6 +1,6 @@
 // The decisions of the router. Files of router/rules/ provide one each: the stem is its key, and it defines
-// `constinit const RuleDef <stem>` in namespace kedge::rules. Rules of a phase are asked in ascending rank; the first
-// one that decides, decides. They are functions of the state alone: no clock, no models, no chance.
+// `constinit const RuleDef <stem>` in namespace kedge::router::rules. Rules of a phase are asked in ascending rank; the
+// first one that decides, decides. They are functions of the state alone: no clock, no models, no chance.
 #pragma once
 
 #include <optional>
@@ -12,7 +12,7 @@
 #include "router/config.h"
 #include "router/derive.h"
 
-namespace kedge {
+namespace kedge::router {
 
 enum class Action {
   kDerive,        // what the router worked out itself is the answer
@@ -44,7 +44,7 @@ struct Neighbours {  // of the question, among past ones
 struct RouteState {
   const AskRequest& request;
   const RoutePolicy& policy;
-  std::string task = {};        // task_of()
+  std::string task = {};                // task_of()
   std::optional<Derived> derived = {};  // what the router worked out itself
   bool derived_obeys = false;           // and it passes the checks of the request (schema, pattern)
   std::optional<Neighbours> neighbours = {};
@@ -96,4 +96,4 @@ std::string show_probability(double p);
 // worked out), "transform" (an instruction that brings the text to work on), "question".
 std::string task_of(const AskRequest& request, const std::optional<Derived>& derived, bool has_evidence);
 
-}  // namespace kedge
+}  // namespace kedge::router

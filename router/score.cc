@@ -4,7 +4,7 @@
 
 #include "router/feature.h"
 
-namespace kedge {
+namespace kedge::router {
 namespace {
 
 size_t count(const Attempt& a, Verdict verdict) {
@@ -75,4 +75,4 @@ bool is_hopeful(const Attempt& a, std::span<const TokenStats> stats, std::string
   return false;
 }
 
-}  // namespace kedge
+}  // namespace kedge::router

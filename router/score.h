@@ -6,7 +6,7 @@
 
 #include "router/attempt.h"
 
-namespace kedge {
+namespace kedge::router {
 
 // What features see of an attempt; borrows from it and from `stats`.
 AnswerTrace trace_of(const Attempt& attempt, std::span<const TokenStats> stats, std::string_view question);
@@ -19,4 +19,4 @@ Status score(Attempt& attempt, std::span<const TokenStats> stats, const CheckInp
 // `attempt` has a calibrator and a threshold.
 bool is_hopeful(const Attempt& attempt, std::span<const TokenStats> stats, std::string_view question);
 
-}  // namespace kedge
+}  // namespace kedge::router

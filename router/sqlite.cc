@@ -8,7 +8,7 @@
 
 #include "router/sqlite_fork.h"
 
-namespace kedge::sqlite {
+namespace kedge::router::sqlite {
 
 namespace {
 
@@ -239,4 +239,4 @@ Transaction::~Transaction() {
   (void)ignored;
 }
 
-}  // namespace kedge::sqlite
+}  // namespace kedge::router::sqlite

@@ -15,7 +15,7 @@
 struct sqlite3;
 struct sqlite3_stmt;
 
-namespace kedge::sqlite {
+namespace kedge::router::sqlite {
 
 // How a parameter is bound. The bytes must live until the next bind or reset.
 struct Text {
@@ -121,4 +121,4 @@ class Transaction {
   const Database* db_;
 };
 
-}  // namespace kedge::sqlite
+}  // namespace kedge::router::sqlite

@@ -9,7 +9,7 @@
 #include <map>
 #include <mutex>
 
-namespace kedge::sqlite {
+namespace kedge::router::sqlite {
 
 namespace {
 
@@ -80,4 +80,4 @@ bool is_own(const sqlite3* db) {
   return found == all.files.end() || found->second.owner == ::getpid();
 }
 
-}  // namespace kedge::sqlite
+}  // namespace kedge::router::sqlite

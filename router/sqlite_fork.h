@@ -9,7 +9,7 @@
 
 struct sqlite3;
 
-namespace kedge::sqlite {
+namespace kedge::router::sqlite {
 
 // Before a database is opened with locks. Error: kInvalidArgument, when this process was forked from one that had it
 // open.
@@ -18,4 +18,4 @@ void remember_open(const sqlite3* db, const std::string& path);
 bool is_own(const sqlite3* db);  // false in a child of the process that opened it
 void close_own(sqlite3* db);     // leaves alone what is not: a child must not even close what its parent has open
 
-}  // namespace kedge::sqlite
+}  // namespace kedge::router::sqlite

@@ -5,7 +5,7 @@
 #include <map>
 #include <memory>
 
-namespace kedge::sqlite {
+namespace kedge::router::sqlite {
 
 namespace {
 
@@ -91,4 +91,4 @@ Result<std::vector<std::string>> schema_differences(const Database& db, const ch
   return differences;
 }
 
-}  // namespace kedge::sqlite
+}  // namespace kedge::router::sqlite

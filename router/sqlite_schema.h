@@ -7,7 +7,7 @@
 
 #include "router/sqlite.h"
 
-namespace kedge::sqlite {
+namespace kedge::router::sqlite {
 
 // Bounds what a connection may do: after `n` steps of SQLite's virtual machine the running statement fails as
 // interrupted. A view or a trigger in a foreign file can make any statement endless. Lasts as long as the value; one
@@ -31,4 +31,4 @@ class StepLimit {
 // brings along and reads only sqlite_schema. Empty: no difference. Errors: those of Database.
 Result<std::vector<std::string>> schema_differences(const Database& db, const char* schema_sql);
 
-}  // namespace kedge::sqlite
+}  // namespace kedge::router::sqlite

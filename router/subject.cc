@@ -5,7 +5,7 @@
 
 #include "router/text_norm.h"
 
-namespace kedge {
+namespace kedge::router {
 
 namespace {
 
@@ -195,4 +195,4 @@ bool names_subject(std::string_view text, std::string_view subject) {
   return false;
 }
 
-}  // namespace kedge
+}  // namespace kedge::router

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-namespace kedge {
+namespace kedge::router {
 
 // Quoted terms, identifiers (DOC-83FA21, parse_header) and names of several capitalised words; if there are none,
 // single capitalised words; if there are none of these either, numbers of three digits and more. Normalised, in the
@@ -15,4 +15,4 @@ std::vector<std::string> question_subjects(std::string_view question);
 // Whether the name stands in the (normalised) text, also as "Ashgate, Linnea" and with initials ("Linnea M. Ashgate").
 bool names_subject(std::string_view text, std::string_view subject);
 
-}  // namespace kedge
+}  // namespace kedge::router

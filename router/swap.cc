@@ -6,7 +6,7 @@
 #include "kernels/base/json_object.h"
 #include "router/prompt.h"
 
-namespace kedge {
+namespace kedge::router {
 namespace {
 
 Result<std::vector<GoldenLogits>> read_golden(const Json& list) {
@@ -192,4 +192,4 @@ Json Swaps::state() const {
   return {{"shadows", shadows}, {"history", history_}};
 }
 
-}  // namespace kedge
+}  // namespace kedge::router

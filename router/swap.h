@@ -13,7 +13,7 @@
 #include "router/pool.h"
 #include "router/route.h"
 
-namespace kedge {
+namespace kedge::router {
 
 // What a model's logits have to be: the hash of a greedy generation (Attempt::logits_hash).
 struct GoldenLogits {
@@ -70,4 +70,4 @@ class Swaps {
   Json history_ = Json::array();
 };
 
-}  // namespace kedge
+}  // namespace kedge::router

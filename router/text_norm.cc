@@ -9,7 +9,7 @@
 
 #include "kernels/base/utf8.h"
 
-namespace kedge {
+namespace kedge::router {
 
 namespace {
 
@@ -321,4 +321,4 @@ bool declines(std::string_view answer) {
          answer.find('[') == npos;
 }
 
-}  // namespace kedge
+}  // namespace kedge::router

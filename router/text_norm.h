@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-namespace kedge {
+namespace kedge::router {
 
 // A range of bytes.
 struct ByteRange {
@@ -60,4 +60,4 @@ std::vector<ByteRange> sentences(std::string_view text);
 // Whether the answer says that it does not answer: "not found in the sources", "I don't know".
 bool declines(std::string_view answer);
 
-}  // namespace kedge
+}  // namespace kedge::router

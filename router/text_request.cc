@@ -5,7 +5,7 @@
 
 #include "router/courtesy.h"
 
-namespace kedge {
+namespace kedge::router {
 
 namespace {
 
@@ -159,4 +159,4 @@ bool is_ascii_word(std::string_view text) {
          std::all_of(text.begin(), text.end(), [](char c) { return (c | 32) >= 'a' && (c | 32) <= 'z'; });
 }
 
-}  // namespace kedge
+}  // namespace kedge::router

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-namespace kedge {
+namespace kedge::router {
 
 struct TextRequest {
   std::string head;          // what to do: words in lower case, without "the", "this", "following", ...
@@ -33,4 +33,4 @@ std::optional<std::vector<std::string>> list_items(const TextRequest& request);
 std::string joined(const std::vector<std::string>& items, std::string_view between);
 bool is_ascii_word(std::string_view text);  // letters only, at least one
 
-}  // namespace kedge
+}  // namespace kedge::router

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-namespace kedge {
+namespace kedge::router {
 
 inline bool is_word_byte(char c) {
   return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
@@ -23,4 +23,4 @@ inline std::vector<std::string_view> words(std::string_view text) {
   return found;
 }
 
-}  // namespace kedge
+}  // namespace kedge::router

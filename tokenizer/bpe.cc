@@ -9,7 +9,7 @@
 #include "tokenizer/merge_table.h"
 #include "tokenizer/pretokenizers.h"
 
-namespace kedge {
+namespace kedge::tokenizer {
 namespace {
 
 // The byte for each code point of the byte-level alphabet, -1 for none.
@@ -225,4 +225,4 @@ Result<std::unique_ptr<Tokenizer>> make_bpe_tokenizer(VocabData vocab) {
   return std::unique_ptr<Tokenizer>(std::move(tokenizer));
 }
 
-}  // namespace kedge
+}  // namespace kedge::tokenizer

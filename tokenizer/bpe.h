@@ -12,7 +12,7 @@
 #include "tokenizer/tokenizer.h"
 #include "tokenizer/vocab.h"
 
-namespace kedge {
+namespace kedge::tokenizer {
 
 // `vocab` comes from resolve_vocab(). Errors: kCorrupt (a merge that names no tokens, or makes a special one),
 // kUnsupported (pre-tokeniser).
@@ -22,4 +22,4 @@ Result<std::unique_ptr<Tokenizer>> make_bpe_tokenizer(VocabData vocab);
 // U+0100.. in ascending order. False when the text has a character outside that alphabet.
 bool decode_byte_level(std::string_view text, std::string* bytes);
 
-}  // namespace kedge
+}  // namespace kedge::tokenizer

@@ -6,7 +6,7 @@
 #include "tokenizer/jinja/json_value.h"
 #include "tokenizer/jinja/parser.h"
 
-namespace kedge {
+namespace kedge::tokenizer {
 
 struct ChatTemplate::Parsed {
   jinja::Body body;
@@ -215,4 +215,4 @@ Result<std::string> ChatTemplate::render(std::span<const ChatMessage> messages, 
   return out;
 }
 
-}  // namespace kedge
+}  // namespace kedge::tokenizer

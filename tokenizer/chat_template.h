@@ -14,7 +14,7 @@
 #include "tokenizer/jinja/limits.h"
 #include "tokenizer/text_origin.h"
 
-namespace kedge {
+namespace kedge::tokenizer {
 
 struct ChatMessage {
   std::string role;
@@ -71,4 +71,4 @@ class ChatTemplate {
   std::shared_ptr<const Parsed> parsed_;
 };
 
-}  // namespace kedge
+}  // namespace kedge::tokenizer

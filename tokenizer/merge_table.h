@@ -5,7 +5,9 @@
 #include <cstdint>
 #include <vector>
 
-namespace kedge {
+#include "kernels/base/rooms.h"
+
+namespace kedge::tokenizer {
 
 // A hash table with open addressing; looking up is what encoding spends its time on. Const and thread-safe once filled.
 class MergeTable {
@@ -58,4 +60,4 @@ class MergeTable {
   std::vector<Slot> slots_;
 };
 
-}  // namespace kedge
+}  // namespace kedge::tokenizer

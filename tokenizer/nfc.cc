@@ -7,7 +7,7 @@
 
 #include "kernels/base/utf8.h"
 
-namespace kedge {
+namespace kedge::tokenizer {
 namespace {
 
 constexpr uint32_t kFirstUnstable = 0x300;  // characters below compose with none before them and are themselves in NFC
@@ -95,4 +95,4 @@ bool to_nfc(std::string_view text, std::string* out, std::vector<size_t>* from) 
   return changed;
 }
 
-}  // namespace kedge
+}  // namespace kedge::tokenizer

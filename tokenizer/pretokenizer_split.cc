@@ -10,7 +10,7 @@
 #include "kernels/base/utf8.h"
 #include "tokenizer/pretokenizers.h"
 
-namespace kedge {
+namespace kedge::tokenizer {
 namespace {
 
 struct FreePcre {
@@ -224,4 +224,4 @@ Status Pretokenizer::split(std::string_view text, std::vector<size_t>* ends) con
   return {};
 }
 
-}  // namespace kedge
+}  // namespace kedge::tokenizer

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-namespace kedge {
+namespace kedge::tokenizer {
 namespace {
 
 // Contractions, a case-insensitive group spelt out so that U+017F is not taken for an s.
@@ -63,7 +63,8 @@ constexpr std::string_view kDeepseekLetters =
     "\\x{1E900}-\\x{1E943}]+";
 constexpr std::string_view kDeepseekPunctuation = "\\s?[!-/:-~！-／：-～‘-‟\\x{3000}-。]+";
 constexpr std::string_view kAsianScripts =
-    "[一-鿿㐀-䶿\\x{F900}-\\x{FAFF}\\x{3040}-ゟ゠-ヿ･-ﾟ⼀-\\x{2FDF}เ-\\x{0E7F}\\x{0E80}-\\x{0EFF}ក-\\x{17FF}"
+    "[一-鿿㐀-䶿\\x{F900}-\\x{FAFF}\\x{3040}-ゟ゠-ヿ･-ﾟ⼀-\\x{2FDF}เ-\\x{0E7F}\\x{0E80}-\\x{0EFF}ក-\\x{"
+    "17FF}"
     "က-"
     "႟ꩠ-"
     "ꩿꧠ-\\x{A9FF}"
@@ -152,4 +153,4 @@ std::vector<std::string_view> pretokenizer_names() {
   return names;
 }
 
-}  // namespace kedge
+}  // namespace kedge::tokenizer

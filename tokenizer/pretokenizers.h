@@ -8,7 +8,7 @@
 
 #include "kernels/base/result.h"
 
-namespace kedge {
+namespace kedge::tokenizer {
 
 // What one name stands for. Static data.
 struct PretokenizerRules {
@@ -53,4 +53,4 @@ class Pretokenizer {
   std::unique_ptr<Impl> impl_;
 };
 
-}  // namespace kedge
+}  // namespace kedge::tokenizer

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <bit>
 
-namespace kedge {
+namespace kedge::tokenizer {
 namespace {
 
 constexpr std::array<uint32_t, 64> kRound = {
@@ -87,4 +87,4 @@ std::string Sha256::hex() {
   return out;
 }
 
-}  // namespace kedge
+}  // namespace kedge::tokenizer

@@ -7,7 +7,9 @@
 #include <string>
 #include <string_view>
 
-namespace kedge {
+#include "kernels/base/rooms.h"
+
+namespace kedge::tokenizer {
 
 // One thread at a time; no errors.
 class Sha256 {
@@ -29,4 +31,4 @@ class Sha256 {
   uint64_t n_bytes_ = 0;
 };
 
-}  // namespace kedge
+}  // namespace kedge::tokenizer

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace kedge {
+namespace kedge::tokenizer {
 
 void SpecialTokens::build() {
   std::sort(entries_.begin(), entries_.end(),
@@ -41,4 +41,4 @@ SpecialTokens::Match SpecialTokens::find(std::string_view text, size_t from) con
   return {};
 }
 
-}  // namespace kedge
+}  // namespace kedge::tokenizer

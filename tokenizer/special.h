@@ -8,7 +8,9 @@
 #include <string_view>
 #include <vector>
 
-namespace kedge {
+#include "kernels/base/rooms.h"
+
+namespace kedge::tokenizer {
 
 // A sorted set of strings. Const and thread-safe once built. Views the texts, which must outlive it. Finding costs at
 // most (length of the longest text) x log(number of texts) per position, so it is linear in the searched text.
@@ -39,4 +41,4 @@ class SpecialTokens {
   std::bitset<256> first_;
 };
 
-}  // namespace kedge
+}  // namespace kedge::tokenizer

@@ -13,7 +13,7 @@ namespace sentencepiece::logging {
 void SetMinLogLevel(int v);
 }
 
-namespace kedge {
+namespace kedge::tokenizer {
 namespace {
 
 constexpr std::string_view kSpaceMark = "\xe2\x96\x81";  // U+2581, how pieces write a space
@@ -191,4 +191,4 @@ Result<std::unique_ptr<Tokenizer>> make_spm_tokenizer(VocabData vocab) {
   return std::unique_ptr<Tokenizer>(std::move(tokenizer));
 }
 
-}  // namespace kedge
+}  // namespace kedge::tokenizer

@@ -8,7 +8,7 @@
 #include "tokenizer/tokenizer.h"
 #include "tokenizer/vocab.h"
 
-namespace kedge {
+namespace kedge::tokenizer {
 
 // `vocab` comes from resolve_vocab(). Errors: kCorrupt, with what libsentencepiece says of the vocabulary.
 Result<std::unique_ptr<Tokenizer>> make_spm_tokenizer(VocabData vocab);
@@ -18,4 +18,4 @@ Result<std::unique_ptr<Tokenizer>> make_spm_tokenizer(VocabData vocab);
 // normal, unused and byte pieces keep their texts: all others are found, if at all, before the library sees the text.
 std::string sentencepiece_model(const VocabData& vocab);
 
-}  // namespace kedge
+}  // namespace kedge::tokenizer

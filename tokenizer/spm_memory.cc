@@ -6,7 +6,7 @@
 #include <new>
 #include <utility>
 
-namespace kedge {
+namespace kedge::tokenizer {
 
 namespace {
 
@@ -50,4 +50,4 @@ Status SpmMemory::status() const {
   return Error{ErrorCode::kCapacity, "out of memory in sentencepiece"};
 }
 
-}  // namespace kedge
+}  // namespace kedge::tokenizer

@@ -7,7 +7,7 @@
 
 #include "kernels/base/result.h"
 
-namespace kedge {
+namespace kedge::tokenizer {
 
 // For the time of one call into the library, on the calling thread. Where even retries fail (an allocator that refuses
 // everything from some point on), the library ends the process.
@@ -26,4 +26,4 @@ class SpmMemory {
   void* reserve_;
 };
 
-}  // namespace kedge
+}  // namespace kedge::tokenizer

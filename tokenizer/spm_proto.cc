@@ -7,7 +7,7 @@
 #include "kernels/base/utf8.h"
 #include "tokenizer/spm.h"
 
-namespace kedge {
+namespace kedge::tokenizer {
 namespace {
 
 enum PieceType : uint64_t { kNormalPiece = 1, kUnknownPiece = 2, kControlPiece = 3, kUnusedPiece = 5, kBytePiece = 6 };
@@ -86,4 +86,4 @@ std::string sentencepiece_model(const VocabData& v) {
   return out;
 }
 
-}  // namespace kedge
+}  // namespace kedge::tokenizer

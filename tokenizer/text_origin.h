@@ -4,7 +4,9 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace kedge {
+#include "kernels/base/rooms.h"
+
+namespace kedge::tokenizer {
 
 struct TextOrigin {
   static constexpr int32_t kContent = -1;  // the content, when it is one string
@@ -19,4 +21,4 @@ struct TextOrigin {
   bool has_bytes() const { return message >= 0 && part != kOther; }
 };
 
-}  // namespace kedge
+}  // namespace kedge::tokenizer

@@ -9,7 +9,7 @@
 #include "tokenizer/sha256.h"
 #include "tokenizer/spm.h"
 
-namespace kedge {
+namespace kedge::tokenizer {
 namespace {
 
 std::string fingerprint_of(const VocabData& v) {
@@ -170,4 +170,4 @@ Status Detokenizer::push(int32_t id, std::string* out) {
   return {};
 }
 
-}  // namespace kedge
+}  // namespace kedge::tokenizer

@@ -14,7 +14,7 @@
 #include "tokenizer/special.h"
 #include "tokenizer/vocab.h"
 
-namespace kedge {
+namespace kedge::tokenizer {
 
 // Longest text encode() takes, in bytes.
 inline constexpr size_t kMaxTextBytes = size_t{256} << 20;
@@ -137,4 +137,4 @@ class Detokenizer {
   bool after_special_;
 };
 
-}  // namespace kedge
+}  // namespace kedge::tokenizer

@@ -2,7 +2,7 @@
 
 #include "kernels/base/utf8.h"
 
-namespace kedge {
+namespace kedge::tokenizer {
 
 void Utf8Stream::emit_invalid(std::string_view bytes, std::string* out) const {
   if (invalid_ == InvalidUtf8::kPass) {
@@ -53,4 +53,4 @@ void Utf8Stream::flush(std::string* out) {
   n_held_ = 0;
 }
 
-}  // namespace kedge
+}  // namespace kedge::tokenizer

@@ -6,7 +6,9 @@
 #include <string>
 #include <string_view>
 
-namespace kedge {
+#include "kernels/base/rooms.h"
+
+namespace kedge::tokenizer {
 
 // What becomes of bytes that are not UTF-8.
 enum class InvalidUtf8 {
@@ -34,4 +36,4 @@ class Utf8Stream {
   size_t n_held_ = 0;
 };
 
-}  // namespace kedge
+}  // namespace kedge::tokenizer

@@ -10,7 +10,7 @@
 
 #include "tokenizer/pretokenizers.h"
 
-namespace kedge {
+namespace kedge::tokenizer {
 namespace {
 
 using Index = std::unordered_map<std::string_view, int32_t>;
@@ -311,4 +311,4 @@ Result<VocabData> resolve_vocab(VocabData v) {
   return v;
 }
 
-}  // namespace kedge
+}  // namespace kedge::tokenizer

@@ -10,7 +10,7 @@
 
 #include "kernels/base/result.h"
 
-namespace kedge {
+namespace kedge::tokenizer {
 
 // Values of `tokenizer.ggml.token_type`.
 enum class TokenType : int32_t {
@@ -66,4 +66,4 @@ int parse_byte_token(std::string_view text);
 // run of spaces or a letter. Markup is recognised in text only on request; plain text always.
 bool is_markup(std::string_view text);
 
-}  // namespace kedge
+}  // namespace kedge::tokenizer

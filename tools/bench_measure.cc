@@ -22,7 +22,7 @@ std::vector<int> sorted(const std::vector<int>& values) {
 
 class Bench {
  public:
-  Bench(api::Session& session, int32_t n_vocab) : session_(session), n_vocab_(n_vocab) {}
+  Bench(kedge::Session& session, int32_t n_vocab) : session_(session), n_vocab_(n_vocab) {}
 
   // Fills the cache up to the depth, from the last one on; measurements start from there.
   void go_to(int depth) {
@@ -53,7 +53,7 @@ class Bench {
     return tokens;
   }
 
-  api::Session& session_;
+  kedge::Session& session_;
   int32_t n_vocab_;
   int depth_ = 0;
   std::mt19937 random_{42};
@@ -61,7 +61,7 @@ class Bench {
 
 class Measurement {
  public:
-  Measurement(const api::Model& model, const SessionFlags& flags, const BenchPlan& plan)
+  Measurement(const kedge::Model& model, const SessionFlags& flags, const BenchPlan& plan)
       : model_(model), flags_(flags), plan_(plan), depths_(sorted(plan.depths)), chunks_(sorted(plan.chunks)) {
     report_.info = model.info();
     const int longest = std::max(*std::max_element(plan.prompts.begin(), plan.prompts.end()), plan.n_generate);
@@ -72,7 +72,7 @@ class Measurement {
     measure_cache();
     std::set<int> done;
     for (const int wanted : plan_.threads) {
-      const int threads = wanted > 0 ? wanted : api::default_threads();
+      const int threads = wanted > 0 ? wanted : kedge::default_threads();
       if (!done.insert(threads).second) continue;
       if (plan_.bandwidth) measure_bandwidth(threads);
       // The largest chunk first: it has the generation too.
@@ -85,7 +85,7 @@ class Measurement {
 
  private:
   void measure_cache() {
-    api::SessionOptions plan = flags_.options();
+    kedge::SessionOptions plan = flags_.options();
     plan.n_ctx = n_ctx_;
     plan.n_threads = 1;
     plan.chunk = 1;
@@ -95,7 +95,7 @@ class Measurement {
   }
 
   void measure_bandwidth(int threads) {
-    const Json memory = Json::parse(need(api::system_info())).at("memory");
+    const Json memory = Json::parse(need(kedge::system_info())).at("memory");
     const auto available =
         std::min(memory.at("available_bytes").get<size_t>(), memory.at("usable_bytes").get<size_t>());
     const ReadProbe probe = need(ReadProbe::make(std::min(kProbeBytes, available / 4), threads));
@@ -103,12 +103,12 @@ class Measurement {
   }
 
   void measure_session(int threads, int chunk, bool full) {
-    api::SessionOptions options = flags_.options();
+    kedge::SessionOptions options = flags_.options();
     options.n_ctx = full ? n_ctx_ : n_ctx_ - depths_.back() + depths_.front();
     options.n_threads = threads;
     options.chunk = chunk;
     options.kv = plan_.kv;
-    auto session = need(api::Session::create(model_, options));
+    auto session = need(kedge::Session::create(model_, options));
     const InterruptGuard guard(session);
     Bench bench(session, report_.info.n_vocab);
     for (const int depth : depths_) {
@@ -143,7 +143,7 @@ class Measurement {
     report_.runs.push_back(std::move(run));
   }
 
-  const api::Model& model_;
+  const kedge::Model& model_;
   const SessionFlags& flags_;
   const BenchPlan& plan_;
   std::vector<int> depths_;
@@ -159,7 +159,7 @@ double BenchReport::percent(const BenchRun& run) const {
   return it == bandwidth.end() || it->second <= 0 ? 0 : 100 * run.read_bytes_per_second / it->second;
 }
 
-BenchReport run_bench(const api::Model& model, const SessionFlags& session, const BenchPlan& plan) {
+BenchReport run_bench(const kedge::Model& model, const SessionFlags& session, const BenchPlan& plan) {
   return Measurement(model, session, plan).run();
 }
 

@@ -53,7 +53,7 @@ struct BenchReport {
 };
 
 // Every depth with the largest chunk; the other chunks at the smallest depth.
-BenchReport run_bench(const api::Model& model, const SessionFlags& session, const BenchPlan& plan);
+BenchReport run_bench(const kedge::Model& model, const SessionFlags& session, const BenchPlan& plan);
 
 // Time per token against depth, with the bound that memory sets; prompt speed against tokens per step.
 std::string bench_plot(const std::string& heading, const BenchReport& report);

@@ -180,11 +180,11 @@ void print_comparison(const Json& c) {
 }
 
 // Answers are recorded: where --audit says, else where the pool says, else in the user's own log.
-api::Router open_router(const AskFlags& f) {
+kedge::Router open_router(const AskFlags& f) {
   Json overrides = Json::object();
   if (f.no_audit || !f.audit.empty()) overrides["audit"] = f.no_audit ? "" : f.audit;
   if (!f.audit_mirror.empty()) overrides["audit_mirror"] = f.audit_mirror;
-  api::Router router = f.pool.open(overrides);
+  kedge::Router router = f.pool.open(overrides);
   if (overrides.contains("audit") || !Json::parse(need(router.state()))["audit"].is_null()) return router;
   overrides["audit"] = audit_log_to_write();
   return f.pool.open(overrides);
@@ -192,7 +192,7 @@ api::Router open_router(const AskFlags& f) {
 
 void ask(const AskFlags& f) {
   const Json request = request_of(f);
-  api::Router router = open_router(f);
+  kedge::Router router = open_router(f);
   const Json answer = Json::parse(need(router.ask(request.dump())));
   if (f.json) {
     print_json(answer);
@@ -212,7 +212,7 @@ void ask(const AskFlags& f) {
 
 // Numbers of all records, oldest first.
 std::vector<std::string> all_records(const std::string& audit) {
-  const Json list = Json::parse(need(api::call(kedge_audit_list, Json({{"db", audit}, {"limit", 10000}}).dump())));
+  const Json list = Json::parse(need(kedge::call(kedge_audit_list, Json({{"db", audit}, {"limit", 10000}}).dump())));
   std::vector<std::string> ids;
   for (const Json& r : list["records"]) ids.push_back(std::to_string(r["seq"].get<int64_t>()));
   std::reverse(ids.begin(), ids.end());
@@ -237,7 +237,7 @@ void replay(const PoolFlags& pool, const std::string& id, const std::string& giv
   if (!std::filesystem::exists(audit)) throw Failure(audit + ": no such file");  // reading makes no log
   const bool all = id == "all";
   const std::vector<std::string> ids = all ? all_records(audit) : std::vector<std::string>{id};
-  api::Router router = pool.open({{"audit", audit}});
+  kedge::Router router = pool.open({{"audit", audit}});
   Json results = Json::array();
   size_t same = 0;
   for (const std::string& one : ids) {

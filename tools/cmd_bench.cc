@@ -19,7 +19,7 @@ struct BenchFlags {
   bool json = false;
 };
 
-std::string active_isa() { return Json::parse(need(api::system_info())).at("isa").at("active").get<std::string>(); }
+std::string active_isa() { return Json::parse(need(kedge::system_info())).at("isa").at("active").get<std::string>(); }
 
 Json run_json(const BenchReport& report, const BenchRun& run) {
   Json json = {{"test", run.name()}, {"prompt", run.prompt}, {"n", run.n},     {"n_threads", run.threads},
@@ -99,7 +99,7 @@ void print_report(const BenchFlags& flags, const BenchReport& report) {
 
 void write_plot(const BenchFlags& flags, const BenchReport& report) {
   const std::string model = std::filesystem::path(flags.model.path()).filename().string();
-  const std::string cpu = Json::parse(need(api::system_info())).at("cpu").at("model").get<std::string>();
+  const std::string cpu = Json::parse(need(kedge::system_info())).at("cpu").at("model").get<std::string>();
   const std::string title = "kedge bench: " + model + ", " + active_isa() + ", " + flags.session.numerics +
                             " numerics, cache " + flags.session.kv_type + (cpu.empty() ? "" : ", " + cpu);
   write_text(flags.plot, bench_plot(title, report));
@@ -113,7 +113,7 @@ void bench(BenchFlags flags) {
     throw Failure("-p 0 and -n 0: nothing to measure", kExitUsage);
   }
   plan.kv = flags.kv.json();
-  const api::Model model = flags.model.open();
+  const kedge::Model model = flags.model.open();
   const BenchReport report = run_bench(model, flags.session, plan);
   flags.json ? print_report_json(flags, report) : print_report(flags, report);
   if (!flags.plot.empty()) write_plot(flags, report);

@@ -26,9 +26,9 @@ void calibrate(const CalibrateFlags& f) {
   make_folder(f.out);
   const FitRows rows(f.data, f.limit);
   // Calibrators there are must not decide anything while new ones are made.
-  api::Router router = f.pool.open({{"calibrators", ""}, {"audit", ""}, {"threads", 1}});
+  kedge::Router router = f.pool.open({{"calibrators", ""}, {"audit", ""}, {"threads", 1}});
   const CorpusIndex corpus(f.data, model_path(router, "fast"), {});
-  const RunPlan plan{.jobs = f.jobs > 0 ? f.jobs : api::default_threads(), .quiet = f.json};
+  const RunPlan plan{.jobs = f.jobs > 0 ? f.jobs : kedge::default_threads(), .quiet = f.json};
   const PairedRuns runs = run_fit(router, rows, corpus.path(), plan);
   std::vector<std::string> skipped;
   const auto fitted = fit_calibrators(runs, f.fit, skipped);

@@ -57,7 +57,7 @@ bool is_escaped_command(const std::string& line) {
 class Chat {
  public:
   // `terminal`: null when the messages come from a pipe or a file.
-  Chat(const ChatFlags& flags, const api::Model& model, api::Session& session, TerminalInput* terminal)
+  Chat(const ChatFlags& flags, const kedge::Model& model, kedge::Session& session, TerminalInput* terminal)
       : flags_(flags),
         session_(session),
         guard_(session),
@@ -167,7 +167,7 @@ class Chat {
   void answer(const std::string& message) {
     guard_.clear();
     Progress progress("reading");
-    api::GenerateOptions options;
+    kedge::GenerateOptions options;
     flags_.sampler.apply(options);
     options.max_tokens = flags_.n;
     options.request = conversation_.n_messages();  // another turn, other random numbers
@@ -207,7 +207,7 @@ class Chat {
   }
 
   // On a terminal a message that cannot be answered is no reason to leave; in a script it is.
-  void refuse(const api::Error& error) const {
+  void refuse(const kedge::Error& error) const {
     const bool of_the_message = error.code == KEDGE_CAPACITY || error.code == KEDGE_INVALID_ARGUMENT;
     if (terminal_ == nullptr || !of_the_message) throw Failure(error.message);
     note(error.message);
@@ -215,7 +215,7 @@ class Chat {
   }
 
   const ChatFlags& flags_;
-  api::Session& session_;
+  kedge::Session& session_;
   InterruptGuard guard_;
   Conversation conversation_;
   TerminalInput* terminal_;
@@ -248,15 +248,15 @@ void add_chat(CLI::App& app) {
       "From a pipe, every line is a message.");
   c->callback([flags] {
     const auto terminal = TerminalInput::open(is_command);
-    const api::Model model = flags->model.open([&] {
+    const kedge::Model model = flags->model.open([&] {
       if (terminal) terminal->pump();
     });
     if (model.info().has_chat_template == 0) {
       throw Failure(flags->model.path() + ": has no chat template that can be used; 'kedge run' continues plain text");
     }
-    api::SessionOptions options = flags->session.options();
+    kedge::SessionOptions options = flags->session.options();
     options.kv = flags->kv.json();
-    auto session = need(api::Session::create(model, options));
+    auto session = need(kedge::Session::create(model, options));
     Chat(*flags, model, session, terminal.get()).run();
   });
 }

@@ -31,7 +31,7 @@ std::string check(const CheckFlags& flags) {
   } catch (const Json::exception& e) {
     throw Failure(std::string("an argument is not UTF-8: ") + e.what());
   }
-  return need(api::call(kedge_check_answer, text));
+  return need(kedge::call(kedge_check_answer, text));
 }
 
 void show(const Json& answer) {

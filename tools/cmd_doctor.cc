@@ -108,8 +108,8 @@ void print_measured(const Json& measured) {
 }
 
 void doctor(const DoctorFlags& flags) {
-  Json report = {{"version", api::version()}};
-  report.update(Json::parse(need(api::system_info())));
+  Json report = {{"version", kedge::version()}};
+  report.update(Json::parse(need(kedge::system_info())));
   if (!flags.json) print_machine(report);
   if (!flags.quick) {
     check_output();  // what is known stands there while the rest is measured

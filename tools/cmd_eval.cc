@@ -40,7 +40,7 @@ struct EvalFlags {
 std::string file_name(const std::string& path) { return std::filesystem::path(path).filename().string(); }
 
 // What the outcomes of a file have in common; others are not comparable.
-Json setup_of(const EvalFlags& flags, const api::Model& model) {
+Json setup_of(const EvalFlags& flags, const kedge::Model& model) {
   const kedge_model_info info = model.info();
   return {{"model", file_name(flags.model.path())}, {"weight_bytes", info.weight_bytes},
           {"data", file_name(flags.data)},          {"kv_type", flags.session.kv_type},
@@ -62,7 +62,7 @@ const RecallRow& row_for_pages(const EvalFlags& flags, const std::vector<RecallR
   return rows.front();
 }
 
-void write_pages(const EvalFlags& flags, const api::Model& model, const RecallRow& row, const RecallPlan& plan) {
+void write_pages(const EvalFlags& flags, const kedge::Model& model, const RecallRow& row, const RecallPlan& plan) {
   const auto settings =
       recall_settings(flags.policies, {flags.pages_budget}, flags.marks, flags.colds, flags.kv.recall_share() > 0);
   const auto strips = read_pages(model, row, settings, plan);
@@ -125,10 +125,10 @@ void eval_recall(const EvalFlags& flags) {
   if (flags.false_pins > 0) {
     for (RecallRow& row : rows) add_false_spans(row, flags.false_pins);
   }
-  const api::Model model = flags.model.open();
+  const kedge::Model model = flags.model.open();
   const RecallPlan plan{.session = flags.session.options(),
                         .kv = flags.kv.options(),
-                        .jobs = flags.jobs > 0 ? flags.jobs : api::default_threads()};
+                        .jobs = flags.jobs > 0 ? flags.jobs : kedge::default_threads()};
   if (!flags.pages.empty()) write_pages(flags, model, row_for_pages(flags, rows), plan);
   if (flags.limit >= 0) rows = first_rows(std::move(rows), static_cast<size_t>(flags.limit));
 

@@ -23,7 +23,7 @@ void eval_honesty(const HonestyFlags& flags) {
   std::vector<HonestyRow> rows = read_honesty_rows(flags.data);
   if (rows.size() > static_cast<size_t>(flags.limit)) rows.resize(static_cast<size_t>(flags.limit));
   const std::string flood = read_text(flags.flood);
-  const api::Model model = flags.model.open();
+  const kedge::Model model = flags.model.open();
   std::vector<HonestyCounts> all;
   for (const std::string& policy : flags.policies) {
     for (const int budget : flags.budgets) {

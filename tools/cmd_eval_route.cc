@@ -51,7 +51,7 @@ class Fitted {
   Fitted(const RouteFlags& f, const RunPlan& plan) {
     if (f.fit.empty()) return;
     const FitRows rows(f.fit, f.limit);
-    api::Router router = f.pool.open({{"calibrators", ""}, {"audit", ""}, {"threads", 1}});
+    kedge::Router router = f.pool.open({{"calibrators", ""}, {"audit", ""}, {"threads", 1}});
     const CorpusIndex corpus(f.fit, model_path(router, "fast"), {});
     const PairedRuns runs = run_fit(router, rows, corpus.path(), plan);
     for (int seed = 0; seed < f.seeds; ++seed) {
@@ -82,7 +82,7 @@ class Fitted {
 };
 
 // Answers as they are given, whole: weak ones withheld, no limits but the usual ones.
-AskedSet ask_set(api::Router& router, std::string name, std::vector<RouteRow> rows, const std::string& index,
+AskedSet ask_set(kedge::Router& router, std::string name, std::vector<RouteRow> rows, const std::string& index,
                  const RunPlan& plan) {
   AskedSet set{.name = std::move(name), .rows = std::move(rows), .runs = {}};
   Json how = {{"record", false}};
@@ -91,7 +91,7 @@ AskedSet ask_set(api::Router& router, std::string name, std::vector<RouteRow> ro
   return set;
 }
 
-void ask_all(const RouteFlags& f, const std::vector<RouteRow>& rows, api::Router& router, const RunPlan& plan,
+void ask_all(const RouteFlags& f, const std::vector<RouteRow>& rows, kedge::Router& router, const RunPlan& plan,
              std::vector<AskedSet>& sets) {
   if (auto asked = read_asked_of(f.data); !asked.empty()) {
     sets.push_back(ask_set(router, "asked", std::move(asked), "", plan));
@@ -103,7 +103,7 @@ void ask_all(const RouteFlags& f, const std::vector<RouteRow>& rows, api::Router
     if (std::filesystem::is_directory(documents)) {
       folder = temporary_folder();
       index = folder + "/docs.kidx";
-      need(api::index_build(
+      need(kedge::index_build(
           Json({{"paths", {documents.string()}}, {"out", index}, {"model", model_path(router, "fast")}}).dump()));
     }
     const std::string name = std::filesystem::path(file).parent_path().filename().string() + "/" +
@@ -122,14 +122,14 @@ RouteMeasurement measure(const RouteFlags& f, const std::vector<RouteRow>& rows,
                          const RunPlan& plan) {
   Json overrides = {{"audit", ""}, {"threads", 1}, {"policy", {{"alpha", f.alpha}}}};
   if (!fitted.folder.empty()) overrides["calibrators"] = fitted.folder;
-  api::Router router = f.pool.open(overrides);
+  kedge::Router router = f.pool.open(overrides);
   const std::string model = model_path(router, "fast");
   const CorpusIndex corpus(f.data, model, {});
   RouteMeasurement m;
   {
     // Models asked by name are not routed: past questions only give the baseline its scores.
     if (!fitted.neighbours.empty()) overrides["neighbours"] = fitted.neighbours;
-    api::Router alone = f.pool.open(overrides);
+    kedge::Router alone = f.pool.open(overrides);
     m.pairs = run_pairs(alone, rows, corpus.path(), plan);
   }
   if (m.pairs.deep.empty()) throw Failure("the pool has no model 'deep': there is nothing to route to");
@@ -149,7 +149,7 @@ void eval_route(RouteFlags f) {
   f.reword = rewordings(f.reword);
   need_outputs({f.plot, f.json_file});
   const auto rows = read_route_rows(f.data, f.limit);
-  const RunPlan plan{.jobs = f.jobs > 0 ? f.jobs : api::default_threads(), .quiet = f.json};
+  const RunPlan plan{.jobs = f.jobs > 0 ? f.jobs : kedge::default_threads(), .quiet = f.json};
   const double start = seconds_now();
   const Fitted fitted(f, plan);
   const RouteMeasurement m = measure(f, rows, fitted, plan);

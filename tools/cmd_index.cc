@@ -48,7 +48,7 @@ void build(const BuildFlags& flags) {
                         {"skip_bad", flags.skip_bad}};
   const InterruptGuard guard;
   Progress progress("indexing");
-  const auto answer = api::index_build(request_text(request), [&](size_t done, size_t total) {
+  const auto answer = kedge::index_build(request_text(request), [&](size_t done, size_t total) {
     progress.update(done, total);
     return !InterruptGuard::interrupted();
   });
@@ -72,7 +72,7 @@ std::string rank_text(const Json& rank) { return rank == -1 ? "-" : rank.dump();
 void search(const SearchFlags& flags) {
   Json request = {{"index", flags.index}, {"query", flags.query}, {"k", flags.k}, {"by", flags.by}};
   if (flags.by != "bm25") request["model"] = flags.model.path();
-  const Json answer = Json::parse(need(api::call(kedge_index_search, request_text(request))));
+  const Json answer = Json::parse(need(kedge::call(kedge_index_search, request_text(request))));
   if (flags.json) return print_json(answer);
   int number = 0;
   for (const Json& hit : answer.at("hits")) {
@@ -87,7 +87,7 @@ void search(const SearchFlags& flags) {
 }
 
 void info(const std::string& index, bool json) {
-  const Json answer = Json::parse(need(api::call(kedge_index_info, request_text({{"index", index}}))));
+  const Json answer = Json::parse(need(kedge::call(kedge_index_info, request_text({{"index", index}}))));
   if (json) return print_json(answer);
   std::string formats;
   for (const auto& [name, n] : answer.at("formats").items()) {

@@ -136,7 +136,7 @@ void inspect(const InspectFlags& flags) {
   // What the engine makes of it; a reason when it cannot run it.
   Json description;
   std::string problem;
-  if (const auto model = api::Model::open(path, {.use_mmap = !flags.model.no_mmap}); model.ok()) {
+  if (const auto model = kedge::Model::open(path, {.use_mmap = !flags.model.no_mmap}); model.ok()) {
     description = Json::parse(need(model->describe(flags.session.options())));
   } else {
     problem = model.error().message;

@@ -48,7 +48,7 @@ class Sink {
 
  private:
   std::optional<OutputFile> file_;
-  kedge::Status status_;
+  base::Status status_;
 };
 
 void logits(const LogitsFlags& flags) {
@@ -60,11 +60,11 @@ void logits(const LogitsFlags& flags) {
   if (rows > ids.size()) {
     throw Failure(format("--last %zu: there are only %zu tokens", rows, ids.size()));
   }
-  const api::Model model = flags.model.open();
-  api::SessionOptions options = flags.session.options();
+  const kedge::Model model = flags.model.open();
+  kedge::SessionOptions options = flags.session.options();
   options.kv = flags.kv.json();
   if (options.n_ctx == 0) options.n_ctx = static_cast<int>(ids.size());
-  auto session = need(api::Session::create(model, options));
+  auto session = need(kedge::Session::create(model, options));
   const InterruptGuard guard(session);
 
   Sink sink(flags.out);

@@ -108,13 +108,14 @@ struct Divergence {
 };
 
 // Scores a chunk. With `exact`, its predictions are computed too, some rows ahead, and compared.
-void score_chunk(api::Session& session, api::Session* exact, const Chunk& chunk, const api::Progress& progress,
+void score_chunk(kedge::Session& session, kedge::Session* exact, const Chunk& chunk, const kedge::Progress& progress,
                  Score& score, Divergence& divergence) {
   const std::span<const int32_t> input(chunk.input);
-  for (api::Session* s : {&session, exact}) {
+  for (kedge::Session* s : {&session, exact}) {
     if (s == nullptr) continue;
     need(s->truncate(0));
-    if (chunk.first_scored > 0) need(s->eval(input.first(chunk.first_scored), s == exact ? api::Progress() : progress));
+    if (chunk.first_scored > 0)
+      need(s->eval(input.first(chunk.first_scored), s == exact ? kedge::Progress() : progress));
   }
   constexpr size_t kRows = 32;  // of exact logits kept at once
   const size_t step = exact == nullptr ? input.size() : kRows;
@@ -156,7 +157,7 @@ void print_experts(const Json& stats) {
 void perplexity(const PerplexityFlags& flags) {
   const bool every = flags.protocol == "every";
   const std::string text = read_text(flags.file);
-  const api::Model model = flags.model.open();
+  const kedge::Model model = flags.model.open();
   const kedge_model_info info = model.info();
   if (every && info.bos_token < 0) throw Failure("--protocol every needs a model with a beginning-of-text token");
   TextFlags reading = flags.text;
@@ -169,18 +170,18 @@ void perplexity(const PerplexityFlags& flags) {
   }
   if (flags.chunks > 0) n_chunks = std::min(n_chunks, static_cast<size_t>(flags.chunks));
 
-  api::SessionOptions options = flags.session.options();
+  kedge::SessionOptions options = flags.session.options();
   options.n_ctx = flags.ctx;
   options.kv = flags.kv.json();
-  auto session = need(api::Session::create(model, options));
+  auto session = need(kedge::Session::create(model, options));
   const InterruptGuard guard(session);
   // Fast numbers and a bounded memory are shown beside what they cost: how far their predictions are from those of
   // exact numbers and a memory that holds everything.
-  std::optional<api::Session> exact;
+  std::optional<kedge::Session> exact;
   if (options.numerics == KEDGE_NUMERICS_FAST || !options.kv.empty()) {
     options.numerics = KEDGE_NUMERICS_EXACT;
     options.kv.clear();
-    exact.emplace(need(api::Session::create(model, options)));
+    exact.emplace(need(kedge::Session::create(model, options)));
   }
   Divergence divergence;
   Progress progress("scoring");

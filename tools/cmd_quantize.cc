@@ -75,7 +75,7 @@ void quantize(const QuantizeFlags& flags) {
   const InterruptGuard guard;  // stopped, it leaves no part of a file behind
   Progress progress("quantising");
   const QuantizeOptions options{.type = flags.type,
-                                .threads = flags.threads > 0 ? flags.threads : api::default_threads(),
+                                .threads = flags.threads > 0 ? flags.threads : kedge::default_threads(),
                                 .overrides = parse_overrides(flags.overrides),
                                 .allow_requantize = flags.allow_requantize,
                                 .progress = [&](const QuantizeProgress& p) {

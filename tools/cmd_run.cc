@@ -27,7 +27,7 @@ struct RunFlags {
   bool stats = false;
 };
 
-Json logprobs_json(const api::Model& model, const api::Generation& g) {
+Json logprobs_json(const kedge::Model& model, const kedge::Generation& g) {
   Json rows = Json::array();
   for (size_t i = 0; i < g.tokens().size(); ++i) {
     Json row = Json::array();
@@ -39,8 +39,8 @@ Json logprobs_json(const api::Model& model, const api::Generation& g) {
   return rows;
 }
 
-void print_result(const RunFlags& flags, const api::Model& model, const api::Session& session,
-                  const api::Generation& g) {
+void print_result(const RunFlags& flags, const kedge::Model& model, const kedge::Session& session,
+                  const kedge::Generation& g) {
   const kedge_generation_result& r = g.result();
   const double prefill_tps = r.prefill_ms > 0 ? static_cast<double>(r.n_prompt) * 1000 / r.prefill_ms : 0;
   // The first token comes from the prompt's logits; the others each took one step.
@@ -86,16 +86,16 @@ void print_result(const RunFlags& flags, const api::Model& model, const api::Ses
 }
 
 void run(const RunFlags& flags, const std::string& prompt) {
-  const api::Model model = flags.model.open();
+  const kedge::Model model = flags.model.open();
   const auto ids = flags.text.tokenize(model, prompt);
   if (ids.empty()) throw Failure("the prompt is empty");
-  api::SessionOptions session_options = flags.session.options();
+  kedge::SessionOptions session_options = flags.session.options();
   session_options.kv = flags.kv.json();
-  auto session = need(api::Session::create(model, session_options));
+  auto session = need(kedge::Session::create(model, session_options));
   const InterruptGuard guard(session);
 
   Progress progress("reading the prompt");
-  api::GenerateOptions options;
+  kedge::GenerateOptions options;
   flags.sampler.apply(options);
   options.max_tokens = flags.n;
   options.logprobs = flags.logprobs;

@@ -36,19 +36,19 @@ struct LoadFlags {
   bool json = false;
 };
 
-std::string size_text(const api::Session& session, const std::string& path) {
+std::string size_text(const kedge::Session& session, const std::string& path) {
   return format("%s: %d tokens of %d, KV %s\n", path.c_str(), session.info().n_past, session.info().n_ctx,
                 human_bytes(static_cast<double>(session.info().kv_bytes)).c_str());
 }
 
 void save(const SaveFlags& flags, const std::string& prompt) {
   need_outputs({flags.out});
-  const api::Model model = flags.model.open();
+  const kedge::Model model = flags.model.open();
   const auto ids = flags.text.tokenize(model, prompt);
   if (ids.empty()) throw Failure("the prompt is empty");
-  api::SessionOptions options = flags.session.options();
+  kedge::SessionOptions options = flags.session.options();
   options.kv = flags.kv.json();
-  auto session = need(api::Session::create(model, options));
+  auto session = need(kedge::Session::create(model, options));
   const InterruptGuard guard(session);
   Progress progress("reading the prompt");
   const auto status = session.eval(ids, [&](size_t done, size_t total) {
@@ -62,16 +62,16 @@ void save(const SaveFlags& flags, const std::string& prompt) {
   print_json({{"file", flags.out}, {"n_past", session.info().n_past}, {"kv", Json::parse(need(session.kv()))}});
 }
 
-api::Session load_session(const LoadFlags& flags, const api::Model& model) {
-  api::SessionOptions options;
+kedge::Session load_session(const LoadFlags& flags, const kedge::Model& model) {
+  kedge::SessionOptions options;
   options.n_threads = flags.threads;
   options.chunk = flags.chunk;
-  return need(api::Session::load(model, flags.from, options));
+  return need(kedge::Session::load(model, flags.from, options));
 }
 
 // A generation leaves its last token to be evaluated by whoever goes on, which here is another program: without it the
 // next part would choose that token again. A token that ended the answer stays out, as it is no text to go on from.
-void complete(api::Session& session, const api::Generation& generation) {
+void complete(kedge::Session& session, const kedge::Generation& generation) {
   const auto tokens = generation.tokens();
   const bool ended = generation.finish_reason() == KEDGE_FINISH_STOP_TOKEN;
   if (tokens.empty() || ended || session.info().n_past == session.info().n_ctx) return;
@@ -80,7 +80,7 @@ void complete(api::Session& session, const api::Generation& generation) {
 
 void load(const LoadFlags& flags, const std::string& prompt) {
   need_outputs({flags.out});
-  const api::Model model = flags.model.open();
+  const kedge::Model model = flags.model.open();
   auto session = load_session(flags, model);
   const InterruptGuard guard(session);
   // The text goes on: no beginning-of-text token.
@@ -92,7 +92,7 @@ void load(const LoadFlags& flags, const std::string& prompt) {
     throw Failure(format("%s: the context of %d tokens is full", flags.from.c_str(), session.info().n_ctx));
   }
   Progress progress("reading the prompt");
-  api::GenerateOptions options;
+  kedge::GenerateOptions options;
   flags.sampler.apply(options);
   options.max_tokens = flags.n;
   options.ignore_eos = flags.ignore_eos;
@@ -127,7 +127,7 @@ void load(const LoadFlags& flags, const std::string& prompt) {
 }
 
 void info(const LoadFlags& flags) {
-  const api::Model model = flags.model.open();
+  const kedge::Model model = flags.model.open();
   const auto session = load_session(flags, model);
   const std::string kv = need(session.kv());
   flags.json ? print_json(Json::parse(kv)) : print(size_text(session, flags.from) + memory_report(kv) + "\n");

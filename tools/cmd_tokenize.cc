@@ -14,9 +14,9 @@ struct TokenizeFlags {
   bool json = false;
 };
 
-void print_pieces(const api::Model& model, const std::vector<int32_t>& ids) {
+void print_pieces(const kedge::Model& model, const std::vector<int32_t>& ids) {
   for (const int32_t id : ids) {
-    const api::Token token = need(model.token(id));
+    const kedge::Token token = need(model.token(id));
     // As a JSON string, so that spaces, line ends and control characters show.
     const std::string piece = Json(token.piece).dump(-1, ' ', false, Json::error_handler_t::replace);
     print(format("%8d  %s%s\n", id, piece.c_str(), token.is_control() ? "  (control)" : ""));
@@ -25,7 +25,7 @@ void print_pieces(const api::Model& model, const std::vector<int32_t>& ids) {
 
 void tokenize(const TokenizeFlags& flags, bool prompt_given) {
   const std::string text = prompt_given ? flags.prompt : read_text(flags.file);
-  const api::Model model = flags.model.open_vocabulary();
+  const kedge::Model model = flags.model.open_vocabulary();
   const auto ids = flags.text.tokenize(model, text);
   if (flags.pieces) {
     print_pieces(model, ids);
@@ -43,7 +43,7 @@ struct DetokenizeFlags {
 
 void detokenize(const DetokenizeFlags& flags) {
   const auto ids = flags.tokens.given() ? flags.tokens.read() : parse_ids(read_text("-"), "standard input");
-  const api::Model model = flags.model.open_vocabulary();
+  const kedge::Model model = flags.model.open_vocabulary();
   const std::string text = need(model.detokenize(ids, flags.special));
   if (flags.json) {
     print_json({{"text", text}});

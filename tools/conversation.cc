@@ -24,16 +24,16 @@ void Conversation::reset(const std::string& system) {
 }
 
 // Segments stay empty when roles are not marked.
-api::Result<api::MarkedTokens> Conversation::tokenize(const Json& messages) {
+kedge::Result<kedge::MarkedTokens> Conversation::tokenize(const Json& messages) {
   const std::string text = messages.dump();
   if (mark_roles_) return model_.chat_tokenize_marked(text, template_options_);
   auto tokens = model_.chat_tokenize(text, template_options_);
   if (!tokens.ok()) return tokens.error();
-  return api::MarkedTokens{*std::move(tokens), ""};
+  return kedge::MarkedTokens{*std::move(tokens), ""};
 }
 
 // The part of the segments behind what the session holds, whose segments it knows.
-api::Status Conversation::announce(const std::string& segments, size_t held) {
+kedge::Status Conversation::announce(const std::string& segments, size_t held) {
   if (segments.empty()) return {};
   Json fresh = Json::array();
   for (Json& segment : Json::parse(segments)) {
@@ -46,9 +46,9 @@ api::Status Conversation::announce(const std::string& segments, size_t held) {
   return {};
 }
 
-api::Result<Conversation::Turn> Conversation::say(const std::string& message, const api::GenerateOptions& options) {
-  if (!is_utf8(message)) return api::Error{KEDGE_INVALID_ARGUMENT, "the message is not valid UTF-8"};
-  if (!is_utf8(system_)) return api::Error{KEDGE_INVALID_ARGUMENT, "the system message is not valid UTF-8"};
+kedge::Result<Conversation::Turn> Conversation::say(const std::string& message, const kedge::GenerateOptions& options) {
+  if (!is_utf8(message)) return kedge::Error{KEDGE_INVALID_ARGUMENT, "the message is not valid UTF-8"};
+  if (!is_utf8(system_)) return kedge::Error{KEDGE_INVALID_ARGUMENT, "the system message is not valid UTF-8"};
   Json messages = messages_;
   messages.push_back({{"role", "user"}, {"content", message}});
   const auto prompt = tokenize(messages);
@@ -57,7 +57,7 @@ api::Result<Conversation::Turn> Conversation::say(const std::string& message, co
   const std::span<const int32_t> ids(prompt->tokens);
   // Before the session and its memory learn of it.
   if (const auto n_ctx = session_.info().n_ctx; ids.size() > static_cast<size_t>(n_ctx)) {
-    return api::Error{
+    return kedge::Error{
         KEDGE_CAPACITY,
         format("with this message the conversation has %zu tokens, the context has room for %d", ids.size(), n_ctx)};
   }

@@ -24,24 +24,24 @@ class Conversation {
   };
 
   // `mark_roles`: the memory is told whose tokens are whose, for a session that evicts.
-  Conversation(const api::Model& model, api::Session& session, std::string template_options, bool mark_roles)
+  Conversation(const kedge::Model& model, kedge::Session& session, std::string template_options, bool mark_roles)
       : model_(model), session_(session), template_options_(std::move(template_options)), mark_roles_(mark_roles) {}
 
   // Forgets all turns; a system message (empty: none) begins the next conversation.
   void reset(const std::string& system);
   // Adds the user's message and the model's answer. When the model fails (the context is full, say) the message is
   // taken back: the conversation is as before.
-  api::Result<Turn> say(const std::string& message, const api::GenerateOptions& options);
+  kedge::Result<Turn> say(const std::string& message, const kedge::GenerateOptions& options);
 
   size_t n_messages() const { return messages_.size(); }
   const std::string& system() const { return system_; }
 
  private:
-  api::Result<api::MarkedTokens> tokenize(const Json& messages);
-  api::Status announce(const std::string& segments, size_t held);
+  kedge::Result<kedge::MarkedTokens> tokenize(const Json& messages);
+  kedge::Status announce(const std::string& segments, size_t held);
 
-  const api::Model& model_;
-  api::Session& session_;
+  const kedge::Model& model_;
+  kedge::Session& session_;
   std::string template_options_;
   bool mark_roles_;
   std::string system_;

@@ -40,7 +40,7 @@ void DetectorScore::add(const RecallRow& row) {
     if (s.reference) spans.push_back({s.begin, s.end});
   }
   std::vector<Range> detected;
-  for (const Json& d : Json::parse(need(api::detect_references(row.content())))) {
+  for (const Json& d : Json::parse(need(kedge::detect_references(row.content())))) {
     if (d.at("strong").get<bool>()) detected.push_back({d.at("span").at(0), d.at("span").at(1)});
   }
   n_spans += spans.size();

@@ -9,12 +9,12 @@ namespace {
 
 class Run {
  public:
-  Run(const api::Model& model, const HonestySetting& setting) : model_(model) {
-    api::SessionOptions options;
+  Run(const kedge::Model& model, const HonestySetting& setting) : model_(model) {
+    kedge::SessionOptions options;
     options.n_ctx = kContext;
     options.n_threads = 1;
     options.kv = Json({{"policy", setting.policy}, {"budget", setting.budget}, {"cold", setting.cold}}).dump();
-    session_.emplace(need(api::Session::create(model, options)));
+    session_.emplace(need(kedge::Session::create(model, options)));
   }
 
   size_t read(const std::string& text) {  // tokens read so far
@@ -37,8 +37,8 @@ class Run {
 
  private:
   static constexpr int kContext = 4096;
-  const api::Model& model_;
-  std::optional<api::Session> session_;
+  const kedge::Model& model_;
+  std::optional<kedge::Session> session_;
 };
 
 }  // namespace
@@ -68,7 +68,7 @@ std::vector<HonestyRow> read_honesty_rows(const std::string& path) {
   return rows;
 }
 
-HonestyCounts run_honesty(const api::Model& model, const std::vector<HonestyRow>& rows, const std::string& flood,
+HonestyCounts run_honesty(const kedge::Model& model, const std::vector<HonestyRow>& rows, const std::string& flood,
                           const HonestySetting& setting) {
   HonestyCounts counts;
   counts.setting = setting;

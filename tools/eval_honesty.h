@@ -41,7 +41,7 @@ struct HonestyCounts {
 };
 
 // Every row three times: facts, flood, mention; flood, facts, mention; facts, flood, the mention of another row.
-HonestyCounts run_honesty(const api::Model& model, const std::vector<HonestyRow>& rows, const std::string& flood,
+HonestyCounts run_honesty(const kedge::Model& model, const std::vector<HonestyRow>& rows, const std::string& flood,
                           const HonestySetting& setting);
 
 std::string honesty_table(const std::vector<HonestyCounts>& all);

@@ -163,7 +163,7 @@ class Drawing {
   size_t n_ = 0;
 };
 
-api::Status read_strip(const api::Model& model, const RecallRow& row, const RecallPlan& plan, PageStrip& strip) {
+kedge::Status read_strip(const kedge::Model& model, const RecallRow& row, const RecallPlan& plan, PageStrip& strip) {
   auto run = RecallRun::start(model, row, strip.setting, plan);
   if (!run.ok()) return run.error();
   if (const auto read = run->read(); !read.ok()) return read.error();
@@ -181,7 +181,7 @@ api::Status read_strip(const api::Model& model, const RecallRow& row, const Reca
 
 }  // namespace
 
-std::vector<PageStrip> read_pages(const api::Model& model, const RecallRow& row,
+std::vector<PageStrip> read_pages(const kedge::Model& model, const RecallRow& row,
                                   const std::vector<RecallSetting>& settings, const RecallPlan& plan) {
   std::vector<PageStrip> strips;
   const InterruptGuard guard;
@@ -190,7 +190,7 @@ std::vector<PageStrip> read_pages(const api::Model& model, const RecallRow& row,
     progress.update(strips.size(), settings.size());
     PageStrip strip;
     strip.setting = setting;
-    const api::Status status = read_strip(model, row, plan, strip);
+    const kedge::Status status = read_strip(model, row, plan, strip);
     if (InterruptGuard::interrupted()) throw interrupted();
     if (!status.ok() && status.error().code != KEDGE_CAPACITY) {
       throw Failure(row.id + ", " + setting.name() + ": " + status.error().message);

@@ -20,7 +20,7 @@ struct PageStrip {
 };
 
 // Reads the row under each setting, and lets the model answer.
-std::vector<PageStrip> read_pages(const api::Model& model, const RecallRow& row,
+std::vector<PageStrip> read_pages(const kedge::Model& model, const RecallRow& row,
                                   const std::vector<RecallSetting>& settings, const RecallPlan& plan);
 
 std::string pages_document(const std::string& heading, const RecallRow& row, const std::vector<PageStrip>& strips);

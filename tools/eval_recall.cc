@@ -52,7 +52,7 @@ class RecallProgress {
 // Threads that take one task after another until there are none, one fails or Ctrl-C comes.
 class Workers {
  public:
-  Workers(const api::Model& model, const RecallPlan& plan, const std::vector<Task>& tasks, OutcomeFile& file)
+  Workers(const kedge::Model& model, const RecallPlan& plan, const std::vector<Task>& tasks, OutcomeFile& file)
       : model_(model), plan_(plan), tasks_(tasks), file_(file), progress_(tasks) {}
 
   std::vector<RecallOutcome> run() {
@@ -88,7 +88,7 @@ class Workers {
     return end ? nullptr : &tasks_[next_++];
   }
 
-  const api::Model& model_;
+  const kedge::Model& model_;
   const RecallPlan& plan_;
   const std::vector<Task>& tasks_;
   OutcomeFile& file_;
@@ -126,7 +126,7 @@ std::vector<RecallSetting> recall_settings(const std::vector<std::string>& polic
   return settings;
 }
 
-std::vector<RecallOutcome> run_recall(const api::Model& model, const std::vector<RecallRow>& rows,
+std::vector<RecallOutcome> run_recall(const kedge::Model& model, const std::vector<RecallRow>& rows,
                                       const std::vector<RecallSetting>& settings, const RecallPlan& plan,
                                       OutcomeFile& file, bool& stopped) {
   std::set<std::pair<std::string, RecallSetting>> known;

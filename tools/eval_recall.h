@@ -19,21 +19,21 @@ std::vector<RecallSetting> recall_settings(const std::vector<std::string>& polic
                                            bool recall_by_attention);
 
 struct RecallPlan {
-  api::SessionOptions session;  // types; context, threads and memory are set for each row
-  Json kv;                      // further memory options
+  kedge::SessionOptions session;  // types; context, threads and memory are set for each row
+  Json kv;                        // further memory options
   int jobs = 1;
 };
 
 // A row on its way through a session of its own, whose memory knows the row's segments. Ctrl-C stops it.
 class RecallRun {
  public:
-  static api::Result<RecallRun> start(const api::Model& model, const RecallRow& row, const RecallSetting& setting,
-                                      const RecallPlan& plan);
+  static kedge::Result<RecallRun> start(const kedge::Model& model, const RecallRow& row, const RecallSetting& setting,
+                                        const RecallPlan& plan);
 
   // Reads the prompt, in one call: the memory keeps its budget while the prompt streams in. False: Ctrl-C came first.
-  api::Result<bool> read();
+  kedge::Result<bool> read();
   // What the model says then; nothing when Ctrl-C came first.
-  api::Result<std::optional<std::string>> answer();
+  kedge::Result<std::optional<std::string>> answer();
   Json kv() const { return Json::parse(need(session_->kv())); }
 
   size_t n_prompt() const { return tokens_.size(); }
@@ -43,25 +43,25 @@ class RecallRun {
 
  private:
   RecallRun() = default;
-  void tokenize(const api::Model& model, const RecallRow& row, const RecallSetting& setting);
-  api::Result<api::Generation> generate(std::span<const int32_t> prompt, int max_tokens);
+  void tokenize(const kedge::Model& model, const RecallRow& row, const RecallSetting& setting);
+  kedge::Result<kedge::Generation> generate(std::span<const int32_t> prompt, int max_tokens);
 
   int max_tokens_ = 0;
   size_t budget_ = 0;
   std::vector<int32_t> tokens_;
   Json segments_;
   std::vector<std::pair<size_t, size_t>> span_tokens_;
-  std::optional<api::Session> session_;
+  std::optional<kedge::Session> session_;
 };
 
 // One row, judged; nothing when Ctrl-C came first. A memory too small for the row is an outcome with an error; anything
 // else that fails is a Failure.
-std::optional<RecallOutcome> run_row(const api::Model& model, const RecallRow& row, const RecallSetting& setting,
+std::optional<RecallOutcome> run_row(const kedge::Model& model, const RecallRow& row, const RecallSetting& setting,
                                      const RecallPlan& plan);
 
 // All rows under all settings that the file does not have yet, long ones first. Returns everything there is then, in an
 // order that does not depend on the number of jobs; after Ctrl-C, `stopped` is set.
-std::vector<RecallOutcome> run_recall(const api::Model& model, const std::vector<RecallRow>& rows,
+std::vector<RecallOutcome> run_recall(const kedge::Model& model, const std::vector<RecallRow>& rows,
                                       const std::vector<RecallSetting>& settings, const RecallPlan& plan,
                                       OutcomeFile& file, bool& stopped);
 

@@ -137,7 +137,7 @@ Json PointerScore::json() const {
 
 PointerScore score_page(const LabelledPage& page, std::string* report) {
   PointerScore s;
-  const Json found = Json::parse(need(api::detect_references(page.text)));
+  const Json found = Json::parse(need(kedge::detect_references(page.text)));
   for (const PointerLabel& label : page.labels) {
     if (label.kind == "optional") continue;
     bool hit = false, exact = false, strong = false;

@@ -26,7 +26,7 @@ bool go_on() { return !InterruptGuard::interrupted(); }
 }  // namespace
 
 // Always with the marks, whose tokens decide which rows fit; the session hears of them only when the setting says so.
-void RecallRun::tokenize(const api::Model& model, const RecallRow& row, const RecallSetting& setting) {
+void RecallRun::tokenize(const kedge::Model& model, const RecallRow& row, const RecallSetting& setting) {
   auto marked = need(model.chat_tokenize_marked(marked_messages(row), kTemplateOptions));
   tokens_ = std::move(marked.tokens);
   segments_ = Json::array();
@@ -42,25 +42,25 @@ void RecallRun::tokenize(const api::Model& model, const RecallRow& row, const Re
   std::sort(span_tokens_.begin(), span_tokens_.end());  // the row's spans are sorted too
 }
 
-api::Result<RecallRun> RecallRun::start(const api::Model& model, const RecallRow& row, const RecallSetting& setting,
-                                        const RecallPlan& plan) {
+kedge::Result<RecallRun> RecallRun::start(const kedge::Model& model, const RecallRow& row, const RecallSetting& setting,
+                                          const RecallPlan& plan) {
   RecallRun run;
   run.max_tokens_ = row.max_tokens();
   run.tokenize(model, row, setting);
   run.budget_ = static_cast<size_t>(budget_tokens(run.tokens_.size(), setting.budget));
-  api::SessionOptions options = plan.session;
+  kedge::SessionOptions options = plan.session;
   options.n_ctx = static_cast<int>(run.tokens_.size()) + run.max_tokens_;
   options.n_threads = 1;
   options.kv = kv_options(setting, plan, run.budget_).dump();
-  auto session = api::Session::create(model, options);
+  auto session = kedge::Session::create(model, options);
   if (!session.ok()) return session.error();
   run.session_.emplace(*std::move(session));
   if (auto told = run.session_->add_segments(run.segments_.dump()); !told.ok()) return told.error();
   return run;
 }
 
-api::Result<api::Generation> RecallRun::generate(std::span<const int32_t> prompt, int max_tokens) {
-  api::GenerateOptions options;
+kedge::Result<kedge::Generation> RecallRun::generate(std::span<const int32_t> prompt, int max_tokens) {
+  kedge::GenerateOptions options;
   options.max_tokens = max_tokens;
   options.render_special = true;  // <|ref|> is part of an answer
   options.settings = {{"temperature", 0.0}};
@@ -69,13 +69,13 @@ api::Result<api::Generation> RecallRun::generate(std::span<const int32_t> prompt
   return session_->generate(prompt, options);
 }
 
-api::Result<bool> RecallRun::read() {
+kedge::Result<bool> RecallRun::read() {
   const auto generation = generate(tokens_, 0);
   if (!generation.ok()) return generation.error();
   return generation->finish_reason() != KEDGE_FINISH_CANCELLED;
 }
 
-api::Result<std::optional<std::string>> RecallRun::answer() {
+kedge::Result<std::optional<std::string>> RecallRun::answer() {
   const bool fresh = session_->tokens().empty();
   const auto generation = generate(fresh ? std::span<const int32_t>(tokens_) : std::span<const int32_t>(), max_tokens_);
   if (!generation.ok()) return generation.error();
@@ -83,14 +83,14 @@ api::Result<std::optional<std::string>> RecallRun::answer() {
   return std::optional(std::string(generation->text()));
 }
 
-std::optional<RecallOutcome> run_row(const api::Model& model, const RecallRow& row, const RecallSetting& setting,
+std::optional<RecallOutcome> run_row(const kedge::Model& model, const RecallRow& row, const RecallSetting& setting,
                                      const RecallPlan& plan) {
   const double start = seconds_now();
   RecallOutcome out;
   out.row = row.id;
   out.setting = setting;
   out.length = row.length;
-  const auto failed = [&](const api::Error& error) {
+  const auto failed = [&](const kedge::Error& error) {
     if (error.code != KEDGE_CAPACITY) throw Failure(row.id + ", " + setting.name() + ": " + error.message);
     out.error = error.message;
     out.seconds = seconds_now() - start;

@@ -30,7 +30,7 @@ void set_handler(void (*handler)(int)) {
 
 }  // namespace
 
-InterruptGuard::InterruptGuard(api::Session& session) : session_(&session) {
+InterruptGuard::InterruptGuard(kedge::Session& session) : session_(&session) {
   g_interrupted.store(false);
   g_session.store(session.get());
   set_handler(on_interrupt);

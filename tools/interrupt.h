@@ -8,7 +8,7 @@ namespace kedge::tools {
 // While it lives, Ctrl-C cancels the session's work (and the next one's, until cleared). One at a time.
 class InterruptGuard {
  public:
-  explicit InterruptGuard(api::Session& session);
+  explicit InterruptGuard(kedge::Session& session);
   // Of no session: Ctrl-C is only noted, for callbacks that ask interrupted().
   InterruptGuard();
   ~InterruptGuard();
@@ -23,7 +23,7 @@ class InterruptGuard {
   void clear();
 
  private:
-  api::Session* session_ = nullptr;
+  kedge::Session* session_ = nullptr;
 };
 
 }  // namespace kedge::tools

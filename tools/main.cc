@@ -95,7 +95,7 @@ int main(int argc, char** argv) {
   try {
     CLI::App app("Kedge runs language models (GGUF files) on the CPU.");
     app.name("kedge");
-    app.set_version_flag("--version", "kedge " + kedge::api::version());
+    app.set_version_flag("--version", "kedge " + kedge::version());
     app.require_subcommand(1);
     app.footer(
         "Examples:\n"

@@ -92,22 +92,22 @@ std::string ModelFlags::path() const {
   throw Failure("'" + model + "': no such file, and not an embedded model (" + names + ")");
 }
 
-api::Model ModelFlags::open_vocabulary() const {
-  api::ModelOptions options;
+kedge::Model ModelFlags::open_vocabulary() const {
+  kedge::ModelOptions options;
   options.vocab_only = true;
-  return need(api::Model::open(path(), options));
+  return need(kedge::Model::open(path(), options));
 }
 
-api::Model ModelFlags::open(const std::function<void()>& meanwhile) const {
+kedge::Model ModelFlags::open(const std::function<void()>& meanwhile) const {
   Progress progress("loading");
-  api::ModelOptions options;
+  kedge::ModelOptions options;
   options.use_mmap = !no_mmap;
   options.on_progress = [&](size_t done, size_t total) {
     progress.update(done, total);
     if (meanwhile) meanwhile();
     return true;
   };
-  return need(api::Model::open(path(), options));
+  return need(kedge::Model::open(path(), options));
 }
 
 void SessionFlags::add_to(CLI::App* command, Which which) {
@@ -136,7 +136,7 @@ void SessionFlags::add_to(CLI::App* command, Which which) {
       ->capture_default_str();
 }
 
-api::SessionOptions SessionFlags::options() const {
+kedge::SessionOptions SessionFlags::options() const {
   return {.n_ctx = ctx,
           .n_threads = threads,
           .chunk = chunk,
@@ -153,7 +153,7 @@ void TextFlags::add_to(CLI::App* command, Which which) {
                     "Take the text as it is, also for models that were trained on Unicode NFC and get that otherwise");
 }
 
-std::vector<int32_t> TextFlags::tokenize(const api::Model& model, const std::string& text) const {
+std::vector<int32_t> TextFlags::tokenize(const kedge::Model& model, const std::string& text) const {
   return need(model.tokenize(text, !no_bos, special, exact_bytes));
 }
 
@@ -185,7 +185,7 @@ uint64_t Seed::value() const {
 void SamplerFlags::add_to(CLI::App* command) {
   seed_.add_to(command, "Seed of the random choices: the same command and seed give the same text");
   command->add_option("--stop", stop, "End the answer before this text (may be repeated)");
-  const Json schema = Json::parse(need(api::settings_schema()));
+  const Json schema = Json::parse(need(kedge::settings_schema()));
   for (const Json& setting : schema.at("settings")) {
     const std::string name = setting.at("name");
     const bool is_int = setting.at("type") == "int";
@@ -207,7 +207,7 @@ void SamplerFlags::add_to(CLI::App* command) {
   }
 }
 
-void SamplerFlags::apply(api::GenerateOptions& options) const {
+void SamplerFlags::apply(kedge::GenerateOptions& options) const {
   options.seed = seed();
   options.stop = stop;
   for (const auto& [name, value] : settings_) {

@@ -24,9 +24,9 @@ struct ModelFlags {
   void add_to(CLI::App* command);
   std::string path() const;  // of the file that `model` means
   // With a progress bar; `meanwhile` is called now and then.
-  api::Model open(const std::function<void()>& meanwhile = {}) const;
+  kedge::Model open(const std::function<void()>& meanwhile = {}) const;
   // Enough of it for text and tokens: a file that holds only a vocabulary will do.
-  api::Model open_vocabulary() const;
+  kedge::Model open_vocabulary() const;
 };
 
 struct SessionFlags {
@@ -39,7 +39,7 @@ struct SessionFlags {
   // What a command decides on by itself is left out: the context, or threads and chunks too.
   enum Which { kAll, kWithoutContext, kOnlyTypes };
   void add_to(CLI::App* command, Which which = kAll);
-  api::SessionOptions options() const;
+  kedge::SessionOptions options() const;
 };
 
 // What text becomes before a model reads it, the same wherever text is read: control tokens only on request.
@@ -50,7 +50,7 @@ struct TextFlags {
 
   enum Which { kAll, kWithoutBos };
   void add_to(CLI::App* command, Which which = kAll);
-  std::vector<int32_t> tokenize(const api::Model& model, const std::string& text) const;
+  std::vector<int32_t> tokenize(const kedge::Model& model, const std::string& text) const;
 };
 
 // Of chance. Drawn when none is given, so that two runs differ, and said, so that each can be had again.
@@ -70,7 +70,7 @@ struct SamplerFlags {
   std::vector<std::string> stop;
 
   void add_to(CLI::App* command);
-  void apply(api::GenerateOptions& options) const;
+  void apply(kedge::GenerateOptions& options) const;
   // At temperature 0 nothing is drawn: 0 then, unless one was given.
   uint64_t seed() const;
   // How to have the same text again, for standard error; empty when the command says it already.

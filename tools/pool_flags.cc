@@ -13,9 +13,9 @@ void PoolFlags::add_to(CLI::App* command) {
 
 std::string PoolFlags::path() const { return config.empty() ? embedded_file("pool.toml") : config; }
 
-api::Router PoolFlags::open(Json overrides) const {
+kedge::Router PoolFlags::open(Json overrides) const {
   if (threads >= 0) overrides["threads"] = threads;
-  return need(api::Router::open(path(), overrides.dump()));
+  return need(kedge::Router::open(path(), overrides.dump()));
 }
 
 }  // namespace kedge::tools

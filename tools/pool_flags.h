@@ -15,7 +15,7 @@ struct PoolFlags {
   void add_to(CLI::App* command);
   std::string path() const;  // a Failure when there is no embedded pool
   // `overrides` as kedge_router_open takes them, without the flags'.
-  api::Router open(Json overrides = Json::object()) const;
+  kedge::Router open(Json overrides = Json::object()) const;
 };
 
 }  // namespace kedge::tools

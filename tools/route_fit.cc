@@ -80,7 +80,7 @@ Json unsettled(const Json& calibrator, const Json& fast, const Json& deep, const
     features.push_back(o["features"]);
     questions.push_back(o["question"]);
   }
-  const Json applied = Json::parse(need(api::call(
+  const Json applied = Json::parse(need(kedge::call(
       kedge_calibrator_apply,
       Json({{"calibrator", calibrator}, {"features", features}, {"questions", questions}, {"alpha", options.alpha}})
           .dump())));
@@ -137,7 +137,7 @@ void write_neighbours(const PairedRuns& runs, const std::string& model_path, con
     if (!out.flush()) throw Failure(rows + ": cannot be written");
   }
   constexpr int kWhole = 10000;  // words: questions are not cut
-  const auto built = api::index_build(
+  const auto built = kedge::index_build(
       Json({{"paths", {rows}}, {"out", file}, {"model", model_path}, {"passage_words", kWhole}}).dump());
   std::error_code ec;
   fs::remove_all(folder, ec);
@@ -162,7 +162,7 @@ CorpusIndex::CorpusIndex(const std::string& folder, const std::string& model_pat
     if (!out.flush()) throw Failure(documents + ": cannot be written");
   }
   index_ = folder_ + "/corpus.kidx";
-  need(api::index_build(Json({{"paths", {documents}}, {"out", index_}, {"model", model_path}}).dump()));
+  need(kedge::index_build(Json({{"paths", {documents}}, {"out", index_}, {"model", model_path}}).dump()));
 }
 
 CorpusIndex::~CorpusIndex() {
@@ -178,7 +178,7 @@ std::vector<const RouteRow*> pointers(const std::vector<RouteRow>& rows, const s
   return list;
 }
 
-std::vector<RouteRun> run_way(api::Router& router, const std::vector<const RouteRow*>& rows, const AskWays& how,
+std::vector<RouteRun> run_way(kedge::Router& router, const std::vector<const RouteRow*>& rows, const AskWays& how,
                               const RunPlan& plan) {
   Progress progress(how.name.c_str());
   return run_rows(router, rows, how, plan.jobs, [&](size_t done, size_t total) {
@@ -186,7 +186,7 @@ std::vector<RouteRun> run_way(api::Router& router, const std::vector<const Route
   });
 }
 
-PairedRuns run_pairs(api::Router& router, const std::vector<RouteRow>& rows, const std::string& index,
+PairedRuns run_pairs(kedge::Router& router, const std::vector<RouteRow>& rows, const std::string& index,
                      const RunPlan& plan) {
   const auto alone = [](const char* alias) { return Json({{"model", alias}, {"abstain", false}}); };
   const auto grounded = [&](const char* alias) {
@@ -209,7 +209,7 @@ FitRows::FitRows(const std::string& folder, int limit) : rows(read_route_rows(fo
   asked = read_asked_of(folder);
 }
 
-PairedRuns run_fit(api::Router& router, const FitRows& fit, const std::string& index, const RunPlan& plan) {
+PairedRuns run_fit(kedge::Router& router, const FitRows& fit, const std::string& index, const RunPlan& plan) {
   PairedRuns runs = run_pairs(router, fit.rows, index, plan);
   if (fit.asked.empty()) return runs;
   const auto ask = [&](const char* name, const char* alias, bool grounded) {
@@ -240,7 +240,7 @@ std::vector<FittedCalibrator> fit_calibrators(const PairedRuns& runs, const FitO
                           {"delta", options.delta},
                           {"seed", options.seed},
                           {"outside", outside_rows(plain, with_passages ? grounded : std::vector<RouteRun>())}};
-    const auto made = api::call(kedge_calibrate, request.dump());
+    const auto made = kedge::call(kedge_calibrate, request.dump());
     if (!made.ok()) {
       skipped.push_back(std::string(alias) + ", " + task + ": " + made.error().message);
       return false;
@@ -272,7 +272,7 @@ void write_calibrators(const std::vector<FittedCalibrator>& fitted, const std::s
   }
 }
 
-std::string model_path(api::Router& router, const std::string& alias) {
+std::string model_path(kedge::Router& router, const std::string& alias) {
   const Json state = Json::parse(need(router.state()));
   for (const Json& m : state["models"]) {
     for (const Json& a : m["aliases"]) {

@@ -44,9 +44,9 @@ class CorpusIndex {
 std::vector<const RouteRow*> pointers(const std::vector<RouteRow>& rows, const std::string& task = "");
 
 // Runs with a count on the terminal.
-std::vector<RouteRun> run_way(api::Router& router, const std::vector<const RouteRow*>& rows, const AskWays& how,
+std::vector<RouteRun> run_way(kedge::Router& router, const std::vector<const RouteRow*>& rows, const AskWays& how,
                               const RunPlan& plan);
-PairedRuns run_pairs(api::Router& router, const std::vector<RouteRow>& rows, const std::string& index,
+PairedRuns run_pairs(kedge::Router& router, const std::vector<RouteRow>& rows, const std::string& index,
                      const RunPlan& plan);
 
 // What calibrators are fitted on: the labelled questions of a folder, each also in other words, and those of other
@@ -56,7 +56,7 @@ struct FitRows {
   std::vector<RouteRow> rows;
   std::vector<RouteRow> asked;
 };
-PairedRuns run_fit(api::Router& router, const FitRows& rows, const std::string& index, const RunPlan& plan);
+PairedRuns run_fit(kedge::Router& router, const FitRows& rows, const std::string& index, const RunPlan& plan);
 
 struct FitOptions {
   double min_gain = 0.15;  // of the policy
@@ -82,6 +82,6 @@ void write_calibrators(const std::vector<FittedCalibrator>& fitted, const std::s
 void write_neighbours(const PairedRuns& runs, const std::string& model_path, const std::string& file);
 
 // The path of an alias' model.
-std::string model_path(api::Router& router, const std::string& alias);
+std::string model_path(kedge::Router& router, const std::string& alias);
 
 }  // namespace kedge::tools

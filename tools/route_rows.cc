@@ -42,7 +42,7 @@ RouteRow read_row(const Json& json, const std::string& task) {
 // Whether the pattern is found in the text, without regard to case.
 bool stands_in(const std::string& pattern, const Json& text) {
   const Json request = {{"question", ""}, {"answer", text}, {"pattern", "(?is).*(?:" + pattern + ").*"}};
-  return Json::parse(need(api::call(kedge_check_answer, request.dump())))["verdict"] == "pass";
+  return Json::parse(need(kedge::call(kedge_check_answer, request.dump())))["verdict"] == "pass";
 }
 
 }  // namespace

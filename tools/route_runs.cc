@@ -18,7 +18,7 @@ bool RouteRun::declined() const {
   return outcome == "low_confidence" || outcome == "not_found" || outcome == "failed";
 }
 
-std::vector<RouteRun> run_rows(api::Router& router, const std::vector<const RouteRow*>& rows, const AskWays& how,
+std::vector<RouteRun> run_rows(kedge::Router& router, const std::vector<const RouteRow*>& rows, const AskWays& how,
                                int jobs, const std::function<void(size_t done, size_t total)>& done) {
   std::vector<RouteRun> runs(rows.size());
   std::atomic<size_t> next{0};

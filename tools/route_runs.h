@@ -28,7 +28,7 @@ struct AskWays {
 };
 
 // In the order of `rows`. One thread a question, `jobs` questions at once: a row's CPU time is its own. `done` counts.
-std::vector<RouteRun> run_rows(api::Router& router, const std::vector<const RouteRow*>& rows, const AskWays& how,
+std::vector<RouteRun> run_rows(kedge::Router& router, const std::vector<const RouteRow*>& rows, const AskWays& how,
                                int jobs, const std::function<void(size_t done, size_t total)>& done);
 
 }  // namespace kedge::tools

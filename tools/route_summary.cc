@@ -67,7 +67,7 @@ Json report_of(const std::vector<Json>& rows, int bootstrap) {
                   {"bootstrap", bootstrap},
                   {"baselines", baselines()},
                   {"shares", {0.05, 0.10, 0.15, 0.20, 0.25, 0.30}}};
-  return Json::parse(need(api::call(kedge_route_report, request.dump())));
+  return Json::parse(need(kedge::call(kedge_route_report, request.dump())));
 }
 
 const Json* router_named(const Json& group, const std::string& name) {
@@ -171,7 +171,7 @@ Json uncalibrated(const RouteMeasurement& m, const std::string& task) {
       rows.push_back({{"id", r->row->id}, {"task", r->row->task}, {"correct", r->right}, {"p", p}});
     }
     const Json report =
-        Json::parse(need(api::call(kedge_route_report, Json({{"observations", rows}, {"bootstrap", 0}}).dump())));
+        Json::parse(need(kedge::call(kedge_route_report, Json({{"observations", rows}, {"bootstrap", 0}}).dump())));
     out[name] = {{"auroc", report["all"]["confidence"]["auroc"]}, {"ece", report["all"]["confidence"]["ece"]}};
   }
   return out;
@@ -232,8 +232,8 @@ Json summarise_seeds(const RouteMeasurement& m, const std::vector<std::vector<Fi
       if (f.alias != "fast" || by_task.count(f.task) == 0) continue;
       Json features = Json::array();
       for (const size_t i : by_task[f.task]) features.push_back(first_attempt(m.pairs.fast[i])["features"]);
-      const Json applied = Json::parse(
-          need(api::call(kedge_calibrator_apply, Json({{"calibrator", f.calibrator}, {"features", features}}).dump())));
+      const Json applied = Json::parse(need(
+          kedge::call(kedge_calibrator_apply, Json({{"calibrator", f.calibrator}, {"features", features}}).dump())));
       for (size_t k = 0; k < by_task[f.task].size(); ++k) {
         const size_t i = by_task[f.task][k];
         const Json& a = applied["answers"][k];

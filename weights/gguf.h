@@ -16,7 +16,7 @@
 #include "kernels/quants.h"
 #include "weights/gguf_metadata.h"
 
-namespace kedge {
+namespace kedge::weights {
 
 // One tensor of a file. `name` points into the file's bytes.
 struct TensorInfo {
@@ -51,4 +51,4 @@ struct GgufFile {
 //   kCapacity         exceeds one of the limits of gguf_format.h, or memory
 Result<GgufFile> parse_gguf(std::span<const std::byte> bytes, const std::string& file);
 
-}  // namespace kedge
+}  // namespace kedge::weights

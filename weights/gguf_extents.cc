@@ -5,7 +5,7 @@
 #include "weights/gguf_internal.h"
 #include "weights/name_index.h"
 
-namespace kedge {
+namespace kedge::weights {
 
 std::string TensorInfo::shape() const {
   std::string text = "[";
@@ -79,4 +79,4 @@ Status place_tensors(GgufFile& gguf, uint64_t file_bytes, const std::string& fil
 
 }  // namespace gguf_internal
 
-}  // namespace kedge
+}  // namespace kedge::weights

@@ -4,7 +4,7 @@
 #include <bit>
 #include <cstring>
 
-namespace kedge {
+namespace kedge::weights {
 
 namespace {
 
@@ -109,4 +109,4 @@ std::string alignment_problem(uint64_t alignment) {
          " to " + std::to_string(kMaxGgufAlignment);
 }
 
-}  // namespace kedge
+}  // namespace kedge::weights

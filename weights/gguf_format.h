@@ -13,7 +13,7 @@
 
 #include "kernels/base/result.h"
 
-namespace kedge {
+namespace kedge::weights {
 
 // Type of a metadata value, numbered as in the file.
 enum class GgufType : uint32_t {
@@ -97,4 +97,4 @@ auto without_bad_alloc(std::string_view file, F&& body) -> decltype(body()) {
   }
 }
 
-}  // namespace kedge
+}  // namespace kedge::weights

@@ -7,7 +7,7 @@
 #include "kernels/base/result.h"
 #include "weights/gguf.h"
 
-namespace kedge::gguf_internal {
+namespace kedge::weights::gguf_internal {
 
 // Bytes of the tensor's data from its type and dims: rows must be whole blocks, nothing may overflow. The error's
 // message names neither file nor tensor.
@@ -17,4 +17,4 @@ Result<uint64_t> tensor_bytes(const TensorInfo& tensor);
 // offsets relative to the data section into offsets in the file.
 Status place_tensors(GgufFile& gguf, uint64_t file_bytes, const std::string& file);
 
-}  // namespace kedge::gguf_internal
+}  // namespace kedge::weights::gguf_internal

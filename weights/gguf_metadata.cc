@@ -5,7 +5,7 @@
 #include <limits>
 #include <type_traits>
 
-namespace kedge {
+namespace kedge::weights {
 
 namespace {
 
@@ -306,4 +306,4 @@ Result<std::vector<uint8_t>> GgufMetadata::get_bool_per_layer(std::string_view k
   return get_per_layer<uint8_t>(key, n);
 }
 
-}  // namespace kedge
+}  // namespace kedge::weights

@@ -19,7 +19,7 @@
 #include "weights/gguf_format.h"
 #include "weights/name_index.h"
 
-namespace kedge {
+namespace kedge::weights {
 
 // One value widened without loss: unsigned and signed integers, floats, bools, strings.
 using GgufScalar = std::variant<bool, uint64_t, int64_t, double, std::string_view>;
@@ -95,4 +95,4 @@ class GgufMetadata {
 // Value of type `type` (neither string nor array) at `p`, which need not be aligned.
 GgufScalar load_gguf_scalar(GgufType type, const std::byte* p);
 
-}  // namespace kedge
+}  // namespace kedge::weights

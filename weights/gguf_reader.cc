@@ -8,7 +8,7 @@
 #include "weights/gguf.h"
 #include "weights/gguf_internal.h"
 
-namespace kedge {
+namespace kedge::weights {
 
 static_assert(std::endian::native == std::endian::little, "values are read as they lie in the file");
 
@@ -287,4 +287,4 @@ Result<GgufFile> parse_gguf(std::span<const std::byte> bytes, const std::string&
   return without_bad_alloc(file, [&] { return HeaderParser(bytes, file).run(); });
 }
 
-}  // namespace kedge
+}  // namespace kedge::weights

@@ -6,7 +6,7 @@
 #include "weights/gguf_internal.h"
 #include "weights/name_index.h"
 
-namespace kedge {
+namespace kedge::weights {
 
 namespace {
 
@@ -289,4 +289,4 @@ Status GgufWriter::finish() {
   return out_.commit();
 }
 
-}  // namespace kedge
+}  // namespace kedge::weights

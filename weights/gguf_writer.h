@@ -22,7 +22,7 @@
 #include "kernels/quants.h"
 #include "weights/gguf.h"
 
-namespace kedge {
+namespace kedge::weights {
 
 namespace gguf_internal {
 template <class T>
@@ -125,4 +125,4 @@ class GgufWriter {
   uint64_t current_done_ = 0;  // bytes of it
 };
 
-}  // namespace kedge
+}  // namespace kedge::weights

@@ -11,7 +11,7 @@
 #include "kernels/base/input_file.h"
 #include "weights/gguf_format.h"
 
-namespace kedge {
+namespace kedge::weights {
 
 namespace {
 
@@ -155,4 +155,4 @@ void MappedFile::advise(uint64_t offset, uint64_t length, Advice advice) const {
   if (from < to) ::madvise(const_cast<std::byte*>(data_) + from, to - from, flag);  // advice: failure changes nothing
 }
 
-}  // namespace kedge
+}  // namespace kedge::weights

@@ -10,7 +10,7 @@
 #include "kernels/base/aligned.h"
 #include "kernels/base/result.h"
 
-namespace kedge {
+namespace kedge::weights {
 
 // Called while a file is loaded with the bytes done and the bytes in total; the last call has done == total. Returning
 // false cancels: the load fails with kCancelled. Called on the loading thread; must not throw.
@@ -65,4 +65,4 @@ class MappedFile {
 // Size in bytes of the regular file at `path`, with the errors of MappedFile::open for anything else.
 Result<uint64_t> regular_file_size(const std::string& path);
 
-}  // namespace kedge
+}  // namespace kedge::weights

@@ -9,7 +9,9 @@
 #include <string_view>
 #include <vector>
 
-namespace kedge {
+#include "kernels/base/rooms.h"
+
+namespace kedge::weights {
 
 class NameIndex {
  public:
@@ -43,4 +45,4 @@ class NameIndex {
   std::optional<uint32_t> duplicate_;
 };
 
-}  // namespace kedge
+}  // namespace kedge::weights

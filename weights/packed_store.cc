@@ -5,7 +5,7 @@
 
 #include "kernels/pack.h"
 
-namespace kedge {
+namespace kedge::weights {
 
 namespace {
 constexpr size_t kBlockBytes = size_t{64} << 20;
@@ -65,4 +65,4 @@ Result<LaidMatrix> PackedStore::lay_out(const TensorStore& store, const TensorRe
   return m;
 }
 
-}  // namespace kedge
+}  // namespace kedge::weights

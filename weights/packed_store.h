@@ -12,7 +12,7 @@
 #include "kernels/kernel_table.h"
 #include "weights/tensor_store.h"
 
-namespace kedge {
+namespace kedge::weights {
 
 // A matrix, or a stack of matrices of the same shape, in the layout of one kernel table. A view.
 struct LaidMatrix {
@@ -43,4 +43,4 @@ class PackedStore {
   size_t packed_bytes_ = 0;
 };
 
-}  // namespace kedge
+}  // namespace kedge::weights

@@ -11,7 +11,7 @@
 #include "weights/gguf_writer.h"
 #include "weights/quantize_rules.h"
 
-namespace kedge {
+namespace kedge::weights {
 
 namespace {
 
@@ -271,4 +271,4 @@ Result<QuantizeReport> quantize_file(const TensorStore& in, const std::string& p
   });
 }
 
-}  // namespace kedge
+}  // namespace kedge::weights

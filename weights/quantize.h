@@ -15,7 +15,7 @@
 #include "kernels/quants.h"
 #include "weights/tensor_store.h"
 
-namespace kedge {
+namespace kedge::weights {
 
 struct QuantizeProgress {
   std::string_view tensor;  // being written
@@ -71,4 +71,4 @@ Result<QuantizeReport> plan_quantize(const TensorStore& in, const QuantizeOption
 //   kIo, kCapacity    as GgufWriter
 Result<QuantizeReport> quantize_file(const TensorStore& in, const std::string& path, const QuantizeOptions& options);
 
-}  // namespace kedge
+}  // namespace kedge::weights

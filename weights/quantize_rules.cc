@@ -4,7 +4,7 @@
 
 #include "weights/gguf_format.h"
 
-namespace kedge {
+namespace kedge::weights {
 
 namespace {
 
@@ -166,4 +166,4 @@ bool matches_pattern(std::string_view pattern, std::string_view text) {
   return p == pattern.size();
 }
 
-}  // namespace kedge
+}  // namespace kedge::weights

@@ -13,7 +13,7 @@
 #include "kernels/base/result.h"
 #include "weights/tensor_store.h"
 
-namespace kedge {
+namespace kedge::weights {
 
 // What a type name given to the quantiser means. A format's own name puts every matrix in that format; a mix (Q4_K_M,
 // Q5_K_M) keeps more bits where they matter most.
@@ -54,4 +54,4 @@ Result<QuantizeChoice> choose_type(const TensorInfo& tensor, const QuantizeModel
 
 bool matches_pattern(std::string_view pattern, std::string_view text);
 
-}  // namespace kedge
+}  // namespace kedge::weights

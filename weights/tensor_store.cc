@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 
-namespace kedge {
+namespace kedge::weights {
 
 namespace {
 
@@ -244,4 +244,4 @@ void TensorStore::advise(const TensorInfo& tensor, MappedFile::Advice advice) co
   parts_[tensor.file].file.advise(tensor.offset, tensor.bytes, advice);
 }
 
-}  // namespace kedge
+}  // namespace kedge::weights

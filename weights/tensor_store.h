@@ -15,7 +15,7 @@
 #include "weights/mapped_file.h"
 #include "weights/name_index.h"
 
-namespace kedge {
+namespace kedge::weights {
 
 // A tensor and its data. Valid as long as the store; empty (false) when an optional tensor is missing.
 struct TensorRef {
@@ -78,4 +78,4 @@ class TensorStore {
   uint64_t file_bytes_ = 0;
 };
 
-}  // namespace kedge
+}  // namespace kedge::weights

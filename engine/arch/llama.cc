@@ -6,7 +6,7 @@
 #include "engine/arch.h"
 #include "engine/blocks.h"
 
-namespace kedge::arch_llama {
+namespace kedge::engine::arch_llama {
 
 namespace {
 
@@ -115,4 +115,4 @@ class Llama final : public Network {
 
 Result<std::unique_ptr<Network>> load(ModelLoader& loader) { return Llama::load(loader); }
 
-}  // namespace kedge::arch_llama
+}  // namespace kedge::engine::arch_llama

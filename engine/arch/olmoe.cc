@@ -5,7 +5,7 @@
 #include "engine/arch.h"
 #include "engine/blocks.h"
 
-namespace kedge::arch_olmoe {
+namespace kedge::engine::arch_olmoe {
 
 namespace {
 
@@ -91,4 +91,4 @@ class Olmoe final : public Network {
 
 Result<std::unique_ptr<Network>> load(ModelLoader& loader) { return Olmoe::load(loader); }
 
-}  // namespace kedge::arch_olmoe
+}  // namespace kedge::engine::arch_olmoe

@@ -5,7 +5,7 @@
 #include "engine/arch.h"
 #include "engine/blocks.h"
 
-namespace kedge::arch_qwen2 {
+namespace kedge::engine::arch_qwen2 {
 
 namespace {
 
@@ -90,4 +90,4 @@ class Qwen2 final : public Network {
 
 Result<std::unique_ptr<Network>> load(ModelLoader& loader) { return Qwen2::load(loader); }
 
-}  // namespace kedge::arch_qwen2
+}  // namespace kedge::engine::arch_qwen2

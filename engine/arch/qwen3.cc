@@ -5,7 +5,7 @@
 #include "engine/arch.h"
 #include "engine/blocks.h"
 
-namespace kedge::arch_qwen3 {
+namespace kedge::engine::arch_qwen3 {
 
 namespace {
 
@@ -89,4 +89,4 @@ class Qwen3 final : public Network {
 
 Result<std::unique_ptr<Network>> load(ModelLoader& loader) { return Qwen3::load(loader); }
 
-}  // namespace kedge::arch_qwen3
+}  // namespace kedge::engine::arch_qwen3

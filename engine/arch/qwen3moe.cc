@@ -5,7 +5,7 @@
 #include "engine/arch.h"
 #include "engine/blocks.h"
 
-namespace kedge::arch_qwen3moe {
+namespace kedge::engine::arch_qwen3moe {
 
 namespace {
 
@@ -91,4 +91,4 @@ class Qwen3Moe final : public Network {
 
 Result<std::unique_ptr<Network>> load(ModelLoader& loader) { return Qwen3Moe::load(loader); }
 
-}  // namespace kedge::arch_qwen3moe
+}  // namespace kedge::engine::arch_qwen3moe

@@ -5,7 +5,7 @@
 
 #include "engine/sampler_def.h"
 
-namespace kedge::samplers {
+namespace kedge::engine::samplers {
 namespace {
 
 constexpr std::array<SamplerSetting, 4> kSettings = {{
@@ -86,4 +86,4 @@ void apply(Candidates& candidates, SamplerContext& context) {
 extern const SamplerDef dry;
 constinit const SamplerDef dry = {"dry", 20, false, kSettings, active, apply};
 
-}  // namespace kedge::samplers
+}  // namespace kedge::engine::samplers

@@ -4,7 +4,7 @@
 #include "engine/sampler_def.h"
 #include "engine/sampler_math.h"
 
-namespace kedge::samplers {
+namespace kedge::engine::samplers {
 namespace {
 
 constexpr std::array<SamplerSetting, 1> kSettings = {{
@@ -25,4 +25,4 @@ void apply(Candidates& candidates, SamplerContext& context) {
 extern const SamplerDef min_p;
 constinit const SamplerDef min_p = {"min_p", 70, true, kSettings, active, apply};
 
-}  // namespace kedge::samplers
+}  // namespace kedge::engine::samplers

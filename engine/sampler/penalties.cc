@@ -4,7 +4,7 @@
 
 #include "engine/sampler_def.h"
 
-namespace kedge::samplers {
+namespace kedge::engine::samplers {
 namespace {
 
 constexpr std::array<SamplerSetting, 4> kSettings = {{
@@ -40,4 +40,4 @@ void apply(Candidates& candidates, SamplerContext& context) {
 extern const SamplerDef penalties;
 constinit const SamplerDef penalties = {"penalties", 10, false, kSettings, active, apply};
 
-}  // namespace kedge::samplers
+}  // namespace kedge::engine::samplers

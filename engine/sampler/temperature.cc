@@ -4,7 +4,7 @@
 
 #include "engine/sampler_def.h"
 
-namespace kedge::samplers {
+namespace kedge::engine::samplers {
 namespace {
 
 constexpr std::array<SamplerSetting, 1> kSettings = {{
@@ -29,4 +29,4 @@ void apply(Candidates& candidates, SamplerContext& context) {
 extern const SamplerDef temperature;
 constinit const SamplerDef temperature = {"temperature", 90, false, kSettings, active, apply};
 
-}  // namespace kedge::samplers
+}  // namespace kedge::engine::samplers

@@ -3,7 +3,7 @@
 
 #include "engine/sampler_def.h"
 
-namespace kedge::samplers {
+namespace kedge::engine::samplers {
 namespace {
 
 constexpr std::array<SamplerSetting, 1> kSettings = {{
@@ -23,4 +23,4 @@ void apply(Candidates& candidates, SamplerContext& context) {
 extern const SamplerDef top_k;
 constinit const SamplerDef top_k = {"top_k", 40, true, kSettings, active, apply};
 
-}  // namespace kedge::samplers
+}  // namespace kedge::engine::samplers

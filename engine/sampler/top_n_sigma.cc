@@ -4,7 +4,7 @@
 
 #include "engine/sampler_def.h"
 
-namespace kedge::samplers {
+namespace kedge::engine::samplers {
 namespace {
 
 constexpr std::array<SamplerSetting, 1> kSettings = {{
@@ -30,4 +30,4 @@ void apply(Candidates& candidates, SamplerContext& context) {
 extern const SamplerDef top_n_sigma;
 constinit const SamplerDef top_n_sigma = {"top_n_sigma", 30, true, kSettings, active, apply};
 
-}  // namespace kedge::samplers
+}  // namespace kedge::engine::samplers

@@ -6,7 +6,7 @@
 #include "engine/sampler_def.h"
 #include "engine/sampler_math.h"
 
-namespace kedge::samplers {
+namespace kedge::engine::samplers {
 namespace {
 
 constexpr std::array<SamplerSetting, 1> kSettings = {{
@@ -43,4 +43,4 @@ void apply(Candidates& candidates, SamplerContext& context) {
 extern const SamplerDef typical;
 constinit const SamplerDef typical = {"typical", 50, false, kSettings, active, apply};
 
-}  // namespace kedge::samplers
+}  // namespace kedge::engine::samplers

@@ -4,7 +4,7 @@
 
 #include "engine/sampler_def.h"
 
-namespace kedge::samplers {
+namespace kedge::engine::samplers {
 namespace {
 
 constexpr std::array<SamplerSetting, 2> kSettings = {{
@@ -33,4 +33,4 @@ void apply(Candidates& candidates, SamplerContext& context) {
 extern const SamplerDef xtc;
 constinit const SamplerDef xtc = {"xtc", 80, false, kSettings, active, apply};
 
-}  // namespace kedge::samplers
+}  // namespace kedge::engine::samplers

@@ -16,7 +16,7 @@
 
 #include "kedge/kedge.h"
 
-namespace kedge::api {
+namespace kedge {
 
 struct Error {
   kedge_status code = KEDGE_INTERNAL;
@@ -459,4 +459,4 @@ class PrefixCache {
   std::unique_ptr<kedge_prefix_cache, Release> c_;
 };
 
-}  // namespace kedge::api
+}  // namespace kedge

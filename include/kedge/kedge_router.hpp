@@ -4,7 +4,7 @@
 #include "kedge/kedge.hpp"
 #include "kedge/kedge_router.h"
 
-namespace kedge::api {
+namespace kedge {
 
 // One of the functions that take a request and give an answer: call(kedge_audit_list, R"({"db": "audit.db"})").
 inline Result<std::string> call(kedge_status (*function)(const char*, size_t, char**, size_t*),
@@ -63,4 +63,4 @@ class Router {
   std::unique_ptr<kedge_router, Free> r_;
 };
 
-}  // namespace kedge::api
+}  // namespace kedge

@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <cstring>
 
-namespace kedge {
+namespace kedge::base {
 
 namespace {
 constexpr size_t kHugePage = size_t{2} << 20;
@@ -51,4 +51,4 @@ Result<AlignedBytes> AlignedBytes::make(size_t bytes, const char* what) {
   return b;
 }
 
-}  // namespace kedge
+}  // namespace kedge::base

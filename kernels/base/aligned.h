@@ -10,7 +10,7 @@
 
 #include "kernels/base/result.h"
 
-namespace kedge {
+namespace kedge::base {
 
 class AlignedBytes {
  public:
@@ -64,4 +64,4 @@ class AlignedArray {
   AlignedBytes bytes_;
 };
 
-}  // namespace kedge
+}  // namespace kedge::base

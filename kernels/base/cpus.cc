@@ -4,7 +4,7 @@
 
 #include <cstddef>
 
-namespace kedge {
+namespace kedge::base {
 
 // Grows the mask until the kernel is content.
 std::vector<int> allowed_cpus() {
@@ -23,4 +23,4 @@ std::vector<int> allowed_cpus() {
   return {0};
 }
 
-}  // namespace kedge
+}  // namespace kedge::base

@@ -3,9 +3,11 @@
 
 #include <vector>
 
-namespace kedge {
+#include "kernels/base/rooms.h"
+
+namespace kedge::base {
 
 // By the affinity mask, ascending; never empty.
 std::vector<int> allowed_cpus();
 
-}  // namespace kedge
+}  // namespace kedge::base

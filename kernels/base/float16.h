@@ -6,7 +6,7 @@
 
 #include "kernels/base/inline.h"
 
-namespace kedge {
+namespace kedge::base {
 
 // IEEE binary16 to binary32, exact (subnormals, infinities and NaN included).
 KEDGE_INLINE float f16_to_f32(uint16_t h) {
@@ -54,4 +54,4 @@ KEDGE_INLINE uint16_t f32_to_bf16_flushed(float f) {
   return f32_to_bf16(f);
 }
 
-}  // namespace kedge
+}  // namespace kedge::base

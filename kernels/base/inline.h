@@ -2,4 +2,6 @@
 // the one the linker keeps for everybody. Functions used there are force-inlined.
 #pragma once
 
+#include "kernels/base/rooms.h"
+
 #define KEDGE_INLINE inline __attribute__((always_inline))

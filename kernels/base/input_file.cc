@@ -7,7 +7,7 @@
 #include <cerrno>
 #include <system_error>
 
-namespace kedge {
+namespace kedge::base {
 
 namespace {
 
@@ -73,4 +73,4 @@ Result<std::string> read_input_file(const std::string& path, uint64_t max_bytes)
   }
 }
 
-}  // namespace kedge
+}  // namespace kedge::base

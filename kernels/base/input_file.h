@@ -8,7 +8,7 @@
 
 #include "kernels/base/result.h"
 
-namespace kedge {
+namespace kedge::base {
 
 // An open file; move-only.
 class InputFile {
@@ -35,4 +35,4 @@ Result<uint64_t> input_file_size(const std::string& path);
 // The whole file. Errors: those of InputFile::open, kCapacity (more than `max_bytes`).
 Result<std::string> read_input_file(const std::string& path, uint64_t max_bytes = uint64_t{1} << 30);
 
-}  // namespace kedge
+}  // namespace kedge::base

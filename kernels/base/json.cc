@@ -4,7 +4,7 @@
 #include <charconv>
 #include <ostream>
 
-namespace kedge {
+namespace kedge::base {
 
 Json::Json(std::initializer_list<Element> list) {
   const bool members = std::all_of(list.begin(), list.end(), [](const Element& e) {
@@ -267,4 +267,4 @@ bool Json::equals(const Json& other) const {
 
 std::ostream& operator<<(std::ostream& out, const Json& value) { return out << value.dump(); }
 
-}  // namespace kedge
+}  // namespace kedge::base

@@ -21,7 +21,7 @@
 
 #include "kernels/base/result.h"
 
-namespace kedge {
+namespace kedge::base {
 
 // A value is asked for what it is not: a bug of the caller's, who has to look at the type first.
 class JsonError : public std::runtime_error {
@@ -56,8 +56,8 @@ class Json {
   template <std::signed_integral T>
   Json(T value) noexcept : v_(static_cast<int64_t>(value)) {}
   template <std::unsigned_integral T>
-    requires(!std::same_as<T, bool>)
-  Json(T value) noexcept : v_(static_cast<uint64_t>(value)) {}
+  requires(!std::same_as<T, bool>) Json(T value)
+  noexcept : v_(static_cast<uint64_t>(value)) {}
   template <std::floating_point T>
   Json(T value) noexcept : v_(static_cast<double>(value)) {}
   Json(std::string text) noexcept : v_(std::move(text)) {}
@@ -66,8 +66,8 @@ class Json {
   Json(Array values) noexcept : v_(std::move(values)) {}
   // Of a container of values: an array.
   template <std::ranges::input_range R>
-    requires(!std::convertible_to<R, std::string_view> && !std::same_as<std::remove_cvref_t<R>, Json>)
-  Json(const R& values);
+  requires(!std::convertible_to<R, std::string_view> && !std::same_as<std::remove_cvref_t<R>, Json>)
+      Json(const R& values);
   // {{"key", value}, ...} is an object, any other list an array.
   Json(std::initializer_list<Element> list);
 
@@ -104,8 +104,7 @@ class Json {
     return text();
   }
   template <class T>
-    requires(std::same_as<T, std::string> || (std::is_arithmetic_v<T> && !std::same_as<T, char>))
-  operator T() const {
+  requires(std::same_as<T, std::string> || (std::is_arithmetic_v<T> && !std::same_as<T, char>)) operator T() const {
     return get<T>();
   }
 
@@ -167,14 +166,14 @@ class Json {
   // Numbers are equal by value (1 == 1.0), objects whatever the order of their members.
   friend bool operator==(const Json& a, const Json& b) { return a.equals(b); }
   template <class T>
-    requires(std::is_arithmetic_v<T> || std::convertible_to<const T&, std::string_view>)
-  friend bool operator==(const Json& a, const T& b) {
+  requires(std::is_arithmetic_v<T> || std::convertible_to<const T&, std::string_view>) friend bool operator==(
+      const Json& a, const T& b) {
     return a.equals(Json(b));
   }
   // Of numbers; throws JsonError.
   template <class T>
-    requires(std::is_arithmetic_v<T> || std::same_as<T, Json>)
-  friend std::partial_ordering operator<=>(const Json& a, const T& b) {
+  requires(std::is_arithmetic_v<T> || std::same_as<T, Json>) friend std::partial_ordering operator<=>(const Json& a,
+                                                                                                      const T& b) {
     if constexpr (std::same_as<T, Json>) {
       return a.number() <=> b.number();
     } else {
@@ -208,8 +207,8 @@ struct Json::Member {
 class Json::Element {
  public:
   template <class T>
-    requires(std::constructible_from<Json, T> && !std::same_as<std::remove_cvref_t<T>, Element>)
-  Element(T&& value) : value_(std::forward<T>(value)) {}
+  requires(std::constructible_from<Json, T> && !std::same_as<std::remove_cvref_t<T>, Element>) Element(T&& value)
+      : value_(std::forward<T>(value)) {}
   Element(std::initializer_list<Element> list) : value_(list) {}
 
  private:
@@ -247,8 +246,8 @@ class Json::Iterator {
 };
 
 template <std::ranges::input_range R>
-  requires(!std::convertible_to<R, std::string_view> && !std::same_as<std::remove_cvref_t<R>, Json>)
-Json::Json(const R& values) {
+requires(!std::convertible_to<R, std::string_view> &&
+         !std::same_as<std::remove_cvref_t<R>, Json>) Json::Json(const R& values) {
   Array elements;
   for (const auto& value : values) elements.push_back(Json(value));
   v_ = std::move(elements);
@@ -319,4 +318,4 @@ Status read_json(std::string_view text, JsonEvents& events, size_t max_depth = k
 // The value of a text that comes from outside; errors call it `name`. An object that has a member twice is refused.
 Result<Json> parse_json(std::string_view text, const char* name);
 
-}  // namespace kedge
+}  // namespace kedge::base

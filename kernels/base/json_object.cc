@@ -6,7 +6,7 @@
 
 #include "kernels/base/utf8_cut.h"
 
-namespace kedge {
+namespace kedge::base {
 namespace {
 
 std::string show(double value) {
@@ -138,4 +138,4 @@ Status JsonObject::finish(std::initializer_list<const char*> needed) const {
   return {};
 }
 
-}  // namespace kedge
+}  // namespace kedge::base

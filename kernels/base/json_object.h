@@ -12,7 +12,7 @@
 #include "kernels/base/json.h"
 #include "kernels/base/result.h"
 
-namespace kedge {
+namespace kedge::base {
 
 // The value as a number within its range: the one reader of every number that comes in as JSON. The error names `what`,
 // the value and the range (kInvalidArgument). 2.0 and 2e0 are whole numbers; texts are no numbers.
@@ -53,4 +53,4 @@ class JsonObject {
   std::vector<std::string_view> known_;
 };
 
-}  // namespace kedge
+}  // namespace kedge::base

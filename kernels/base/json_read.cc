@@ -4,7 +4,7 @@
 #include "kernels/base/json.h"
 #include "kernels/base/utf8.h"
 
-namespace kedge {
+namespace kedge::base {
 
 namespace {
 
@@ -308,4 +308,4 @@ Result<Json> parse_json(std::string_view text, const char* name) {
   return Error{read.error().code, std::string(name) + (limit ? ": JSON " : " is not JSON: ") + read.error().message};
 }
 
-}  // namespace kedge
+}  // namespace kedge::base

@@ -4,7 +4,7 @@
 #include "kernels/base/json.h"
 #include "kernels/base/utf8.h"
 
-namespace kedge {
+namespace kedge::base {
 
 namespace {
 
@@ -121,4 +121,4 @@ std::string Json::dump(int indent) const {
   return out;
 }
 
-}  // namespace kedge
+}  // namespace kedge::base

@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace kedge {
+namespace kedge::base {
 namespace {
 
 constexpr double kLn2High = 0x1.62e42fee00000p-1;  // 33 bits: its product with a small integer is exact
@@ -77,4 +77,4 @@ CosSin ordered_cos_sin(double x) {
   }
 }
 
-}  // namespace kedge
+}  // namespace kedge::base

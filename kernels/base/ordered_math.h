@@ -2,7 +2,9 @@
 // IEEE machine. Those of the C library are not: it chooses an implementation by CPU, and versions differ.
 #pragma once
 
-namespace kedge {
+#include "kernels/base/rooms.h"
+
+namespace kedge::base {
 
 // e^x for |x| <= 700, within 2 ulp; outside, the value at the border.
 double ordered_exp(double x);
@@ -16,4 +18,4 @@ struct CosSin {
 // Within 2e-16 for |x| < 2^31.
 CosSin ordered_cos_sin(double x);
 
-}  // namespace kedge
+}  // namespace kedge::base

@@ -10,7 +10,7 @@
 #include <system_error>
 #include <utility>
 
-namespace kedge {
+namespace kedge::base {
 
 namespace {
 
@@ -196,4 +196,4 @@ Status write_file(const std::string& path, std::string_view bytes, OutputOptions
   return file.commit();
 }
 
-}  // namespace kedge
+}  // namespace kedge::base

@@ -10,7 +10,7 @@
 
 #include "kernels/base/result.h"
 
-namespace kedge {
+namespace kedge::base {
 
 struct OutputOptions {
   uint64_t expected_bytes = 0;  // for messages: how far the writing got when the disk was full; 0: not known before
@@ -67,4 +67,4 @@ class OutputFile {
 // A whole file at once.
 Status write_file(const std::string& path, std::string_view bytes, OutputOptions options = {});
 
-}  // namespace kedge
+}  // namespace kedge::base

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-namespace kedge {
+namespace kedge::base {
 
 int max_parallel_threads(int n_threads) { return n_threads > 0 ? n_threads : std::max(1, omp_get_max_threads()); }
 
@@ -29,4 +29,4 @@ void run_parallel_dynamic(int n_threads, size_t n, UnitCall call, void* f) {
   for (size_t u = 0; u < n; ++u) call(f, u, omp_get_thread_num());
 }
 
-}  // namespace kedge
+}  // namespace kedge::base

@@ -1,7 +1,7 @@
 // Work over several threads: teams of one's own for the many small regions of a step and for loading, and one-off loops
 // on OpenMP for bulk work of commands (quantising a file, measuring the machine). Neither changes a result: what a unit
-// computes must not depend on which thread runs it, when, or where the cuts fall. Bodies do not throw, and do not use the
-// team they run on.
+// computes must not depend on which thread runs it, when, or where the cuts fall. Bodies do not throw, and do not use
+// the team they run on.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +10,7 @@
 
 #include "kernels/base/result.h"
 
-namespace kedge {
+namespace kedge::base {
 
 using RangeCall = void (*)(void* body, size_t begin, size_t end, int thread);
 using UnitCall = void (*)(void* body, size_t unit, int thread);
@@ -88,4 +88,4 @@ void parallel_for_dynamic(int n_threads, size_t n, F&& body) {
   run_parallel_dynamic(n_threads, n, &ThreadTeam::call_unit<std::remove_reference_t<F>>, ThreadTeam::address_of(body));
 }
 
-}  // namespace kedge
+}  // namespace kedge::base

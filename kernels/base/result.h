@@ -7,7 +7,9 @@
 #include <utility>
 #include <variant>
 
-namespace kedge {
+#include "kernels/base/rooms.h"
+
+namespace kedge::base {
 
 // The classes of failure a caller can act on differently. The C interface has the same numbers.
 enum class ErrorCode : int {
@@ -65,7 +67,7 @@ class [[nodiscard]] Status {
   std::optional<Error> e_;
 };
 
-}  // namespace kedge
+}  // namespace kedge::base
 
 // Returns the error of a Status or Result expression from the enclosing function; goes on when it succeeded.
 #define KEDGE_TRY(expr)                                         \

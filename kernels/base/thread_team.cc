@@ -19,7 +19,7 @@
 #include "kernels/base/cpus.h"
 #include "kernels/base/parallel.h"
 
-namespace kedge {
+namespace kedge::base {
 
 namespace {
 
@@ -291,4 +291,4 @@ void ThreadTeam::run_each(size_t n, UnitCall call, void* f) const {
   state_->run({.units = n, .n = n, .grain = 1, .unit_call = call, .f = f});
 }
 
-}  // namespace kedge
+}  // namespace kedge::base

@@ -5,7 +5,9 @@
 #include <cstdint>
 #include <string_view>
 
-namespace kedge {
+#include "kernels/base/rooms.h"
+
+namespace kedge::base {
 
 // Bytes that a character starting with `lead` should have; 0 when no character starts so.
 inline size_t utf8_expected_length(unsigned char lead) {
@@ -69,4 +71,4 @@ inline uint32_t utf8_code_point(std::string_view s, size_t i, size_t length) {
   return cp;
 }
 
-}  // namespace kedge
+}  // namespace kedge::base

@@ -4,7 +4,9 @@
 #include <cstddef>
 #include <string_view>
 
-namespace kedge {
+#include "kernels/base/rooms.h"
+
+namespace kedge::base {
 
 // The last beginning of a character at or before byte n. Of bytes that are no UTF-8, n itself.
 inline size_t utf8_floor(std::string_view s, size_t n) {
@@ -17,4 +19,4 @@ inline size_t utf8_floor(std::string_view s, size_t n) {
 // At most n bytes of the beginning, whole characters.
 inline std::string_view utf8_cut(std::string_view s, size_t n) { return s.substr(0, utf8_floor(s, n)); }
 
-}  // namespace kedge
+}  // namespace kedge::base

@@ -3,7 +3,7 @@
 
 #include "kernels/quant_contract.h"
 
-namespace kedge::quants::f16 {
+namespace kedge::kernels::quants::f16 {
 
 using Block = uint16_t;
 
@@ -21,4 +21,4 @@ struct Format {
   static void quantise(const float* x, const float*, Block* out) { *out = f32_to_f16(*x); }
 };
 
-}  // namespace kedge::quants::f16
+}  // namespace kedge::kernels::quants::f16

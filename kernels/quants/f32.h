@@ -3,7 +3,7 @@
 
 #include "kernels/quant_contract.h"
 
-namespace kedge::quants::f32 {
+namespace kedge::kernels::quants::f32 {
 
 using Block = float;
 
@@ -21,4 +21,4 @@ struct Format {
   static void quantise(const float* x, const float*, Block* out) { *out = *x; }
 };
 
-}  // namespace kedge::quants::f32
+}  // namespace kedge::kernels::quants::f32

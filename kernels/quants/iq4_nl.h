@@ -5,7 +5,7 @@
 #include "kernels/quant_contract.h"
 #include "kernels/quant_search.h"
 
-namespace kedge::quants::iq4_nl {
+namespace kedge::kernels::quants::iq4_nl {
 
 struct Block {
   uint16_t d;
@@ -51,4 +51,4 @@ struct Format {
   }
 };
 
-}  // namespace kedge::quants::iq4_nl
+}  // namespace kedge::kernels::quants::iq4_nl

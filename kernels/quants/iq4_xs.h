@@ -7,7 +7,7 @@
 #include "kernels/quant_search.h"
 #include "kernels/quants/iq4_nl.h"
 
-namespace kedge::quants::iq4_xs {
+namespace kedge::kernels::quants::iq4_xs {
 
 struct Block {
   uint16_t d;
@@ -69,4 +69,4 @@ struct Format {
   }
 };
 
-}  // namespace kedge::quants::iq4_xs
+}  // namespace kedge::kernels::quants::iq4_xs

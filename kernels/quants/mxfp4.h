@@ -8,7 +8,7 @@
 
 #include "kernels/quant_contract.h"
 
-namespace kedge::quants::mxfp4 {
+namespace kedge::kernels::quants::mxfp4 {
 
 struct Block {
   uint8_t e;
@@ -79,4 +79,4 @@ struct Format {
   }
 };
 
-}  // namespace kedge::quants::mxfp4
+}  // namespace kedge::kernels::quants::mxfp4

@@ -7,7 +7,7 @@
 #include "kernels/quant_contract.h"
 #include "kernels/quant_search.h"
 
-namespace kedge::quants::q2_k {
+namespace kedge::kernels::quants::q2_k {
 
 struct Block {
   uint8_t scales[16];  // low nibble: scale, high nibble: minimum
@@ -61,4 +61,4 @@ struct Format {
   }
 };
 
-}  // namespace kedge::quants::q2_k
+}  // namespace kedge::kernels::quants::q2_k

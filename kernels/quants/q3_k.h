@@ -7,7 +7,7 @@
 #include "kernels/quant_contract.h"
 #include "kernels/quant_search.h"
 
-namespace kedge::quants::q3_k {
+namespace kedge::kernels::quants::q3_k {
 
 struct Block {
   uint8_t hmask[32];
@@ -66,4 +66,4 @@ struct Format {
   }
 };
 
-}  // namespace kedge::quants::q3_k
+}  // namespace kedge::kernels::quants::q3_k

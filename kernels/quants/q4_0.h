@@ -4,7 +4,7 @@
 #include "kernels/quant_contract.h"
 #include "kernels/quant_search.h"
 
-namespace kedge::quants::q4_0 {
+namespace kedge::kernels::quants::q4_0 {
 
 struct Block {
   uint16_t d;
@@ -39,4 +39,4 @@ struct Format {
   }
 };
 
-}  // namespace kedge::quants::q4_0
+}  // namespace kedge::kernels::quants::q4_0

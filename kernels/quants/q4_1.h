@@ -5,7 +5,7 @@
 #include "kernels/quant_contract.h"
 #include "kernels/quant_search.h"
 
-namespace kedge::quants::q4_1 {
+namespace kedge::kernels::quants::q4_1 {
 
 struct Block {
   uint16_t d;
@@ -42,4 +42,4 @@ struct Format {
   }
 };
 
-}  // namespace kedge::quants::q4_1
+}  // namespace kedge::kernels::quants::q4_1

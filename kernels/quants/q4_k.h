@@ -6,7 +6,7 @@
 #include "kernels/quant_contract.h"
 #include "kernels/quant_search.h"
 
-namespace kedge::quants::q4_k {
+namespace kedge::kernels::quants::q4_k {
 
 struct Block {
   uint16_t d;
@@ -55,4 +55,4 @@ struct Format {
   }
 };
 
-}  // namespace kedge::quants::q4_k
+}  // namespace kedge::kernels::quants::q4_k

@@ -6,7 +6,7 @@
 #include "kernels/quant_contract.h"
 #include "kernels/quant_search.h"
 
-namespace kedge::quants::q5_0 {
+namespace kedge::kernels::quants::q5_0 {
 
 struct Block {
   uint16_t d;
@@ -46,4 +46,4 @@ struct Format {
   }
 };
 
-}  // namespace kedge::quants::q5_0
+}  // namespace kedge::kernels::quants::q5_0

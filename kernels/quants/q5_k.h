@@ -7,7 +7,7 @@
 #include "kernels/quant_contract.h"
 #include "kernels/quant_search.h"
 
-namespace kedge::quants::q5_k {
+namespace kedge::kernels::quants::q5_k {
 
 struct Block {
   uint16_t d;
@@ -60,4 +60,4 @@ struct Format {
   }
 };
 
-}  // namespace kedge::quants::q5_k
+}  // namespace kedge::kernels::quants::q5_k

@@ -8,7 +8,7 @@
 #include "kernels/quant_contract.h"
 #include "kernels/quant_search.h"
 
-namespace kedge::quants::q6_k {
+namespace kedge::kernels::quants::q6_k {
 
 struct Block {
   uint8_t ql[128];
@@ -61,4 +61,4 @@ struct Format {
   }
 };
 
-}  // namespace kedge::quants::q6_k
+}  // namespace kedge::kernels::quants::q6_k

@@ -4,7 +4,7 @@
 #include "kernels/quant_contract.h"
 #include "kernels/quant_search.h"
 
-namespace kedge::quants::q8_0 {
+namespace kedge::kernels::quants::q8_0 {
 
 struct Block {
   uint16_t d;
@@ -32,4 +32,4 @@ struct Format {
   static void quantise(const float* x, const float* w, Block* out) { out->d = fit_block(x, w, {-127, 127}, out->qs); }
 };
 
-}  // namespace kedge::quants::q8_0
+}  // namespace kedge::kernels::quants::q8_0

@@ -7,7 +7,7 @@
 #include "kernels/base/float16.h"
 #include "kernels/reference/reference.h"
 
-namespace kedge::reference {
+namespace kedge::kernels::reference {
 
 namespace {
 
@@ -209,4 +209,4 @@ void attend_merge(const AttendRows& rows, const float* parts, int first_chunk) n
   }
 }
 
-}  // namespace kedge::reference
+}  // namespace kedge::kernels::reference

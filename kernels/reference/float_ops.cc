@@ -4,7 +4,7 @@
 #include "kernels/math_constants.h"
 #include "kernels/reference/reference.h"
 
-namespace kedge::reference {
+namespace kedge::kernels::reference {
 
 float exp(float x) {
   using namespace exp_constants;
@@ -123,4 +123,4 @@ void quantise_super256(const float* x, int k, int8_t* q, float* d, int16_t* sums
   for (int b = 0; b < k / 32; ++b) sums32[b] = static_cast<int16_t>(sums16[2 * b] + sums16[2 * b + 1]);
 }
 
-}  // namespace kedge::reference
+}  // namespace kedge::kernels::reference

@@ -7,7 +7,7 @@
 #include "kernels/math_constants.h"
 #include "kernels/reference/reference.h"
 
-namespace kedge::reference {
+namespace kedge::kernels::reference {
 
 namespace {
 
@@ -97,4 +97,4 @@ void kv_store(const KvLayout& l, std::byte* page, int slot, const float* k, cons
   }
 }
 
-}  // namespace kedge::reference
+}  // namespace kedge::kernels::reference

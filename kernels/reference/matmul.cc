@@ -6,16 +6,16 @@
 #include "kernels/reference/reference.h"
 #include "registry/quants_headers.inc"
 
-namespace kedge {
+namespace kedge::kernels {
 
 size_t matmul_scratch_bytes(int k) {
   // Codes of 32 rows, or floats of 16, or a tile of 16 rows of activations and a fixed amount for sums.
   return (static_cast<size_t>(k) + kActPad) * 64 + 131072;
 }
 
-}  // namespace kedge
+}  // namespace kedge::kernels
 
-namespace kedge::reference {
+namespace kedge::kernels::reference {
 
 namespace {
 
@@ -97,4 +97,4 @@ constexpr MatmulFn kMatmul[] = {
 
 MatmulFn matmul(int format_index) { return kMatmul[format_index]; }
 
-}  // namespace kedge::reference
+}  // namespace kedge::kernels::reference

@@ -8,7 +8,7 @@
 #include "kernels/reference/reference.h"
 #include "registry/quants_headers.inc"
 
-namespace kedge::reference {
+namespace kedge::kernels::reference {
 
 namespace {
 
@@ -143,4 +143,4 @@ void to_bf16(const float* x, uint16_t* y, int n) noexcept {
 
 MatmulFn matmul_fast(int format_index) { return kMatmul[format_index]; }
 
-}  // namespace kedge::reference
+}  // namespace kedge::kernels::reference

@@ -3,7 +3,7 @@
 
 #include "kernels/kernel_table.h"
 
-namespace kedge::reference {
+namespace kedge::kernels::reference {
 
 float exp(float x);
 float tanh(float x);
@@ -27,4 +27,4 @@ void attend(const AttendRows& rows) noexcept;
 void attend_chunk(const AttendRows& rows, int chunk, float* parts) noexcept;
 void attend_merge(const AttendRows& rows, const float* parts, int first_chunk) noexcept;
 
-}  // namespace kedge::reference
+}  // namespace kedge::kernels::reference

@@ -1,6 +1,6 @@
 #include "kernels/reference/reference.h"
 
-namespace kedge {
+namespace kedge::kernels {
 
 namespace {
 
@@ -35,4 +35,4 @@ const KernelTable& reference_kernels() {
   return table;
 }
 
-}  // namespace kedge
+}  // namespace kedge::kernels

@@ -5,7 +5,7 @@
 #include "kernels/kernel_table.h"
 #include "kernels/simd/amx_tiles.h"
 
-namespace kedge::KEDGE_ISA {
+namespace kedge::kernels::KEDGE_ISA {
 
 // Tokens of one pass over a panel; their sums stay in the second-level cache.
 inline constexpr int kPassTokens = 512;
@@ -87,4 +87,4 @@ KEDGE_INLINE void matmul_passes(const WeightRows& w, const ActRows& x, int act_b
   }
 }
 
-}  // namespace kedge::KEDGE_ISA
+}  // namespace kedge::kernels::KEDGE_ISA

@@ -5,7 +5,7 @@
 
 #include "kernels/base/inline.h"
 
-namespace kedge::KEDGE_ISA {
+namespace kedge::kernels::KEDGE_ISA {
 
 // Loads a palette-1 configuration. Tiles 0-3 accumulate (16 rows of 16 32-bit numbers), 4-5 hold activations (16 rows
 // of k_bytes), 6-7 weights (k_bytes / 4 rows of 16 lanes of 4 bytes).
@@ -70,4 +70,4 @@ struct TokenTiles {
   }
 };
 
-}  // namespace kedge::KEDGE_ISA
+}  // namespace kedge::kernels::KEDGE_ISA

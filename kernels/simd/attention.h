@@ -11,7 +11,7 @@
 #include "kernels/simd/attention_values.h"
 #include "kernels/simd/attention_work.h"
 
-namespace kedge::KEDGE_ISA {
+namespace kedge::kernels::KEDGE_ISA {
 
 // From this many rows on a page is widened to float32 once instead of by every tile. Fewer rows are decode: there
 // memory is the limit, and the next page is fetched ahead.
@@ -209,4 +209,4 @@ static void attend_merge(const AttendRows& a, const float* parts, int first_chun
   }
 }
 
-}  // namespace kedge::KEDGE_ISA
+}  // namespace kedge::kernels::KEDGE_ISA

@@ -6,7 +6,7 @@
 
 #include "kernels/simd/neon.h"
 
-namespace kedge::KEDGE_ISA {
+namespace kedge::kernels::KEDGE_ISA {
 
 // A vector of 16 lanes is four of the 32 registers.
 inline constexpr int kScoreRows = 6;
@@ -28,4 +28,4 @@ struct Fold {
   }
 };
 
-}  // namespace kedge::KEDGE_ISA
+}  // namespace kedge::kernels::KEDGE_ISA

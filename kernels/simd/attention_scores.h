@@ -4,7 +4,7 @@
 
 #include "kernels/simd/attention_work.h"
 
-namespace kedge::KEDGE_ISA {
+namespace kedge::kernels::KEDGE_ISA {
 
 // kR rows from `row` on.
 template <class L, int kR, bool kAhead>
@@ -131,4 +131,4 @@ static void score_rows_int(const C& codes, int head_dim, int r0, int r1, AttendW
   }
 }
 
-}  // namespace kedge::KEDGE_ISA
+}  // namespace kedge::kernels::KEDGE_ISA

@@ -4,7 +4,7 @@
 
 #include "kernels/simd/attention_work.h"
 
-namespace kedge::KEDGE_ISA {
+namespace kedge::kernels::KEDGE_ISA {
 
 KEDGE_INLINE V tanh(const V& x) {
   const V e = exp(V::set1(-2.0f) * abs(x));
@@ -173,4 +173,4 @@ static void finish_row(const AttendRows& a, int row, const float* total, float t
   scale_masses(a, row, a.begin[row] / kPageTokens, (a.end[row] + kPageTokens - 1) / kPageTokens, inverse);
 }
 
-}  // namespace kedge::KEDGE_ISA
+}  // namespace kedge::kernels::KEDGE_ISA

@@ -6,7 +6,7 @@
 
 #include "kernels/kernel_table.h"
 
-namespace kedge::KEDGE_ISA {
+namespace kedge::kernels::KEDGE_ISA {
 
 // 32 values to codes + 8; returns the scale. As quantise_four() of the reference.
 KEDGE_INLINE uint16_t quantise_four(const float* x, uint8_t* u) {
@@ -91,4 +91,4 @@ static void kv_store(const KvLayout& l, std::byte* page, int slot, const float* 
   }
 }
 
-}  // namespace kedge::KEDGE_ISA
+}  // namespace kedge::kernels::KEDGE_ISA

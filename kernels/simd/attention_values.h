@@ -4,7 +4,7 @@
 
 #include "kernels/simd/attention_work.h"
 
-namespace kedge::KEDGE_ISA {
+namespace kedge::kernels::KEDGE_ISA {
 
 // kR rows from `row` on, tokens [t0, t1), kC vectors of dimensions from `first` on. `width`: values per token.
 template <class L, int kR, int kC, bool kAhead>
@@ -93,4 +93,4 @@ static void value_rows(const L& values, int width, int r0, int r1, AttendWork& w
   }
 }
 
-}  // namespace kedge::KEDGE_ISA
+}  // namespace kedge::kernels::KEDGE_ISA

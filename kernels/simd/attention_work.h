@@ -6,7 +6,7 @@
 
 #include "kernels/kernel_table.h"
 
-namespace kedge::KEDGE_ISA {
+namespace kedge::kernels::KEDGE_ISA {
 
 // Floats from one row of q or of the accumulators to the next. A constant, so that a tile's rows are one pointer and
 // displacements; an odd number of cache lines, so that they do not fall into the same sets.
@@ -93,4 +93,4 @@ static void widen(const L& from, int rows, int width, int padded, float* to, con
   }
 }
 
-}  // namespace kedge::KEDGE_ISA
+}  // namespace kedge::kernels::KEDGE_ISA

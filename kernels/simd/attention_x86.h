@@ -6,7 +6,7 @@
 
 #include "kernels/kernel_table.h"
 
-namespace kedge::KEDGE_ISA {
+namespace kedge::kernels::KEDGE_ISA {
 
 // Most rows of a register tile, and how many 16-lane vectors it is wide. Tiles of many rows keep both fma ports busy;
 // tiles of few rows are wider, so that there are enough independent chains.
@@ -56,4 +56,4 @@ struct Fold {
   }
 };
 
-}  // namespace kedge::KEDGE_ISA
+}  // namespace kedge::kernels::KEDGE_ISA

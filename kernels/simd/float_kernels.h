@@ -8,7 +8,7 @@
 #include "kernels/base/inline.h"
 #include "kernels/math_constants.h"
 
-namespace kedge::KEDGE_ISA {
+namespace kedge::kernels::KEDGE_ISA {
 
 using V = S::F32x16;
 
@@ -124,4 +124,4 @@ static void quantise_super256(const float* x, int k, int8_t* q, float* d, int16_
   for (int b = 0; b < k / 32; ++b) sums32[b] = static_cast<int16_t>(sums16[2 * b] + sums16[2 * b + 1]);
 }
 
-}  // namespace kedge::KEDGE_ISA
+}  // namespace kedge::kernels::KEDGE_ISA

@@ -5,7 +5,7 @@
 #include "kernels/simd/matmul_amx_block32.h"
 #include "kernels/simd/matmul_amx_super.h"
 
-namespace kedge::KEDGE_ISA {
+namespace kedge::kernels::KEDGE_ISA {
 
 // Below this many tokens the vector kernels are faster.
 inline constexpr int kTileMinTokens = 12;
@@ -30,4 +30,4 @@ static void matmul_tiles(const WeightRows& w, const ActRows& x, float* y, size_t
   _tile_release();
 }
 
-}  // namespace kedge::KEDGE_ISA
+}  // namespace kedge::kernels::KEDGE_ISA

@@ -5,7 +5,7 @@
 
 #include "kernels/simd/amx_passes.h"
 
-namespace kedge::KEDGE_ISA {
+namespace kedge::kernels::KEDGE_ISA {
 
 // 32 values of one row as bfloat16.
 template <class F>
@@ -146,4 +146,4 @@ static void to_bf16(const float* x, uint16_t* y, int n) noexcept {
   for (; i < n; ++i) y[i] = f32_to_bf16_flushed(x[i]);
 }
 
-}  // namespace kedge::KEDGE_ISA
+}  // namespace kedge::kernels::KEDGE_ISA

@@ -5,7 +5,7 @@
 #include "kernels/simd/amx_passes.h"
 #include "kernels/simd/packed_codes.h"
 
-namespace kedge::KEDGE_ISA {
+namespace kedge::kernels::KEDGE_ISA {
 
 // Codes minus zero of up to eight blocks of 32 of sixteen rows.
 template <class F>
@@ -128,4 +128,4 @@ KEDGE_INLINE void block32_pass(const std::byte* const* group, const ActRows& x, 
   }
 }
 
-}  // namespace kedge::KEDGE_ISA
+}  // namespace kedge::kernels::KEDGE_ISA

@@ -7,7 +7,7 @@
 #include "kernels/simd/amx_passes.h"
 #include "kernels/simd/packed_codes.h"
 
-namespace kedge::KEDGE_ISA {
+namespace kedge::kernels::KEDGE_ISA {
 
 // 256 values of sixteen rows: bytes to `out` ([64 quads][64]), the scales returned.
 template <class F>
@@ -190,4 +190,4 @@ static void matmul_fast(const WeightRows& w, const ActRows& x, float* y, size_t 
   _tile_release();
 }
 
-}  // namespace kedge::KEDGE_ISA
+}  // namespace kedge::kernels::KEDGE_ISA

@@ -6,7 +6,7 @@
 #include "kernels/simd/amx_passes.h"
 #include "kernels/simd/packed_codes.h"
 
-namespace kedge::KEDGE_ISA {
+namespace kedge::kernels::KEDGE_ISA {
 
 // The digits of sub-scale * (code - zero), 14 bits at most, of one super-block of sixteen rows; formats whose products
 // fit a byte have one digit.
@@ -218,4 +218,4 @@ KEDGE_INLINE void super_pass(const std::byte* const* group, const ActRows& x, co
   }
 }
 
-}  // namespace kedge::KEDGE_ISA
+}  // namespace kedge::kernels::KEDGE_ISA

@@ -4,7 +4,7 @@
 
 #include "kernels/kernel_table.h"
 
-namespace kedge::KEDGE_ISA {
+namespace kedge::kernels::KEDGE_ISA {
 
 // Register tile: kFloatRows x kFloatTokens accumulators of 16 lanes.
 inline constexpr int kFloatRows = S::kFloatRows;
@@ -198,4 +198,4 @@ static void matmul_float(const WeightRows& w, const ActRows& x, float* y, size_t
   }
 }
 
-}  // namespace kedge::KEDGE_ISA
+}  // namespace kedge::kernels::KEDGE_ISA

@@ -6,7 +6,7 @@
 #include "kernels/kernel_table.h"
 #include "kernels/simd/packed_codes.h"
 
-namespace kedge::KEDGE_ISA {
+namespace kedge::kernels::KEDGE_ISA {
 
 // Registers of rows and tokens of the largest tile.
 inline constexpr int kTileParts = S::kTileParts;
@@ -306,4 +306,4 @@ static void matmul_quantised(const WeightRows& w, const ActRows& x, float* y, si
   }
 }
 
-}  // namespace kedge::KEDGE_ISA
+}  // namespace kedge::kernels::KEDGE_ISA

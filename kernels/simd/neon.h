@@ -7,7 +7,7 @@
 #include "kernels/base/inline.h"
 #include "kernels/simd/vec16.h"
 
-namespace kedge::KEDGE_ISA {
+namespace kedge::kernels::KEDGE_ISA {
 
 struct S {
   using F32x16 = simd::Vec16<xsimd::neon64>;
@@ -249,4 +249,4 @@ struct S {
 #endif
 };
 
-}  // namespace kedge::KEDGE_ISA
+}  // namespace kedge::kernels::KEDGE_ISA

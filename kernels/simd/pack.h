@@ -4,7 +4,7 @@
 #include "kernels/packed.h"
 #include "kernels/quant_contract.h"
 
-namespace kedge::KEDGE_ISA {
+namespace kedge::kernels::KEDGE_ISA {
 
 KEDGE_INLINE void put32(std::byte* p, uint32_t v) { __builtin_memcpy(p, &v, 4); }
 
@@ -88,4 +88,4 @@ static void pack_rows(const std::byte* rows, size_t row_bytes, int n_rows, int k
   }
 }
 
-}  // namespace kedge::KEDGE_ISA
+}  // namespace kedge::kernels::KEDGE_ISA

@@ -5,7 +5,7 @@
 #include "kernels/packed.h"
 #include "kernels/quant_contract.h"
 
-namespace kedge::KEDGE_ISA {
+namespace kedge::kernels::KEDGE_ISA {
 
 template <int i>
 struct Index {
@@ -123,4 +123,4 @@ KEDGE_INLINE S::Floats load_scales(const std::byte* p) {
   return S::load_f16(p);
 }
 
-}  // namespace kedge::KEDGE_ISA
+}  // namespace kedge::kernels::KEDGE_ISA

@@ -4,7 +4,7 @@
 
 #include "kernels/simd/packed_codes.h"
 
-namespace kedge::KEDGE_ISA {
+namespace kedge::kernels::KEDGE_ISA {
 
 template <class F>
 struct FromPanel {
@@ -27,4 +27,4 @@ struct FromPanel {
   }
 };
 
-}  // namespace kedge::KEDGE_ISA
+}  // namespace kedge::kernels::KEDGE_ISA

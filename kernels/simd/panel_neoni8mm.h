@@ -4,7 +4,7 @@
 
 #include "kernels/simd/packed_codes.h"
 
-namespace kedge::KEDGE_ISA {
+namespace kedge::kernels::KEDGE_ISA {
 
 template <int kP, int kT>
 struct TileInput;
@@ -70,4 +70,4 @@ struct FromPanel {
   }
 };
 
-}  // namespace kedge::KEDGE_ISA
+}  // namespace kedge::kernels::KEDGE_ISA

@@ -7,7 +7,7 @@
 
 #include "kernels/base/float16.h"
 
-namespace kedge::simd {
+namespace kedge::kernels::simd {
 
 struct Scalar {
   // 32 unsigned bytes.
@@ -94,4 +94,4 @@ struct Scalar {
   }
 };
 
-}  // namespace kedge::simd
+}  // namespace kedge::kernels::simd

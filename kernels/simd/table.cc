@@ -27,7 +27,7 @@
 #define KEDGE_STRING_(x) #x
 #define KEDGE_STRING(x) KEDGE_STRING_(x)
 
-namespace kedge::KEDGE_ISA {
+namespace kedge::kernels::KEDGE_ISA {
 
 namespace {
 
@@ -80,4 +80,4 @@ constexpr KernelTable kTable = make_table();
 
 const KernelTable& kernels() { return kTable; }
 
-}  // namespace kedge::KEDGE_ISA
+}  // namespace kedge::kernels::KEDGE_ISA

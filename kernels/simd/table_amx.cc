@@ -10,7 +10,7 @@
 #include "kernels/simd/matmul_amx_bf16.h"
 // clang-format on
 
-namespace kedge {
+namespace kedge::kernels {
 
 namespace avx512vnni {
 const KernelTable& kernels();
@@ -69,4 +69,4 @@ void make_table(KernelTable* table) {
 
 }  // namespace KEDGE_ISA
 
-}  // namespace kedge
+}  // namespace kedge::kernels

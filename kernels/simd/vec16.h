@@ -9,7 +9,7 @@
 #include "kernels/base/inline.h"
 #include "kernels/math_constants.h"
 
-namespace kedge::simd {
+namespace kedge::kernels::simd {
 
 // Where xsimd 8.1 is not exact or not free: its fma multiplies and adds on AVX-512, its division on NEON is Newton's
 // iteration, and its casts there are calls through a table (which leaves weak symbols behind).
@@ -150,4 +150,4 @@ struct Vec16 {
   }
 };
 
-}  // namespace kedge::simd
+}  // namespace kedge::kernels::simd

@@ -7,7 +7,7 @@
 #include "kernels/base/inline.h"
 #include "kernels/simd/vec16.h"
 
-namespace kedge::KEDGE_ISA {
+namespace kedge::kernels::KEDGE_ISA {
 
 #if defined(__AVX512VNNI__)
 using XsimdArch = xsimd::avx512bw;
@@ -299,4 +299,4 @@ struct S {
 #endif
 };
 
-}  // namespace kedge::KEDGE_ISA
+}  // namespace kedge::kernels::KEDGE_ISA

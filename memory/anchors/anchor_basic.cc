@@ -9,7 +9,7 @@
 #include "memory/anchors/detector.h"
 #include "memory/anchors/terms.h"
 
-namespace kedge {
+namespace kedge::memory {
 namespace {
 
 using anchors::has_at;
@@ -109,4 +109,4 @@ Retention evict_policy(std::span<const int> kv_store, std::span<const ScoredPosi
   return r;
 }
 
-}  // namespace kedge
+}  // namespace kedge::memory

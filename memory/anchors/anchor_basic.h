@@ -7,7 +7,9 @@
 #include <string_view>
 #include <vector>
 
-namespace kedge {
+#include "kernels/base/rooms.h"
+
+namespace kedge::memory {
 
 // The token looks like an identifier, a citation or a function's name, or like a piece of one: "DOC-569B", "TKT",
 // "_id", "Kaldley", "1982". A tokenizer's mark of a leading space (U+2581, U+0120) is ignored. Pieces in small letters
@@ -37,4 +39,4 @@ struct Retention {
 // the lowest position; none is dropped without being reported. max_tokens <= 0 keeps nothing.
 Retention evict_policy(std::span<const int> kv_store, std::span<const ScoredPosition> anchors, int max_tokens);
 
-}  // namespace kedge
+}  // namespace kedge::memory

@@ -5,7 +5,9 @@
 #include <cstddef>
 #include <string_view>
 
-namespace kedge::anchors {
+#include "kernels/base/rooms.h"
+
+namespace kedge::memory::anchors {
 
 constexpr bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
 constexpr bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
@@ -29,7 +31,7 @@ constexpr bool has_at(std::string_view s, size_t i, std::string_view what) {
 // The character before i is a letter, a digit or '_'; quotation marks and dashes beyond ASCII are none.
 constexpr bool word_before(std::string_view s, size_t i) {
   if (i == 0 || !is_high(s[i - 1])) return i > 0 && is_word(s[i - 1]);
-  const bool latin = i >= 2 && s[i - 2] == '\xc2';   // U+00AB, U+00BB, U+00A7
+  const bool latin = i >= 2 && s[i - 2] == '\xc2';    // U+00AB, U+00BB, U+00A7
   const bool general = i >= 3 && s[i - 3] == '\xe2';  // U+2013, U+201C
   return !latin && !general;
 }
@@ -79,4 +81,4 @@ constexpr bool is_month_or_day(std::string_view word) {
   return false;
 }
 
-}  // namespace kedge::anchors
+}  // namespace kedge::memory::anchors

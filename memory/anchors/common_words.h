@@ -5,7 +5,9 @@
 
 #include <string_view>
 
-namespace kedge::anchors {
+#include "kernels/base/rooms.h"
+
+namespace kedge::memory::anchors {
 
 inline constexpr std::string_view kCommonWords =
     "about above abstract access according account across act action add added addition additional admin after "
@@ -71,4 +73,4 @@ inline constexpr std::string_view kCommonWords =
     "winds with within without woman women won wood word words work workers working works world would wouldn "
     "write writing written xml year years yes yet you young your zero";
 
-}  // namespace kedge::anchors
+}  // namespace kedge::memory::anchors

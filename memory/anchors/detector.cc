@@ -9,7 +9,7 @@
 #include "memory/anchors/kinds/kinds.h"
 #include "memory/anchors/statements.h"
 
-namespace kedge {
+namespace kedge::memory {
 namespace {
 
 using anchors::Statement;
@@ -123,4 +123,4 @@ const char* reference_kind_name(ReferenceKind kind) {
   return k < std::size(kNames) ? kNames[k] : "?";
 }
 
-}  // namespace kedge
+}  // namespace kedge::memory

@@ -7,7 +7,9 @@
 #include <string_view>
 #include <vector>
 
-namespace kedge {
+#include "kernels/base/rooms.h"
+
+namespace kedge::memory {
 
 enum class ReferenceKind : uint8_t {
   kCitation,    // (Harlow et al., 2019), Harlow et al. (2019), 347 U.S. 483
@@ -57,4 +59,4 @@ Detection detect_references(std::string_view text, bool at_end);
 
 const char* reference_kind_name(ReferenceKind kind);
 
-}  // namespace kedge
+}  // namespace kedge::memory

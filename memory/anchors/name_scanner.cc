@@ -8,7 +8,7 @@
 
 #include "memory/anchors/bytes.h"
 
-namespace kedge {
+namespace kedge::memory {
 namespace {
 
 using anchors::is_alpha;
@@ -387,4 +387,4 @@ void NameScanner::finish(uint8_t next, uint8_t goes_on, bool key, const Emit& em
   if (!same.empty()) emit.call(emit.to, *this);
 }
 
-}  // namespace kedge
+}  // namespace kedge::memory

@@ -13,7 +13,9 @@
 #include <string_view>
 #include <type_traits>
 
-namespace kedge {
+#include "kernels/base/rooms.h"
+
+namespace kedge::memory {
 
 class NameScanner {
  public:
@@ -139,4 +141,4 @@ class NameScanner {
 // The hash of at most kMostChars bytes as NameScanner::exact() gives it.
 uint64_t exact_hash(std::string_view bytes);
 
-}  // namespace kedge
+}  // namespace kedge::memory

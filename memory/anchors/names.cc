@@ -6,7 +6,7 @@
 #include "memory/anchors/bytes.h"
 #include "memory/anchors/terms.h"
 
-namespace kedge {
+namespace kedge::memory {
 namespace {
 
 using anchors::at;
@@ -75,9 +75,7 @@ class Names {
       exact(text.substr(scope + 2));
   }
 
-  void hex(std::string_view digits) {
-    add(NameTable::hex_key(digits), digits.size(), 0, kNameHex, surface_);
-  }
+  void hex(std::string_view digits) { add(NameTable::hex_key(digits), digits.size(), 0, kNameHex, surface_); }
 
  private:
   static NameScanner scan(std::string_view text) {
@@ -453,4 +451,4 @@ bool is_mention(const Name& name, const NameScanner& scanner, const NameTable::M
   }
 }
 
-}  // namespace kedge
+}  // namespace kedge::memory

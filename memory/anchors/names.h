@@ -11,7 +11,7 @@
 #include "memory/anchors/detector.h"
 #include "memory/anchors/name_scanner.h"
 
-namespace kedge {
+namespace kedge::memory {
 
 enum NameFlag : uint8_t {
   kNameExact = 1,     // code: byte for byte
@@ -91,4 +91,4 @@ class NameTable {
 // Whether the scanner's newest words, that have the name's key, are a mention of it.
 bool is_mention(const Name& name, const NameScanner& scanner, const NameTable::Match& match);
 
-}  // namespace kedge
+}  // namespace kedge::memory

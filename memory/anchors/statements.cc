@@ -4,7 +4,7 @@
 
 #include "memory/anchors/bytes.h"
 
-namespace kedge::anchors {
+namespace kedge::memory::anchors {
 namespace {
 
 enum class Answer { kNo, kYes, kUnknown };
@@ -300,4 +300,4 @@ StatementStatus first_statement(std::string_view text, bool at_end, Statement* o
   return at_end ? found(v.text.size()) : StatementStatus::kUndecided;
 }
 
-}  // namespace kedge::anchors
+}  // namespace kedge::memory::anchors

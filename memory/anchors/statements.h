@@ -4,7 +4,9 @@
 #include <cstddef>
 #include <string_view>
 
-namespace kedge::anchors {
+#include "kernels/base/rooms.h"
+
+namespace kedge::memory::anchors {
 
 inline constexpr size_t kMaxStatementBytes = 1024;  // a longer one is cut, at a space where there is one
 // How far behind a statement's last byte the decision that it ends there can look; with the above, the most text that
@@ -28,4 +30,4 @@ StatementStatus first_statement(std::string_view text, bool at_end, Statement* o
 // The line defines a function: `def f(a):`, `fn f(a: i32) -> i32 {`. Such a line is a statement whatever it contains.
 bool begins_definition(std::string_view line);
 
-}  // namespace kedge::anchors
+}  // namespace kedge::memory::anchors

@@ -6,7 +6,7 @@
 #include "memory/anchors/bytes.h"
 #include "memory/anchors/common_words.h"
 
-namespace kedge {
+namespace kedge::memory {
 namespace {
 
 using anchors::is_alnum;
@@ -215,4 +215,4 @@ void distinctive_terms(std::string_view statement, std::vector<Term>* terms) {
   scanner.finish(add);
 }
 
-}  // namespace kedge
+}  // namespace kedge::memory

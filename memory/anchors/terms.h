@@ -8,7 +8,9 @@
 #include <string_view>
 #include <vector>
 
-namespace kedge {
+#include "kernels/base/rooms.h"
+
+namespace kedge::memory {
 
 struct Term {
   uint64_t hash;      // of the word: exact for code, without case for names and numbers of records
@@ -18,4 +20,4 @@ struct Term {
 // Appends the distinctive words of a statement in their order, each once.
 void distinctive_terms(std::string_view statement, std::vector<Term>* terms);
 
-}  // namespace kedge
+}  // namespace kedge::memory

@@ -9,7 +9,7 @@
 
 #include "memory/eviction/policy.h"
 
-namespace kedge {
+namespace kedge::memory {
 
 namespace {
 
@@ -54,4 +54,4 @@ const EvictionPolicy& anchor_policy() {
   return kPolicy;
 }
 
-}  // namespace kedge
+}  // namespace kedge::memory

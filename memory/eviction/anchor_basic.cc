@@ -5,7 +5,7 @@
 // too.
 #include "memory/eviction/policy.h"
 
-namespace kedge {
+namespace kedge::memory {
 
 namespace {
 constexpr float kThreshold = 0.6f;
@@ -28,4 +28,4 @@ const EvictionPolicy& anchor_basic_policy() {
   return kPolicy;
 }
 
-}  // namespace kedge
+}  // namespace kedge::memory

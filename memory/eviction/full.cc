@@ -1,7 +1,7 @@
 // Keeps everything: a full budget is an error instead of a loss.
 #include "memory/eviction/policy.h"
 
-namespace kedge {
+namespace kedge::memory {
 
 const EvictionPolicy& full_policy() {
   static constexpr EvictionPolicy kPolicy = {
@@ -9,4 +9,4 @@ const EvictionPolicy& full_policy() {
   return kPolicy;
 }
 
-}  // namespace kedge
+}  // namespace kedge::memory

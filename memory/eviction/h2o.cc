@@ -2,7 +2,7 @@
 // for those that collected most attention from all rows so far, per head.
 #include "memory/eviction/policy.h"
 
-namespace kedge {
+namespace kedge::memory {
 
 namespace {
 void rank(const EvictionView& view, std::span<Rank> out) {
@@ -23,4 +23,4 @@ const EvictionPolicy& h2o_policy() {
   return kPolicy;
 }
 
-}  // namespace kedge
+}  // namespace kedge::memory

@@ -9,7 +9,9 @@
 #include <string_view>
 #include <vector>
 
-namespace kedge {
+#include "kernels/base/rooms.h"
+
+namespace kedge::memory {
 
 // What the metadata say about a hot token.
 enum class PinClass : uint8_t {
@@ -91,4 +93,4 @@ uint32_t random_of(uint64_t key, int32_t position);
 // Floats in [0, 1] as scores.
 inline uint32_t score_of(float share) { return static_cast<uint32_t>(share * 1048576.0f); }
 
-}  // namespace kedge
+}  // namespace kedge::memory

@@ -1,7 +1,7 @@
 // Tokens leave at random, sinks and recent ones excepted: what any selection has to beat.
 #include "memory/eviction/policy.h"
 
-namespace kedge {
+namespace kedge::memory {
 
 namespace {
 void rank(const EvictionView& view, std::span<Rank> out) {
@@ -18,4 +18,4 @@ const EvictionPolicy& random_policy() {
   return kPolicy;
 }
 
-}  // namespace kedge
+}  // namespace kedge::memory

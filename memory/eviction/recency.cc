@@ -1,7 +1,7 @@
 // The latest tokens stay, whatever they are.
 #include "memory/eviction/policy.h"
 
-namespace kedge {
+namespace kedge::memory {
 
 namespace {
 void rank(const EvictionView& view, std::span<Rank> out) {
@@ -14,4 +14,4 @@ const EvictionPolicy& recency_policy() {
   return kPolicy;
 }
 
-}  // namespace kedge
+}  // namespace kedge::memory

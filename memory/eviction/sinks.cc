@@ -1,7 +1,7 @@
 // The first tokens and the latest ones (StreamingLLM, Xiao et al. 2023, arXiv 2309.17453), at original positions.
 #include "memory/eviction/policy.h"
 
-namespace kedge {
+namespace kedge::memory {
 
 namespace {
 void rank(const EvictionView& view, std::span<Rank> out) {
@@ -17,4 +17,4 @@ const EvictionPolicy& sinks_policy() {
   return kPolicy;
 }
 
-}  // namespace kedge
+}  // namespace kedge::memory

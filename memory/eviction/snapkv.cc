@@ -3,7 +3,7 @@
 // halved each time.
 #include "memory/eviction/policy.h"
 
-namespace kedge {
+namespace kedge::memory {
 
 namespace {
 constexpr int kPool = 7;
@@ -26,4 +26,4 @@ const EvictionPolicy& snapkv_policy() {
   return kPolicy;
 }
 
-}  // namespace kedge
+}  // namespace kedge::memory

@@ -2,7 +2,7 @@
 // Here per kv-head, and the sinks and recent floors hold.
 #include "memory/eviction/policy.h"
 
-namespace kedge {
+namespace kedge::memory {
 
 namespace {
 void rank(const EvictionView& view, std::span<Rank> out) {
@@ -22,4 +22,4 @@ const EvictionPolicy& tova_policy() {
   return kPolicy;
 }
 
-}  // namespace kedge
+}  // namespace kedge::memory

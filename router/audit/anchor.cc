@@ -4,7 +4,7 @@
 
 #include "router/digest.h"
 
-namespace kedge::audit {
+namespace kedge::router::audit {
 
 namespace {
 
@@ -55,4 +55,4 @@ Status Anchor::append(std::string_view line) const {
   return file_.sync();
 }
 
-}  // namespace kedge::audit
+}  // namespace kedge::router::audit

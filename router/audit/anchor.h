@@ -9,7 +9,7 @@
 #include "router/audit/file.h"
 #include "router/audit/head.h"
 
-namespace kedge::audit {
+namespace kedge::router::audit {
 
 std::string anchor_header(std::string_view genesis);  // its first line
 
@@ -33,4 +33,4 @@ class Anchor {
   File file_;
 };
 
-}  // namespace kedge::audit
+}  // namespace kedge::router::audit

@@ -4,7 +4,7 @@
 #include "router/digest.h"
 #include "router/sqlite_schema.h"
 
-namespace kedge {
+namespace kedge::router {
 
 namespace {
 
@@ -104,4 +104,4 @@ Result<std::string> export_audit_log(const std::string& path, AuditFormat format
   return out;
 }
 
-}  // namespace kedge
+}  // namespace kedge::router

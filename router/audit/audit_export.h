@@ -6,7 +6,7 @@
 #include "kernels/base/result.h"
 #include "router/audit/audit_log.h"
 
-namespace kedge {
+namespace kedge::router {
 
 enum class AuditFormat { kJsonl, kInToto };
 
@@ -14,4 +14,4 @@ enum class AuditFormat { kJsonl, kInToto };
 // contents, which are otherwise named by their addresses alone.
 Result<std::string> export_audit_log(const std::string& path, AuditFormat format, bool with_artifacts, int timeout_ms);
 
-}  // namespace kedge
+}  // namespace kedge::router

@@ -10,7 +10,7 @@
 #include "router/digest.h"
 #include "router/sqlite_schema.h"
 
-namespace kedge {
+namespace kedge::router {
 
 namespace {
 
@@ -239,4 +239,4 @@ Result<int64_t> AuditLog::size() const {
   return reader_.integer("SELECT coalesce(max(seq), 0) FROM records");  // they are numbered without gaps
 }
 
-}  // namespace kedge
+}  // namespace kedge::router

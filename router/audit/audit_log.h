@@ -15,7 +15,7 @@
 #include "router/audit/schema.h"
 #include "router/sqlite.h"
 
-namespace kedge {
+namespace kedge::router {
 
 namespace audit {
 class Writer;
@@ -138,4 +138,4 @@ struct VerifyOptions {
 // Errors only when the file is no audit log this program can read.
 Result<VerifyReport> verify_audit_log(const std::string& path, const VerifyOptions& options);
 
-}  // namespace kedge
+}  // namespace kedge::router

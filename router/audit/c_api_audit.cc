@@ -7,8 +7,8 @@
 #include "router/audit/canonical_json.h"
 #include "router/audit/digest.h"
 
-using namespace kedge;
-using namespace kedge::c_api;
+using namespace kedge::router;
+using namespace kedge::engine::c_api;
 
 namespace {
 

@@ -7,7 +7,7 @@
 #include <optional>
 #include <vector>
 
-namespace kedge {
+namespace kedge::router {
 
 namespace {
 
@@ -235,4 +235,4 @@ Result<std::string> canonical_json(const Json& value) {
   return canonicalizer.take();
 }
 
-}  // namespace kedge
+}  // namespace kedge::router

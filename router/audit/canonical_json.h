@@ -8,7 +8,7 @@
 #include "kernels/base/json.h"
 #include "kernels/base/result.h"
 
-namespace kedge {
+namespace kedge::router {
 
 // Members sorted by their UTF-16 code units, numbers as ECMAScript writes them, no white space. Errors name the place
 // as a JSON pointer: kInvalidArgument (a string or key that is not UTF-8, a number that is not finite, an integer
@@ -23,4 +23,4 @@ std::string ecmascript_number(double value);
 // Whether `text` is UTF-8 as Unicode defines it: no surrogates, no overlong forms, nothing above U+10FFFF.
 bool is_utf8(std::string_view text);
 
-}  // namespace kedge
+}  // namespace kedge::router

@@ -14,7 +14,7 @@
 #include "router/audit/schema.h"
 #include "router/audit/signing_key.h"
 
-namespace kedge::audit {
+namespace kedge::router::audit {
 
 namespace {
 
@@ -92,4 +92,4 @@ Result<sqlite::Database> open_or_create(const std::string& path, const AuditOpti
   return db;
 }
 
-}  // namespace kedge::audit
+}  // namespace kedge::router::audit

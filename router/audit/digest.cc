@@ -8,7 +8,7 @@
 
 #include "router/digest.h"
 
-namespace kedge::audit {
+namespace kedge::router::audit {
 
 namespace {
 
@@ -72,4 +72,4 @@ std::string uuid7(int64_t ms) {
   return text;
 }
 
-}  // namespace kedge::audit
+}  // namespace kedge::router::audit

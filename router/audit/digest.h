@@ -8,7 +8,7 @@
 
 #include "kernels/base/result.h"
 
-namespace kedge::audit {
+namespace kedge::router::audit {
 
 Status init_crypto();  // before anything else here; may be called again. Errors: kInternal.
 
@@ -21,4 +21,4 @@ int64_t unix_ms();
 std::string iso_time(int64_t ms);  // "2026-01-31T23:59:59.123Z"
 std::string uuid7(int64_t ms);     // RFC 9562, version 7: in the order of time
 
-}  // namespace kedge::audit
+}  // namespace kedge::router::audit

@@ -10,7 +10,7 @@
 #include <thread>
 #include <utility>
 
-namespace kedge::audit {
+namespace kedge::router::audit {
 
 namespace {
 
@@ -138,4 +138,4 @@ Status sync_folder_of(const std::string& path) {
   return {};
 }
 
-}  // namespace kedge::audit
+}  // namespace kedge::router::audit

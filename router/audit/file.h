@@ -10,7 +10,7 @@
 
 #include "kernels/base/result.h"
 
-namespace kedge::audit {
+namespace kedge::router::audit {
 
 class File {
  public:
@@ -61,4 +61,4 @@ class FileLock {
 
 Status sync_folder_of(const std::string& path);  // so that a new name outlives a power cut
 
-}  // namespace kedge::audit
+}  // namespace kedge::router::audit

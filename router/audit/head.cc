@@ -7,7 +7,7 @@
 #include "kernels/base/utf8_cut.h"
 #include "router/digest.h"
 
-namespace kedge::audit {
+namespace kedge::router::audit {
 
 std::string head_message(std::string_view genesis, const Head& head) {
   return "kedge-audit-head-v1\n" + hex(genesis) + "\n" + std::to_string(head.first) + "\n" + std::to_string(head.seq) +
@@ -55,4 +55,4 @@ Result<Head> parse_head_line(std::string_view line) {
   return head;
 }
 
-}  // namespace kedge::audit
+}  // namespace kedge::router::audit

@@ -9,7 +9,7 @@
 #include "kernels/base/result.h"
 #include "router/audit/signing_key.h"
 
-namespace kedge::audit {
+namespace kedge::router::audit {
 
 struct Head {
   int64_t first = 0;  // the commit holds the records first .. seq
@@ -30,4 +30,4 @@ bool head_is_valid(const Head& head, std::string_view genesis, std::string_view 
 std::string head_line(const Head& head);
 Result<Head> parse_head_line(std::string_view line);  // without the line end; kCorrupt
 
-}  // namespace kedge::audit
+}  // namespace kedge::router::audit

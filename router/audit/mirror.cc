@@ -6,7 +6,7 @@
 #include "router/audit/ownership.h"
 #include "router/audit/schema.h"
 
-namespace kedge::audit {
+namespace kedge::router::audit {
 
 bool same_file(const std::string& a, const std::string& b) {
   struct stat first {
@@ -58,4 +58,4 @@ Status Mirror::catch_up(const sqlite::Database& db, std::string_view genesis) co
   return missing.empty() ? Status() : file_.append(missing);
 }
 
-}  // namespace kedge::audit
+}  // namespace kedge::router::audit

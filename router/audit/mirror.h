@@ -8,7 +8,7 @@
 #include "router/audit/anchor.h"
 #include "router/sqlite.h"
 
-namespace kedge::audit {
+namespace kedge::router::audit {
 
 class Mirror {
  public:
@@ -32,4 +32,4 @@ bool same_file(const std::string& a, const std::string& b);
 // kInvalidArgument when `path` is one of the files of the log `db`: it must not be opened as anything else.
 Status check_outside(const std::string& path, const std::string& db);
 
-}  // namespace kedge::audit
+}  // namespace kedge::router::audit

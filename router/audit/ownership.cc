@@ -9,7 +9,7 @@
 
 #include "router/audit/schema.h"
 
-namespace kedge::audit {
+namespace kedge::router::audit {
 
 namespace {
 
@@ -90,4 +90,4 @@ std::vector<std::string> ownership_problems(const std::string& db) {
   return problems;
 }
 
-}  // namespace kedge::audit
+}  // namespace kedge::router::audit

@@ -7,7 +7,7 @@
 
 #include "kernels/base/result.h"
 
-namespace kedge::audit {
+namespace kedge::router::audit {
 
 enum class Access { kRead, kWrite };
 
@@ -24,4 +24,4 @@ Status check_owned_file(const std::string& path, Access access);
 // For a report: every file of the log that kRead refuses.
 std::vector<std::string> ownership_problems(const std::string& db);
 
-}  // namespace kedge::audit
+}  // namespace kedge::router::audit

@@ -2,7 +2,7 @@
 
 #include <string>
 
-namespace kedge::audit {
+namespace kedge::router::audit {
 
 namespace {
 
@@ -31,4 +31,4 @@ Json asked_question(std::string_view request) {
   return question;
 }
 
-}  // namespace kedge::audit
+}  // namespace kedge::router::audit

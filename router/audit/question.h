@@ -5,9 +5,9 @@
 
 #include "kernels/base/json.h"
 
-namespace kedge::audit {
+namespace kedge::router::audit {
 
 // The text of the last message of the user; null when the request says none.
 Json asked_question(std::string_view request);
 
-}  // namespace kedge::audit
+}  // namespace kedge::router::audit

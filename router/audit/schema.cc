@@ -8,7 +8,7 @@
 #include "router/digest.h"
 #include "router/sqlite_schema.h"
 
-namespace kedge::audit {
+namespace kedge::router::audit {
 
 namespace {
 
@@ -162,4 +162,4 @@ Result<Head> read_head(const sqlite::Statement& row) {
   return head;
 }
 
-}  // namespace kedge::audit
+}  // namespace kedge::router::audit

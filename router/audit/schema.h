@@ -9,7 +9,7 @@
 #include "router/audit/head.h"
 #include "router/sqlite.h"
 
-namespace kedge::audit {
+namespace kedge::router::audit {
 
 inline constexpr int64_t kApplicationId = 0x4B454447;  // "KEDG"
 inline constexpr int64_t kSchemaVersion = 1;
@@ -46,4 +46,4 @@ int64_t step_limit(const sqlite::Database& db);
 inline constexpr const char* kHeadColumns = "first, seq, hash, created, key_id, signature";
 Result<Head> read_head(const sqlite::Statement& row);  // kCorrupt: a column of another type
 
-}  // namespace kedge::audit
+}  // namespace kedge::router::audit

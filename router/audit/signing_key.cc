@@ -14,7 +14,7 @@
 #include "router/audit/file.h"
 #include "router/digest.h"
 
-namespace kedge::audit {
+namespace kedge::router::audit {
 
 namespace {
 
@@ -91,4 +91,4 @@ bool signature_is_valid(std::string_view signature, std::string_view message, st
 
 std::string key_id(std::string_view public_key) { return hex(sha256(public_key)).substr(0, 16); }
 
-}  // namespace kedge::audit
+}  // namespace kedge::router::audit

@@ -7,7 +7,7 @@
 
 #include "kernels/base/result.h"
 
-namespace kedge::audit {
+namespace kedge::router::audit {
 
 inline constexpr size_t kPublicKeySize = 32;
 inline constexpr size_t kSignatureSize = 64;
@@ -36,4 +36,4 @@ class SigningKey {
 bool signature_is_valid(std::string_view signature, std::string_view message, std::string_view public_key);
 std::string key_id(std::string_view public_key);  // 16 hexadecimal digits of its SHA-256
 
-}  // namespace kedge::audit
+}  // namespace kedge::router::audit

@@ -17,7 +17,7 @@
 #include "router/digest.h"
 #include "router/sqlite_schema.h"
 
-namespace kedge {
+namespace kedge::router {
 
 namespace audit {
 
@@ -411,4 +411,4 @@ Result<VerifyReport> verify_audit_log(const std::string& path, const VerifyOptio
   return audit::Verifier(path, options).run();
 }
 
-}  // namespace kedge
+}  // namespace kedge::router

@@ -7,7 +7,7 @@
 #include "router/audit/digest.h"
 #include "router/digest.h"
 
-namespace kedge::audit {
+namespace kedge::router::audit {
 
 namespace {
 
@@ -266,4 +266,4 @@ Result<Json> Writer::insert_artifact(const AuditArtifact& artifact) {
   return reference;
 }
 
-}  // namespace kedge::audit
+}  // namespace kedge::router::audit

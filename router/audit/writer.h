@@ -13,7 +13,7 @@
 #include "router/audit/signing_key.h"
 #include "router/sqlite.h"
 
-namespace kedge::audit {
+namespace kedge::router::audit {
 
 // A record that waits for its commit.
 struct Pending {
@@ -61,4 +61,4 @@ class Writer {
   sqlite::Statement insert_record_, insert_artifact_, insert_head_;
 };
 
-}  // namespace kedge::audit
+}  // namespace kedge::router::audit

@@ -6,8 +6,8 @@
 #include "kernels/base/json_object.h"
 #include "router/calibration/calibrator.h"
 
-using namespace kedge;
-using namespace kedge::c_api;
+using namespace kedge::router;
+using namespace kedge::engine::c_api;
 
 namespace {
 

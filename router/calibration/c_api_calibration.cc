@@ -8,8 +8,8 @@
 #include "router/calibration/json_members.h"
 #include "router/calibration/route_report.h"
 
-using namespace kedge;
-using namespace kedge::c_api;
+using namespace kedge::router;
+using namespace kedge::engine::c_api;
 
 namespace {
 

@@ -5,7 +5,7 @@
 
 #include "router/calibration/metrics.h"
 
-namespace kedge {
+namespace kedge::router {
 namespace {
 
 constexpr uint64_t kFoldStream = 2;
@@ -245,4 +245,4 @@ Result<Calibrated> calibrate(const ObservationSet& all, const CalibrateOptions& 
   return result;
 }
 
-}  // namespace kedge
+}  // namespace kedge::router

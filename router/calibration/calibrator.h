@@ -19,7 +19,7 @@
 #include "router/calibration/observation.h"
 #include "router/calibration/risk.h"
 
-namespace kedge {
+namespace kedge::router {
 
 struct NamedFeature {
   std::string_view name;
@@ -87,4 +87,4 @@ void seal(Calibration& calibration);
 Result<Calibration> parse_calibration(std::string_view text);
 Result<Calibration> read_calibration(const std::string& path);  // also kNotFound, kIo
 
-}  // namespace kedge
+}  // namespace kedge::router

@@ -7,7 +7,7 @@
 #include "router/calibration/json_members.h"
 #include "router/digest.h"
 
-namespace kedge {
+namespace kedge::router {
 namespace {
 
 constexpr const char* kFormat = "kedge-calibrator-2";
@@ -266,4 +266,4 @@ Result<Calibration> read_calibration(const std::string& path) {
   return Error{calibration.error().code, path + ": " + calibration.error().message};
 }
 
-}  // namespace kedge
+}  // namespace kedge::router

@@ -7,7 +7,7 @@
 
 #include "router/calibration/wording.h"
 
-namespace kedge {
+namespace kedge::router {
 namespace {
 
 constexpr double kLambda = 1e-2;     // outside rows are few
@@ -151,4 +151,4 @@ Result<Gate> fit_gate(const std::vector<std::string>& names, const GateRows& row
   return gate;
 }
 
-}  // namespace kedge
+}  // namespace kedge::router

@@ -13,7 +13,7 @@
 #include "router/calibration/logistic.h"
 #include "router/calibration/observation.h"
 
-namespace kedge {
+namespace kedge::router {
 
 struct Gate {
   std::vector<std::string> features;  // names; the last one, kUnseen, the gate measures itself
@@ -57,4 +57,4 @@ Json gate_json(const Gate& gate);
 // Errors: kCorrupt, naming the member.
 Result<Gate> parse_gate(const Json& json, const std::string& where);
 
-}  // namespace kedge
+}  // namespace kedge::router

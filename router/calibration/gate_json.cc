@@ -4,7 +4,7 @@
 #include "router/calibration/gate.h"
 #include "router/calibration/json_members.h"
 
-namespace kedge {
+namespace kedge::router {
 namespace {
 
 constexpr ErrorCode kBad = ErrorCode::kCorrupt;
@@ -90,4 +90,4 @@ Result<Gate> parse_gate(const Json& json, const std::string& where) {
   return gate;
 }
 
-}  // namespace kedge
+}  // namespace kedge::router

@@ -10,7 +10,7 @@
 #include "kernels/base/json_object.h"
 #include "kernels/base/utf8_cut.h"
 
-namespace kedge {
+namespace kedge::router {
 
 inline Error wrong_member(const std::string& where, std::string_view key, const std::string& problem,
                           ErrorCode code = ErrorCode::kInvalidArgument) {
@@ -83,4 +83,4 @@ inline Result<bool> bool_member(const Json& object, const std::string& where, co
   return value->get<bool>();
 }
 
-}  // namespace kedge
+}  // namespace kedge::router

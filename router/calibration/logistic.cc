@@ -6,7 +6,7 @@
 
 #include "router/calibration/sigmoid.h"
 
-namespace kedge {
+namespace kedge::router {
 namespace {
 
 constexpr double kLambdas[] = {1e-4, 1e-3, 1e-2, 1e-1, 1};
@@ -183,4 +183,4 @@ Result<LambdaChoice> choose_lambda(const LogisticData& data, std::span<const siz
   return choice;
 }
 
-}  // namespace kedge
+}  // namespace kedge::router

@@ -9,7 +9,7 @@
 
 #include "kernels/base/result.h"
 
-namespace kedge {
+namespace kedge::router {
 
 // Rows of n_features values each, and what they should give: 0, 1 or (for smoothed labels) something between.
 struct LogisticData {
@@ -53,4 +53,4 @@ struct LambdaChoice {
 inline constexpr size_t kFolds = 5;
 Result<LambdaChoice> choose_lambda(const LogisticData& data, std::span<const size_t> fold_of);
 
-}  // namespace kedge
+}  // namespace kedge::router

@@ -7,7 +7,7 @@
 
 #include "engine/philox.h"
 
-namespace kedge {
+namespace kedge::router {
 namespace {
 
 struct Bin {
@@ -193,4 +193,4 @@ std::vector<std::optional<Interval>> bootstrap(
   return intervals;
 }
 
-}  // namespace kedge
+}  // namespace kedge::router

@@ -11,7 +11,7 @@
 #include <span>
 #include <vector>
 
-namespace kedge {
+namespace kedge::router {
 
 using Labels = std::span<const uint8_t>;
 using Weights = std::span<const double>;
@@ -86,4 +86,4 @@ std::vector<std::optional<Interval>> bootstrap(
     size_t n, size_t n_statistics, size_t n_resamples, uint64_t seed,
     const std::function<void(Weights, std::span<std::optional<double>>)>& statistics);
 
-}  // namespace kedge
+}  // namespace kedge::router

@@ -7,7 +7,7 @@
 #include "router/calibration/logistic.h"
 #include "router/calibration/sigmoid.h"
 
-namespace kedge {
+namespace kedge::router {
 
 double MonotoneMap::operator()(double logit) const noexcept {
   if (kind == Kind::kPlatt) return sigmoid(slope * logit + offset);
@@ -109,4 +109,4 @@ Result<MonotoneMap> fit_platt(std::span<const double> logits, std::span<const ui
   return map;
 }
 
-}  // namespace kedge
+}  // namespace kedge::router

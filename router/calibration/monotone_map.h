@@ -8,7 +8,7 @@
 
 #include "kernels/base/result.h"
 
-namespace kedge {
+namespace kedge::router {
 
 struct MonotoneMap {
   enum class Kind { kPlatt, kIsotonic };
@@ -47,4 +47,4 @@ MonotoneMap fit_isotonic(std::span<const double> logits, std::span<const uint8_t
 inline constexpr size_t kLeastForSlope = 5;
 Result<MonotoneMap> fit_platt(std::span<const double> logits, std::span<const uint8_t> labels);
 
-}  // namespace kedge
+}  // namespace kedge::router

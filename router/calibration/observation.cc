@@ -5,7 +5,7 @@
 
 #include "router/calibration/json_members.h"
 
-namespace kedge {
+namespace kedge::router {
 namespace {
 
 constexpr uint64_t kSplitStream = 1;
@@ -153,4 +153,4 @@ size_t split_of(std::string_view id, uint64_t seed, const std::array<double, 3>&
   return u < fractions[0] ? 0 : u < fractions[0] + fractions[1] ? 1 : 2;
 }
 
-}  // namespace kedge
+}  // namespace kedge::router

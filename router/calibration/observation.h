@@ -12,7 +12,7 @@
 #include "kernels/base/json.h"
 #include "kernels/base/result.h"
 
-namespace kedge {
+namespace kedge::router {
 
 // The larger model's answer to the same question.
 struct DeepAnswer {
@@ -57,4 +57,4 @@ double hash_uniform(std::string_view id, uint64_t seed, uint64_t stream);
 // depends on nothing but its id, the seed and the fractions (which sum to 1).
 size_t split_of(std::string_view id, uint64_t seed, const std::array<double, 3>& fractions);
 
-}  // namespace kedge
+}  // namespace kedge::router

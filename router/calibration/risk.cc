@@ -4,7 +4,7 @@
 #include <cmath>
 #include <functional>
 
-namespace kedge {
+namespace kedge::router {
 namespace {
 
 constexpr size_t kSteps = 50;
@@ -110,4 +110,4 @@ RiskThreshold learn_threshold(std::span<const double> sequence, std::span<const 
   return best;
 }
 
-}  // namespace kedge
+}  // namespace kedge::router

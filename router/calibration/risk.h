@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-namespace kedge {
+namespace kedge::router {
 
 // P(X <= k) for X ~ Binomial(n, p), exact up to rounding. 0 <= p <= 1.
 double binomial_cdf(size_t k, size_t n, double p);
@@ -53,4 +53,4 @@ std::vector<double> threshold_sequence(std::span<const double> p_elsewhere, size
 RiskThreshold learn_threshold(std::span<const double> sequence, std::span<const double> p,
                               std::span<const uint8_t> correct, double alpha, double delta);
 
-}  // namespace kedge
+}  // namespace kedge::router

@@ -9,7 +9,7 @@
 #include "router/calibration/risk.h"
 #include "router/calibration/routing.h"
 
-namespace kedge {
+namespace kedge::router {
 namespace {
 
 using Rows = std::vector<const LabelledAnswer*>;
@@ -288,4 +288,4 @@ Result<Json> route_report(const ObservationSet& set, const RouteReportOptions& o
   return report;
 }
 
-}  // namespace kedge
+}  // namespace kedge::router

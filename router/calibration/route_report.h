@@ -10,7 +10,7 @@
 #include "kernels/base/result.h"
 #include "router/calibration/observation.h"
 
-namespace kedge {
+namespace kedge::router {
 
 struct RouteReportOptions {
   // For rows without a threshold of their own; infinity accepts nothing.
@@ -32,4 +32,4 @@ struct RouteReportOptions {
 // Errors: kInvalidArgument: members that some rows have and others do not (deep, cpu_s, gain, knn, a threshold).
 Result<Json> route_report(const ObservationSet& observations, const RouteReportOptions& options);
 
-}  // namespace kedge
+}  // namespace kedge::router

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace kedge {
+namespace kedge::router {
 namespace {
 
 struct Totals {
@@ -132,4 +132,4 @@ Routed route_rows(std::span<const uint8_t> escalated, const Pairs& pairs, Weight
   return routed;
 }
 
-}  // namespace kedge
+}  // namespace kedge::router

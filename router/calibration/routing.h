@@ -9,7 +9,7 @@
 
 #include "router/calibration/metrics.h"
 
-namespace kedge {
+namespace kedge::router {
 
 struct Pairs {
   std::vector<uint8_t> fast;       // 1: the fast model's answer is right
@@ -51,4 +51,4 @@ struct Routed {
 };
 Routed route_rows(std::span<const uint8_t> escalated, const Pairs& pairs, Weights weights = {});
 
-}  // namespace kedge
+}  // namespace kedge::router

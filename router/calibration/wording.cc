@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-namespace kedge {
+namespace kedge::router {
 namespace {
 
 constexpr std::string_view kSpace = " \t\r\n";
@@ -78,4 +78,4 @@ std::vector<std::string> wording_pairs(std::string_view question, std::span<cons
   return pairs;
 }
 
-}  // namespace kedge
+}  // namespace kedge::router

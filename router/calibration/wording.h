@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-namespace kedge {
+namespace kedge::router {
 
 // What is asked, where the message also holds passages behind <|doc|>, or proposes an answer: behind "Question: ".
 // Otherwise all of it.
@@ -26,4 +26,4 @@ bool begins_upper(std::string_view word);  // with a capital letter, of any alph
 // The first word; empty where it begins with no capital.
 std::string_view opening_word(std::string_view question);
 
-}  // namespace kedge
+}  // namespace kedge::router

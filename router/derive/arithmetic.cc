@@ -2,7 +2,7 @@
 #include "router/derive.h"
 #include "router/recompute.h"
 
-namespace kedge::derivations {
+namespace kedge::router::derivations {
 namespace {
 
 std::optional<Derived> sum(std::string_view question) {
@@ -27,4 +27,4 @@ std::optional<Derived> derive(std::string_view question) {
 extern constinit const DerivationDef arithmetic;
 constinit const DerivationDef arithmetic = {"arithmetic", "sums, and proposed answers to them", derive};
 
-}  // namespace kedge::derivations
+}  // namespace kedge::router::derivations

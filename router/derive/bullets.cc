@@ -5,7 +5,7 @@
 #include "router/derive.h"
 #include "router/text_request.h"
 
-namespace kedge::derivations {
+namespace kedge::router::derivations {
 namespace {
 
 std::optional<Derived> derive(std::string_view question) {
@@ -27,4 +27,4 @@ std::optional<Derived> derive(std::string_view question) {
 extern constinit const DerivationDef bullets;
 constinit const DerivationDef bullets = {"bullets", "a list as bullets", derive};
 
-}  // namespace kedge::derivations
+}  // namespace kedge::router::derivations

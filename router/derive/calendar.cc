@@ -6,7 +6,7 @@
 #include "router/derive.h"
 #include "router/numeral.h"
 
-namespace kedge::derivations {
+namespace kedge::router::derivations {
 namespace {
 
 constexpr auto kMonths =
@@ -190,4 +190,4 @@ std::optional<Derived> derive(std::string_view question) {
 extern constinit const DerivationDef calendar;
 constinit const DerivationDef calendar = {"calendar", "weekdays of dates, days of months, leap years", derive};
 
-}  // namespace kedge::derivations
+}  // namespace kedge::router::derivations

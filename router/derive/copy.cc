@@ -5,14 +5,13 @@
 #include "router/derive.h"
 #include "router/text_request.h"
 
-namespace kedge::derivations {
+namespace kedge::router::derivations {
 namespace {
 
 std::optional<Derived> derive(std::string_view question) {
-  constexpr auto kHeads =
-      std::to_array<std::string_view>({"repeat exactly", "repeat", "repeat after me", "repeat text",
-                                       "repeat text exactly", "repeat verbatim", "repeat word for word", "copy exactly",
-                                       "copy text", "copy text exactly", "repeat sentence", "copy sentence"});
+  constexpr auto kHeads = std::to_array<std::string_view>(
+      {"repeat exactly", "repeat", "repeat after me", "repeat text", "repeat text exactly", "repeat verbatim",
+       "repeat word for word", "copy exactly", "copy text", "copy text exactly", "repeat sentence", "copy sentence"});
   const auto r = parse_text_request(question);
   if (!r || r->courtesy || !r->tail.empty()) return std::nullopt;
   if (std::find(kHeads.begin(), kHeads.end(), r->head) == kHeads.end()) return std::nullopt;
@@ -26,4 +25,4 @@ std::optional<Derived> derive(std::string_view question) {
 extern constinit const DerivationDef copy;
 constinit const DerivationDef copy = {"copy", "a text repeated", derive};
 
-}  // namespace kedge::derivations
+}  // namespace kedge::router::derivations

@@ -6,7 +6,7 @@
 #include "router/text_norm.h"
 #include "router/text_request.h"
 
-namespace kedge::derivations {
+namespace kedge::router::derivations {
 namespace {
 
 Derived number(size_t n, std::string steps, std::vector<std::string> units) {
@@ -122,4 +122,4 @@ std::optional<Derived> derive(std::string_view question) {
 extern constinit const DerivationDef count;
 constinit const DerivationDef count = {"count", "items, words and letters counted", derive};
 
-}  // namespace kedge::derivations
+}  // namespace kedge::router::derivations

@@ -5,7 +5,7 @@
 #include "router/derive.h"
 #include "router/text_request.h"
 
-namespace kedge::derivations {
+namespace kedge::router::derivations {
 namespace {
 
 // The instruction without its letters' size: "write in", "convert to", ...
@@ -85,4 +85,4 @@ std::optional<Derived> derive(std::string_view question) {
 extern constinit const DerivationDef letter_case;
 constinit const DerivationDef letter_case = {"letter_case", "text in upper or lower case", derive};
 
-}  // namespace kedge::derivations
+}  // namespace kedge::router::derivations

@@ -5,7 +5,7 @@
 #include "router/derive.h"
 #include "router/numeral.h"
 
-namespace kedge::derivations {
+namespace kedge::router::derivations {
 namespace {
 
 using Int = Rational::Int;
@@ -115,4 +115,4 @@ std::optional<Derived> derive(std::string_view question) {
 extern constinit const DerivationDef number_facts;
 constinit const DerivationDef number_facts = {"number_facts", "prime, even, odd, divisible, factorials", derive};
 
-}  // namespace kedge::derivations
+}  // namespace kedge::router::derivations

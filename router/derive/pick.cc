@@ -5,7 +5,7 @@
 #include "router/text_norm.h"
 #include "router/text_request.h"
 
-namespace kedge::derivations {
+namespace kedge::router::derivations {
 namespace {
 
 std::optional<Derived> derive(std::string_view question) {
@@ -52,4 +52,4 @@ std::optional<Derived> derive(std::string_view question) {
 extern constinit const DerivationDef pick;
 constinit const DerivationDef pick = {"pick", "the first or last word or letter", derive};
 
-}  // namespace kedge::derivations
+}  // namespace kedge::router::derivations

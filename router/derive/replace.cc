@@ -5,7 +5,7 @@
 #include "router/text_norm.h"
 #include "router/text_request.h"
 
-namespace kedge::derivations {
+namespace kedge::router::derivations {
 namespace {
 
 std::optional<Derived> derive(std::string_view question) {
@@ -46,4 +46,4 @@ std::optional<Derived> derive(std::string_view question) {
 extern constinit const DerivationDef replace;
 constinit const DerivationDef replace = {"replace", "a word replaced by another", derive};
 
-}  // namespace kedge::derivations
+}  // namespace kedge::router::derivations

@@ -5,7 +5,7 @@
 #include "router/derive.h"
 #include "router/text_request.h"
 
-namespace kedge::derivations {
+namespace kedge::router::derivations {
 namespace {
 
 constexpr auto kLists =
@@ -59,4 +59,4 @@ std::optional<Derived> derive(std::string_view question) {
 extern constinit const DerivationDef reverse;
 constinit const DerivationDef reverse = {"reverse", "words letter by letter, lists item by item", derive};
 
-}  // namespace kedge::derivations
+}  // namespace kedge::router::derivations

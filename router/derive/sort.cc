@@ -7,7 +7,7 @@
 #include "router/text_norm.h"
 #include "router/text_request.h"
 
-namespace kedge::derivations {
+namespace kedge::router::derivations {
 namespace {
 
 constexpr size_t npos = std::string::npos;
@@ -125,4 +125,4 @@ std::optional<Derived> derive(std::string_view question) {
 extern constinit const DerivationDef sort;
 constinit const DerivationDef sort = {"sort", "lists of numbers or of words in order", derive};
 
-}  // namespace kedge::derivations
+}  // namespace kedge::router::derivations

@@ -7,7 +7,7 @@
 #include "router/numeral.h"
 #include "router/text_norm.h"
 
-namespace kedge::derivations {
+namespace kedge::router::derivations {
 namespace {
 
 enum Quantity { kLength, kMass, kVolume, kTime, kData, kTemperature };
@@ -191,4 +191,4 @@ std::optional<Derived> derive(std::string_view question) {
 extern constinit const DerivationDef units;
 constinit const DerivationDef units = {"units", "measures in another unit", derive};
 
-}  // namespace kedge::derivations
+}  // namespace kedge::router::derivations

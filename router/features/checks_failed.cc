@@ -1,6 +1,6 @@
 #include "router/feature.h"
 
-namespace kedge::features {
+namespace kedge::router::features {
 namespace {
 
 double value(const AnswerTrace& t) { return static_cast<double>(t.checks_failed); }
@@ -10,4 +10,4 @@ double value(const AnswerTrace& t) { return static_cast<double>(t.checks_failed)
 extern constinit const FeatureDef checks_failed;
 constinit const FeatureDef checks_failed = {"checks_failed", "comparators that failed the answer", value};
 
-}  // namespace kedge::features
+}  // namespace kedge::router::features

@@ -1,6 +1,6 @@
 #include "router/feature.h"
 
-namespace kedge::features {
+namespace kedge::router::features {
 namespace {
 
 double value(const AnswerTrace& t) { return static_cast<double>(t.checks_passed); }
@@ -10,4 +10,4 @@ double value(const AnswerTrace& t) { return static_cast<double>(t.checks_passed)
 extern constinit const FeatureDef checks_passed;
 constinit const FeatureDef checks_passed = {"checks_passed", "comparators that passed the answer", value};
 
-}  // namespace kedge::features
+}  // namespace kedge::router::features

@@ -3,7 +3,7 @@
 #include "router/feature.h"
 #include "router/words.h"
 
-namespace kedge::features {
+namespace kedge::router::features {
 namespace {
 
 // An answer made of the request's own words (a list put in order, an extracted id) is another kind of answer than one
@@ -24,4 +24,4 @@ double value(const AnswerTrace& t) {
 extern constinit const FeatureDef copied;
 constinit const FeatureDef copied = {"copied", "share of the answer's words that stand in the question", value};
 
-}  // namespace kedge::features
+}  // namespace kedge::router::features

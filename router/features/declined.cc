@@ -1,7 +1,7 @@
 #include "router/feature.h"
 #include "router/text_norm.h"
 
-namespace kedge::features {
+namespace kedge::router::features {
 namespace {
 
 double value(const AnswerTrace& t) { return declines(t.answer) ? 1 : 0; }
@@ -11,4 +11,4 @@ double value(const AnswerTrace& t) { return declines(t.answer) ? 1 : 0; }
 extern constinit const FeatureDef declined;
 constinit const FeatureDef declined = {"declined", "1 when the answer is that there is none", value};
 
-}  // namespace kedge::features
+}  // namespace kedge::router::features

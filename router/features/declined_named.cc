@@ -5,7 +5,7 @@
 #include "router/text_norm.h"
 #include "router/words.h"
 
-namespace kedge::features {
+namespace kedge::router::features {
 namespace {
 
 constexpr size_t kLeastLetters = 4;  // shorter words are in every passage
@@ -37,4 +37,4 @@ extern constinit const FeatureDef declined_named;
 constinit const FeatureDef declined_named = {
     "declined_named", "of an answer that there is none: the share of the question's words that one passage has", value};
 
-}  // namespace kedge::features
+}  // namespace kedge::router::features

@@ -1,6 +1,6 @@
 #include "router/feature.h"
 
-namespace kedge::features {
+namespace kedge::router::features {
 namespace {
 
 double value(const AnswerTrace& t) { return t.tokens.empty() ? 0 : t.tokens[0].entropy; }
@@ -10,4 +10,4 @@ double value(const AnswerTrace& t) { return t.tokens.empty() ? 0 : t.tokens[0].e
 extern constinit const FeatureDef first_entropy;
 constinit const FeatureDef first_entropy = {"first_entropy", "entropy of the first token, nats", value};
 
-}  // namespace kedge::features
+}  // namespace kedge::router::features

@@ -1,6 +1,6 @@
 #include "router/feature.h"
 
-namespace kedge::features {
+namespace kedge::router::features {
 namespace {
 
 double value(const AnswerTrace& t) { return t.tokens.empty() ? 0 : t.tokens[0].logprob; }
@@ -10,4 +10,4 @@ double value(const AnswerTrace& t) { return t.tokens.empty() ? 0 : t.tokens[0].l
 extern constinit const FeatureDef first_logprob;
 constinit const FeatureDef first_logprob = {"first_logprob", "log-probability of the first token", value};
 
-}  // namespace kedge::features
+}  // namespace kedge::router::features

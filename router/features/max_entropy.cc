@@ -1,6 +1,6 @@
 #include "router/feature.h"
 
-namespace kedge::features {
+namespace kedge::router::features {
 namespace {
 
 double value(const AnswerTrace& t) { return max_of(t.tokens, &TokenStats::entropy); }
@@ -10,4 +10,4 @@ double value(const AnswerTrace& t) { return max_of(t.tokens, &TokenStats::entrop
 extern constinit const FeatureDef max_entropy;
 constinit const FeatureDef max_entropy = {"max_entropy", "largest entropy of a token, nats", value};
 
-}  // namespace kedge::features
+}  // namespace kedge::router::features

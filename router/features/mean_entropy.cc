@@ -1,6 +1,6 @@
 #include "router/feature.h"
 
-namespace kedge::features {
+namespace kedge::router::features {
 namespace {
 
 double value(const AnswerTrace& t) { return mean_of(t.tokens, &TokenStats::entropy); }
@@ -10,4 +10,4 @@ double value(const AnswerTrace& t) { return mean_of(t.tokens, &TokenStats::entro
 extern constinit const FeatureDef mean_entropy;
 constinit const FeatureDef mean_entropy = {"mean_entropy", "mean entropy of the tokens, nats", value};
 
-}  // namespace kedge::features
+}  // namespace kedge::router::features

@@ -1,6 +1,6 @@
 #include "router/feature.h"
 
-namespace kedge::features {
+namespace kedge::router::features {
 namespace {
 
 double value(const AnswerTrace& t) { return mean_of(t.tokens, &TokenStats::logprob); }
@@ -10,4 +10,4 @@ double value(const AnswerTrace& t) { return mean_of(t.tokens, &TokenStats::logpr
 extern constinit const FeatureDef mean_logprob;
 constinit const FeatureDef mean_logprob = {"mean_logprob", "mean log-probability of all tokens", value};
 
-}  // namespace kedge::features
+}  // namespace kedge::router::features

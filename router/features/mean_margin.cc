@@ -1,6 +1,6 @@
 #include "router/feature.h"
 
-namespace kedge::features {
+namespace kedge::router::features {
 namespace {
 
 double value(const AnswerTrace& t) { return mean_of(t.tokens, &TokenStats::margin); }
@@ -10,4 +10,4 @@ double value(const AnswerTrace& t) { return mean_of(t.tokens, &TokenStats::margi
 extern constinit const FeatureDef mean_margin;
 constinit const FeatureDef mean_margin = {"mean_margin", "mean distance from the best logit to the second", value};
 
-}  // namespace kedge::features
+}  // namespace kedge::router::features

@@ -1,6 +1,6 @@
 #include "router/feature.h"
 
-namespace kedge::features {
+namespace kedge::router::features {
 namespace {
 
 double value(const AnswerTrace& t) { return min_of(t.tokens, &TokenStats::logprob); }
@@ -10,4 +10,4 @@ double value(const AnswerTrace& t) { return min_of(t.tokens, &TokenStats::logpro
 extern constinit const FeatureDef min_logprob;
 constinit const FeatureDef min_logprob = {"min_logprob", "lowest log-probability of a token", value};
 
-}  // namespace kedge::features
+}  // namespace kedge::router::features

@@ -1,6 +1,6 @@
 #include "router/feature.h"
 
-namespace kedge::features {
+namespace kedge::router::features {
 namespace {
 
 double value(const AnswerTrace& t) { return min_of(t.tokens, &TokenStats::margin); }
@@ -10,4 +10,4 @@ double value(const AnswerTrace& t) { return min_of(t.tokens, &TokenStats::margin
 extern constinit const FeatureDef min_margin;
 constinit const FeatureDef min_margin = {"min_margin", "smallest distance from the best logit to the second", value};
 
-}  // namespace kedge::features
+}  // namespace kedge::router::features

@@ -1,7 +1,7 @@
 #include "engine/sampler_math.h"
 #include "router/feature.h"
 
-namespace kedge::features {
+namespace kedge::router::features {
 namespace {
 
 double value(const AnswerTrace& t) { return stable_exp(min_of(t.tokens, &TokenStats::logprob)); }
@@ -11,4 +11,4 @@ double value(const AnswerTrace& t) { return stable_exp(min_of(t.tokens, &TokenSt
 extern constinit const FeatureDef min_probability;
 constinit const FeatureDef min_probability = {"min_probability", "lowest probability of a token", value};
 
-}  // namespace kedge::features
+}  // namespace kedge::router::features

@@ -1,6 +1,6 @@
 #include "router/feature.h"
 
-namespace kedge::features {
+namespace kedge::router::features {
 namespace {
 
 double value(const AnswerTrace& t) {
@@ -15,4 +15,4 @@ extern constinit const FeatureDef question_foreign;
 constinit const FeatureDef question_foreign = {"question_foreign", "share of the question's bytes that are not ASCII",
                                                value};
 
-}  // namespace kedge::features
+}  // namespace kedge::router::features

@@ -1,6 +1,6 @@
 #include "router/feature.h"
 
-namespace kedge::features {
+namespace kedge::router::features {
 namespace {
 
 double value(const AnswerTrace& t) { return min_of(t.question_tokens, TokenPart::kName); }
@@ -11,4 +11,4 @@ extern constinit const FeatureDef question_name_min;
 constinit const FeatureDef question_name_min = {
     "question_name_min", "lowest log-probability of a token of the question's capitalised words", value};
 
-}  // namespace kedge::features
+}  // namespace kedge::router::features

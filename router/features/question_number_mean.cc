@@ -1,6 +1,6 @@
 #include "router/feature.h"
 
-namespace kedge::features {
+namespace kedge::router::features {
 namespace {
 
 double value(const AnswerTrace& t) { return mean_of(t.question_tokens, TokenPart::kNumber); }
@@ -11,4 +11,4 @@ extern constinit const FeatureDef question_number_mean;
 constinit const FeatureDef question_number_mean = {"question_number_mean",
                                                    "mean log-probability of the question's numbers", value};
 
-}  // namespace kedge::features
+}  // namespace kedge::router::features

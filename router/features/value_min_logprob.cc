@@ -1,6 +1,6 @@
 #include "router/feature.h"
 
-namespace kedge::features {
+namespace kedge::router::features {
 namespace {
 
 double value(const AnswerTrace& t) { return min_of(t.tokens.first(t.n_value), &TokenStats::logprob); }
@@ -11,4 +11,4 @@ extern constinit const FeatureDef value_min_logprob;
 constinit const FeatureDef value_min_logprob = {"value_min_logprob", "lowest log-probability of the answer proper",
                                                 value};
 
-}  // namespace kedge::features
+}  // namespace kedge::router::features

@@ -1,6 +1,6 @@
 #include "router/feature.h"
 
-namespace kedge::features {
+namespace kedge::router::features {
 namespace {
 
 double value(const AnswerTrace& t) { return min_of(t.tokens.first(t.n_value), &TokenStats::margin); }
@@ -10,4 +10,4 @@ double value(const AnswerTrace& t) { return min_of(t.tokens.first(t.n_value), &T
 extern constinit const FeatureDef value_min_margin;
 constinit const FeatureDef value_min_margin = {"value_min_margin", "smallest margin of the answer proper", value};
 
-}  // namespace kedge::features
+}  // namespace kedge::router::features

@@ -19,8 +19,8 @@
 
 namespace {
 
-using namespace kedge;
-using namespace kedge::retrieval;
+using namespace kedge::router;
+using namespace kedge::router::retrieval;
 
 [[noreturn]] void end(int code, const std::string& message) {
   std::fprintf(stderr, "%s\n", message.c_str());

@@ -12,7 +12,7 @@
 #include "router/reader/super_sub.h"
 #include "router/retrieval/text_clean.h"
 
-namespace kedge::retrieval {
+namespace kedge::router::retrieval {
 
 namespace {
 
@@ -265,4 +265,4 @@ Result<Document> parse_html(std::string_view bytes, const std::string& name) {
   return document;
 }
 
-}  // namespace kedge::retrieval
+}  // namespace kedge::router::retrieval

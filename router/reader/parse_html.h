@@ -7,10 +7,10 @@
 
 #include "router/retrieval/document.h"
 
-namespace kedge::retrieval {
+namespace kedge::router::retrieval {
 
 // As read_html() (document.h). Ends the process with reader::kOutOfMemory when memory runs out. Errors:
 // kInvalidArgument for what is not UTF-8, kCapacity for elements nested more than 512 deep.
 Result<Document> parse_html(std::string_view bytes, const std::string& name);
 
-}  // namespace kedge::retrieval
+}  // namespace kedge::router::retrieval

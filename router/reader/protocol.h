@@ -1,7 +1,7 @@
 // What kedge-reader and the library say to each other.
 #pragma once
 
-namespace kedge::retrieval::reader {
+namespace kedge::router::retrieval::reader {
 
 // Exit codes beside 0.
 inline constexpr int kRefused = 10;  // the input: why is on standard error
@@ -15,4 +15,4 @@ inline constexpr int kWrongUse = 14;
 //
 // A document: "SECTIONS BYTES\n", for each section "BEGIN END TITLE_BYTES\n" and its title, then the text.
 
-}  // namespace kedge::retrieval::reader
+}  // namespace kedge::router::retrieval::reader

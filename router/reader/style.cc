@@ -4,7 +4,7 @@
 
 #include "router/retrieval/text_clean.h"
 
-namespace kedge::retrieval {
+namespace kedge::router::retrieval {
 
 namespace {
 
@@ -65,4 +65,4 @@ Style read_style(std::string_view attribute) {
   return style;
 }
 
-}  // namespace kedge::retrieval
+}  // namespace kedge::router::retrieval

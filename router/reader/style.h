@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-namespace kedge::retrieval {
+namespace kedge::router::retrieval {
 
 // Lower-case values, empty where the attribute does not say.
 struct Style {
@@ -16,4 +16,4 @@ struct Style {
 // "content-visibility: hidden" are read as display: none.
 Style read_style(std::string_view attribute);
 
-}  // namespace kedge::retrieval
+}  // namespace kedge::router::retrieval

@@ -5,7 +5,7 @@
 
 #include "router/retrieval/text_clean.h"
 
-namespace kedge::retrieval {
+namespace kedge::router::retrieval {
 
 namespace {
 
@@ -95,4 +95,4 @@ void mark_sub(std::string& line, const SuperSub& lowered) {
   put(line, lowered.begin, formula ? "" : "_", text);
 }
 
-}  // namespace kedge::retrieval
+}  // namespace kedge::router::retrieval

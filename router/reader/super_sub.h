@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <string>
 
-namespace kedge::retrieval {
+namespace kedge::router::retrieval {
 
 struct SuperSub {
   size_t begin = 0;   // where its text begins in the line
@@ -17,4 +17,4 @@ void mark_super(std::string& line, const SuperSub& raised);
 // "x_1", "10_2", "v_max"; nothing in a formula of chemistry ("H2O") and where nothing stands before it.
 void mark_sub(std::string& line, const SuperSub& lowered);
 
-}  // namespace kedge::retrieval
+}  // namespace kedge::router::retrieval

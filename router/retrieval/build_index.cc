@@ -9,7 +9,7 @@
 #include "router/retrieval/text_clean.h"
 #include "weights/mapped_file.h"
 
-namespace kedge {
+namespace kedge::router {
 
 namespace {
 
@@ -234,4 +234,4 @@ Result<BuildReport> build_index(const BuildOptions& options, std::shared_ptr<con
   return Builder(options, std::move(embedder)).build();
 }
 
-}  // namespace kedge
+}  // namespace kedge::router

@@ -9,7 +9,7 @@
 #include "router/retrieval/embedder.h"
 #include "router/retrieval/inputs.h"
 
-namespace kedge {
+namespace kedge::router {
 
 inline constexpr int kDefaultPassageWords = 200;
 inline constexpr int kMaxPassageWords = 10000;
@@ -39,4 +39,4 @@ struct BuildReport {
 // the same id and when nothing is left to index; kCancelled.
 Result<BuildReport> build_index(const BuildOptions& options, std::shared_ptr<const Embedder> embedder);
 
-}  // namespace kedge
+}  // namespace kedge::router

@@ -8,8 +8,8 @@
 #include "router/retrieval/retrieval_index.h"
 #include "weights/mapped_file.h"
 
-using namespace kedge;
-using namespace kedge::c_api;
+using namespace kedge::router;
+using namespace kedge::engine::c_api;
 
 namespace {
 

@@ -8,7 +8,7 @@
 #include "router/retrieval/hyphens.h"
 #include "router/retrieval/text_clean.h"
 
-namespace kedge::retrieval {
+namespace kedge::router::retrieval {
 
 const char* format_name(Format format) {
   switch (format) {
@@ -191,4 +191,4 @@ Result<Document> read_markdown(std::string_view bytes, const std::string& name) 
   return document;
 }
 
-}  // namespace kedge::retrieval
+}  // namespace kedge::router::retrieval

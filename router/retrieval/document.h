@@ -8,7 +8,7 @@
 
 #include "kernels/base/result.h"
 
-namespace kedge::retrieval {
+namespace kedge::router::retrieval {
 
 struct Section {
   std::string title;  // headings from the outermost in, joined by " > "; may be empty
@@ -59,4 +59,4 @@ class Outline {
   size_t section_begin_ = 0;
 };
 
-}  // namespace kedge::retrieval
+}  // namespace kedge::router::retrieval

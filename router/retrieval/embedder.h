@@ -9,7 +9,7 @@
 
 #include "kernels/base/result.h"
 
-namespace kedge {
+namespace kedge::router {
 
 // Const and shared by threads. The same text always gives the same bits.
 class Embedder {
@@ -28,4 +28,4 @@ class Embedder {
   virtual void vector(int32_t token, float* out) const = 0;
 };
 
-}  // namespace kedge
+}  // namespace kedge::router

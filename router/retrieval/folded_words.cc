@@ -7,7 +7,7 @@
 #include <memory>
 #include <new>
 
-namespace kedge::retrieval {
+namespace kedge::router::retrieval {
 
 namespace {
 
@@ -175,4 +175,4 @@ std::string without_accents(std::string_view word) {
   return mapped(kept, UTF8PROC_COMPOSE);
 }
 
-}  // namespace kedge::retrieval
+}  // namespace kedge::router::retrieval

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-namespace kedge::retrieval {
+namespace kedge::router::retrieval {
 
 struct FoldedWord {
   enum class Kind {
@@ -28,4 +28,4 @@ std::vector<FoldedWord> folded_words(std::string_view text);
 // Without the accents of Latin, Greek and Cyrillic letters.
 std::string without_accents(std::string_view folded);
 
-}  // namespace kedge::retrieval
+}  // namespace kedge::router::retrieval

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace kedge::retrieval {
+namespace kedge::router::retrieval {
 
 namespace {
 
@@ -49,4 +49,4 @@ std::vector<Ranked> best_rows(std::span<const float> scores, size_t count) {
   return best;
 }
 
-}  // namespace kedge::retrieval
+}  // namespace kedge::router::retrieval

@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-namespace kedge::retrieval {
+namespace kedge::router::retrieval {
 
 struct Ranked {
   int64_t row = 0;
@@ -32,4 +32,4 @@ std::vector<Fused> fuse(std::span<const Ranked> bm25, std::span<const Ranked> ve
 // The `count` rows of largest positive score, best first, equal ones by row. scores[i] is that of row i + 1.
 std::vector<Ranked> best_rows(std::span<const float> scores, size_t count);
 
-}  // namespace kedge::retrieval
+}  // namespace kedge::router::retrieval

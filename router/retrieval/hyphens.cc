@@ -5,7 +5,7 @@
 
 #include "router/words.h"
 
-namespace kedge::retrieval {
+namespace kedge::router::retrieval {
 
 namespace {
 
@@ -141,4 +141,4 @@ std::string join_hyphenated(std::string_view text) {
   return out;
 }
 
-}  // namespace kedge::retrieval
+}  // namespace kedge::router::retrieval

@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-namespace kedge::retrieval {
+namespace kedge::router::retrieval {
 
 // Where a line ends in a hyphen behind a letter or digit and the next one goes on with another, the second half of the
 // word is moved up. The hyphen goes where it parted syllables ("main-/tenance") and stays where it belongs to the word:
@@ -14,4 +14,4 @@ namespace kedge::retrieval {
 // space. A soft hyphen always goes. Lines may end in "\r\n".
 std::string join_hyphenated(std::string_view text);
 
-}  // namespace kedge::retrieval
+}  // namespace kedge::router::retrieval

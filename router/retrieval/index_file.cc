@@ -7,7 +7,7 @@
 #include "router/sqlite_schema.h"
 #include "weights/mapped_file.h"
 
-namespace kedge::retrieval {
+namespace kedge::router::retrieval {
 
 // Rows of passages, vectors and words are numbered alike, from 1. `words` holds no text of its own but the terms of
 // language.h, which FTS5 has only to part at the spaces.
@@ -139,8 +139,8 @@ Result<Contents> read_contents(const sqlite::Database& database, bool keep_vecto
 
 Result<bool> is_index_file(const std::string& path) {
   const auto none = [](const Error& why) { return why.code == ErrorCode::kCapacity ? Result<bool>(why) : false; };
-  // Asked through SQLite with its locks: a descriptor of ours on a database that this process has open, an audit log say,
-  // would drop them when it is closed.
+  // Asked through SQLite with its locks: a descriptor of ours on a database that this process has open, an audit log
+  // say, would drop them when it is closed.
   const auto database = sqlite::Database::open(path, sqlite::OpenMode::kReadOnly, 0);
   if (!database.ok()) return none(database.error());
   const auto id = database->integer("PRAGMA application_id");
@@ -167,4 +167,4 @@ Result<sqlite::Database> open_index_file(const std::string& path) {
   return database;
 }
 
-}  // namespace kedge::retrieval
+}  // namespace kedge::router::retrieval

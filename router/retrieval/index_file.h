@@ -7,7 +7,7 @@
 
 #include "router/sqlite.h"
 
-namespace kedge::retrieval {
+namespace kedge::router::retrieval {
 
 inline constexpr int64_t kApplicationId = 0x4b494458;  // "KIDX"
 inline constexpr int64_t kVersion = 2;
@@ -40,4 +40,4 @@ Result<bool> is_index_file(const std::string& path);
 // One value of the table meta; kCorrupt when it is not there.
 Result<std::string> read_meta(const sqlite::Database& database, const char* key);
 
-}  // namespace kedge::retrieval
+}  // namespace kedge::router::retrieval

@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <system_error>
 
-namespace kedge::retrieval {
+namespace kedge::router::retrieval {
 
 namespace {
 
@@ -25,7 +25,8 @@ Result<std::unique_ptr<IndexWriter>> IndexWriter::create(const std::string& path
   std::error_code error;
   if (std::filesystem::file_size(path, error) != 0 && !error) {
     KEDGE_ASSIGN(ours, is_index_file(path));
-    if (!ours) return Error{ErrorCode::kInvalidArgument, path + ": exists and is not a Kedge index, it is not replaced"};
+    if (!ours)
+      return Error{ErrorCode::kInvalidArgument, path + ": exists and is not a Kedge index, it is not replaced"};
   }
   std::unique_ptr<IndexWriter> writer(new IndexWriter());
   writer->file_ = std::move(file);
@@ -137,4 +138,4 @@ Status IndexWriter::publish() {
   return file_.commit();
 }
 
-}  // namespace kedge::retrieval
+}  // namespace kedge::router::retrieval

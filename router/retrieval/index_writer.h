@@ -11,7 +11,7 @@
 #include "router/retrieval/inputs.h"
 #include "router/retrieval/language.h"
 
-namespace kedge::retrieval {
+namespace kedge::router::retrieval {
 
 // Stays where it was made; one thread at a time. Removes the temporary file unless committed. Errors: those of
 // sqlite::Database and OutputFile; kInvalidArgument when the target exists and is not an index.
@@ -47,4 +47,4 @@ class IndexWriter {
   int64_t n_passages_ = 0;
 };
 
-}  // namespace kedge::retrieval
+}  // namespace kedge::router::retrieval

@@ -10,7 +10,7 @@
 #include "router/retrieval/passages.h"
 #include "router/retrieval/text_clean.h"
 
-namespace kedge::retrieval {
+namespace kedge::router::retrieval {
 
 namespace {
 
@@ -228,4 +228,4 @@ Result<std::vector<Piece>> read_pieces(const InputFile& file, std::string_view b
   return pieces;
 }
 
-}  // namespace kedge::retrieval
+}  // namespace kedge::router::retrieval

@@ -8,7 +8,7 @@
 
 #include "router/retrieval/document.h"
 
-namespace kedge::retrieval {
+namespace kedge::router::retrieval {
 
 struct InputFile {
   std::string path;
@@ -47,4 +47,4 @@ struct Piece {
 Result<std::vector<Piece>> read_pieces(const InputFile& file, std::string_view bytes, size_t passage_words,
                                        const GoOn& go_on);
 
-}  // namespace kedge::retrieval
+}  // namespace kedge::router::retrieval

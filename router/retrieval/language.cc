@@ -7,7 +7,7 @@
 #include <new>
 #include <unordered_map>
 
-namespace kedge::retrieval {
+namespace kedge::router::retrieval {
 
 namespace {
 
@@ -129,4 +129,4 @@ std::string Stemmer::term(const FoldedWord& word) const {
   return without_accents({reinterpret_cast<const char*>(stem), size});
 }
 
-}  // namespace kedge::retrieval
+}  // namespace kedge::router::retrieval

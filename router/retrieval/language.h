@@ -13,7 +13,7 @@
 
 struct sb_stemmer;
 
-namespace kedge::retrieval {
+namespace kedge::router::retrieval {
 
 struct Language {
   const char* name;            // Snowball's
@@ -45,4 +45,4 @@ class Stemmer {
 // A word that says nothing about a text's subject in one of the stemmers' languages.
 bool is_function_word(std::span<const Stemmer> stemmers, std::string_view folded);
 
-}  // namespace kedge::retrieval
+}  // namespace kedge::router::retrieval

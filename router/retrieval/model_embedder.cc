@@ -4,7 +4,7 @@
 #include "router/digest.h"
 #include "router/retrieval/pooling.h"
 
-namespace kedge {
+namespace kedge::router {
 
 namespace {
 
@@ -62,4 +62,4 @@ Result<std::shared_ptr<const Embedder>> make_model_embedder(std::shared_ptr<cons
   return std::shared_ptr<const Embedder>(std::make_shared<ModelEmbedder>(std::move(model), *tensor));
 }
 
-}  // namespace kedge
+}  // namespace kedge::router

@@ -6,7 +6,7 @@
 
 #include "kernels/base/utf8.h"
 
-namespace kedge::retrieval {
+namespace kedge::router::retrieval {
 
 namespace {
 
@@ -119,4 +119,4 @@ std::vector<Range> cut_passages(std::string_view text, size_t begin, size_t end,
 
 size_t count_words(std::string_view text) { return split_words(text, 0, text.size()).size(); }
 
-}  // namespace kedge::retrieval
+}  // namespace kedge::router::retrieval

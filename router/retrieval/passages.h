@@ -4,7 +4,7 @@
 #include <string_view>
 #include <vector>
 
-namespace kedge::retrieval {
+namespace kedge::router::retrieval {
 
 struct Range {
   size_t begin = 0;
@@ -19,4 +19,4 @@ std::vector<Range> cut_passages(std::string_view text, size_t begin, size_t end,
 
 size_t count_words(std::string_view text);
 
-}  // namespace kedge::retrieval
+}  // namespace kedge::router::retrieval

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace kedge {
+namespace kedge::router {
 
 namespace {
 
@@ -73,4 +73,4 @@ float dot(const float* a, const float* b, size_t n) {
   return lanes[0];
 }
 
-}  // namespace kedge
+}  // namespace kedge::router

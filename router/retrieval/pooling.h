@@ -11,7 +11,7 @@
 
 #include "router/retrieval/embedder.h"
 
-namespace kedge {
+namespace kedge::router {
 
 inline constexpr const char* kPoolingName = "sif a=1e-3, minus mean, length 1";
 
@@ -42,4 +42,4 @@ class Pooling {
 // The dot product of two vectors of n floats in 16 lanes that are added up in one fixed order.
 float dot(const float* a, const float* b, size_t n);
 
-}  // namespace kedge
+}  // namespace kedge::router

@@ -5,7 +5,7 @@
 #include "router/retrieval/text_clean.h"
 #include "router/retrieval/worker.h"
 
-namespace kedge::retrieval {
+namespace kedge::router::retrieval {
 
 namespace {
 
@@ -69,4 +69,4 @@ Result<Document> read_html(std::string_view bytes, const std::string& name, cons
   return document;
 }
 
-}  // namespace kedge::retrieval
+}  // namespace kedge::router::retrieval

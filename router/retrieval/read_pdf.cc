@@ -7,7 +7,7 @@
 #include "router/retrieval/text_clean.h"
 #include "router/retrieval/worker.h"
 
-namespace kedge::retrieval {
+namespace kedge::router::retrieval {
 
 namespace {
 
@@ -114,4 +114,4 @@ Result<Document> read_pdf(std::string_view bytes, const std::string& name, const
   return read_plain_text(text, name);
 }
 
-}  // namespace kedge::retrieval
+}  // namespace kedge::router::retrieval

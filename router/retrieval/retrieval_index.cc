@@ -9,7 +9,7 @@
 #include "router/retrieval/word_search.h"
 #include "router/sqlite_schema.h"
 
-namespace kedge {
+namespace kedge::router {
 
 namespace {
 
@@ -165,4 +165,4 @@ Result<std::shared_ptr<const RetrievalIndex>> RetrievalIndex::open(const std::st
   return std::shared_ptr<const RetrievalIndex>(std::move(index));
 }
 
-}  // namespace kedge
+}  // namespace kedge::router

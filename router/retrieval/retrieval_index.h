@@ -10,7 +10,7 @@
 #include "kernels/base/result.h"
 #include "router/retrieval/embedder.h"
 
-namespace kedge {
+namespace kedge::router {
 
 inline constexpr int kMaxHits = 1000;
 
@@ -61,4 +61,4 @@ class RetrievalIndex {
   virtual int dim() const = 0;
 };
 
-}  // namespace kedge
+}  // namespace kedge::router

@@ -6,7 +6,7 @@
 
 #include "router/retrieval/language.h"
 
-namespace kedge {
+namespace kedge::router {
 
 namespace {
 
@@ -112,4 +112,4 @@ Result<std::vector<SentenceMatch>> matching_sentences(std::string_view question,
   return matches;
 }
 
-}  // namespace kedge
+}  // namespace kedge::router

@@ -8,7 +8,7 @@
 #include "kernels/base/result.h"
 #include "router/text_norm.h"
 
-namespace kedge {
+namespace kedge::router {
 
 struct SentenceMatch {
   size_t passage = 0;
@@ -23,4 +23,4 @@ struct SentenceMatch {
 Result<std::vector<SentenceMatch>> matching_sentences(std::string_view question,
                                                       std::span<const std::string_view> passages, size_t max);
 
-}  // namespace kedge
+}  // namespace kedge::router

@@ -8,7 +8,7 @@
 
 #include "kernels/base/utf8.h"
 
-namespace kedge::retrieval {
+namespace kedge::router::retrieval {
 
 namespace {
 
@@ -101,4 +101,4 @@ std::string_view trim(std::string_view text) {
   return text.substr(first, text.find_last_not_of(kSpace) - first + 1);
 }
 
-}  // namespace kedge::retrieval
+}  // namespace kedge::router::retrieval

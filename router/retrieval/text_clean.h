@@ -6,7 +6,7 @@
 
 #include "kernels/base/result.h"
 
-namespace kedge::retrieval {
+namespace kedge::router::retrieval {
 
 // kInvalidArgument for bytes that are not UTF-8, with `name` and the place of the first.
 Status check_utf8(std::string_view text, const std::string& name);
@@ -20,4 +20,4 @@ Result<std::string> clean_text(std::string_view text, const std::string& name);
 // Without white space at either end.
 std::string_view trim(std::string_view text);
 
-}  // namespace kedge::retrieval
+}  // namespace kedge::router::retrieval

@@ -6,7 +6,7 @@
 
 #include "router/retrieval/index_file.h"
 
-namespace kedge::retrieval {
+namespace kedge::router::retrieval {
 
 namespace {
 
@@ -93,4 +93,4 @@ Result<WordHits> WordSearch::search(std::string_view query, size_t count) {
   return hits;
 }
 
-}  // namespace kedge::retrieval
+}  // namespace kedge::router::retrieval

@@ -9,7 +9,7 @@
 #include "router/retrieval/language.h"
 #include "router/sqlite.h"
 
-namespace kedge::retrieval {
+namespace kedge::router::retrieval {
 
 struct WordHits {
   std::vector<Ranked> ranked;  // best first, equal ones by row
@@ -48,4 +48,4 @@ class WordSearch {
   sqlite::Statement match_;
 };
 
-}  // namespace kedge::retrieval
+}  // namespace kedge::router::retrieval

@@ -21,7 +21,7 @@
 
 extern char** environ;
 
-namespace kedge::retrieval {
+namespace kedge::router::retrieval {
 
 namespace {
 
@@ -253,4 +253,4 @@ Result<std::string> run_worker(std::span<const std::string> arguments, std::stri
   return verdict(status, std::move(complaint), limits, name);
 }
 
-}  // namespace kedge::retrieval
+}  // namespace kedge::router::retrieval

@@ -9,7 +9,7 @@
 
 #include "router/retrieval/document.h"
 
-namespace kedge::retrieval {
+namespace kedge::router::retrieval {
 
 // In proportion to the file: what an honest file needs, several times over.
 struct WorkerLimits {
@@ -24,4 +24,4 @@ struct WorkerLimits {
 Result<std::string> run_worker(std::span<const std::string> arguments, std::string_view input, WorkerLimits limits,
                                const std::string& name, const GoOn& go_on);
 
-}  // namespace kedge::retrieval
+}  // namespace kedge::router::retrieval

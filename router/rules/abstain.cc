@@ -1,6 +1,6 @@
 #include "router/rule.h"
 
-namespace kedge::rules {
+namespace kedge::router::rules {
 namespace {
 
 std::optional<Decision> decide(const RouteState& s) {
@@ -27,4 +27,4 @@ std::optional<Decision> decide(const RouteState& s) {
 extern constinit const RuleDef abstain;
 constinit const RuleDef abstain = {"abstain", "nothing is left to try", RulePhase::kAfter, 90, decide};
 
-}  // namespace kedge::rules
+}  // namespace kedge::router::rules

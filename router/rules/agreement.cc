@@ -1,6 +1,6 @@
 #include "router/rule.h"
 
-namespace kedge::rules {
+namespace kedge::router::rules {
 namespace {
 
 std::optional<Decision> decide(const RouteState& s) {
@@ -16,4 +16,4 @@ extern constinit const RuleDef agreement;
 constinit const RuleDef agreement = {"agreement", "whether further draws agree, where the policy asks for them",
                                      RulePhase::kAfter, 60, decide};
 
-}  // namespace kedge::rules
+}  // namespace kedge::router::rules

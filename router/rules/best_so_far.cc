@@ -1,6 +1,6 @@
 #include "router/rule.h"
 
-namespace kedge::rules {
+namespace kedge::router::rules {
 namespace {
 
 std::optional<Decision> decide(const RouteState& s) {
@@ -19,4 +19,4 @@ constinit const RuleDef best_so_far = {"best_so_far",
                                        "an earlier answer that was good enough, when asking on gave no better",
                                        RulePhase::kAfter, 70, decide};
 
-}  // namespace kedge::rules
+}  // namespace kedge::router::rules

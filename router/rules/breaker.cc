@@ -1,6 +1,6 @@
 #include "router/rule.h"
 
-namespace kedge::rules {
+namespace kedge::router::rules {
 namespace {
 
 std::optional<Decision> decide(const RouteState& s) {
@@ -14,4 +14,4 @@ extern constinit const RuleDef breaker;
 constinit const RuleDef breaker = {"breaker", "a fast model that keeps failing is left alone", RulePhase::kBefore, 30,
                                    decide};
 
-}  // namespace kedge::rules
+}  // namespace kedge::router::rules

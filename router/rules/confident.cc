@@ -1,6 +1,6 @@
 #include "router/rule.h"
 
-namespace kedge::rules {
+namespace kedge::router::rules {
 namespace {
 
 std::optional<Decision> decide(const RouteState& s) {
@@ -18,4 +18,4 @@ constinit const RuleDef confident = {
     "confident", "an answer whose probability reaches its threshold, and that another model would hardly improve",
     RulePhase::kAfter, 20, decide};
 
-}  // namespace kedge::rules
+}  // namespace kedge::router::rules

@@ -1,6 +1,6 @@
 #include "router/rule.h"
 
-namespace kedge::rules {
+namespace kedge::router::rules {
 namespace {
 
 std::optional<Decision> decide(const RouteState& s) {
@@ -16,4 +16,4 @@ extern constinit const RuleDef conservative;
 constinit const RuleDef conservative = {
     "conservative", "a weak answer drawn by chance is asked for again without chance", RulePhase::kAfter, 30, decide};
 
-}  // namespace kedge::rules
+}  // namespace kedge::router::rules

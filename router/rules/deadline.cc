@@ -1,6 +1,6 @@
 #include "router/rule.h"
 
-namespace kedge::rules {
+namespace kedge::router::rules {
 namespace {
 
 std::optional<Decision> decide(const RouteState& s) {
@@ -16,4 +16,4 @@ extern constinit const RuleDef deadline;
 constinit const RuleDef deadline = {"deadline", "when there is only time for one of the two, the deep one",
                                     RulePhase::kBefore, 40, decide};
 
-}  // namespace kedge::rules
+}  // namespace kedge::router::rules

@@ -1,6 +1,6 @@
 #include "router/rule.h"
 
-namespace kedge::rules {
+namespace kedge::router::rules {
 namespace {
 
 std::optional<Decision> decide(const RouteState& s) {
@@ -15,4 +15,4 @@ extern constinit const RuleDef deterministic;
 constinit const RuleDef deterministic = {"deterministic", "what the router can work out itself is asked of no model",
                                          RulePhase::kBefore, 20, decide};
 
-}  // namespace kedge::rules
+}  // namespace kedge::router::rules

@@ -1,6 +1,6 @@
 #include "router/rule.h"
 
-namespace kedge::rules {
+namespace kedge::router::rules {
 namespace {
 
 std::optional<Decision> decide(const RouteState& s) {
@@ -19,4 +19,4 @@ extern constinit const RuleDef escalate;
 constinit const RuleDef escalate = {"escalate", "the deep model, where it promises to do better", RulePhase::kAfter, 50,
                                     decide};
 
-}  // namespace kedge::rules
+}  // namespace kedge::router::rules

@@ -1,6 +1,6 @@
 #include "router/rule.h"
 
-namespace kedge::rules {
+namespace kedge::router::rules {
 namespace {
 
 std::optional<Decision> decide(const RouteState& s) {
@@ -14,4 +14,4 @@ extern constinit const RuleDef explicit_model;
 constinit const RuleDef explicit_model = {"explicit_model", "a model that was asked for by name is the only one asked",
                                           RulePhase::kBefore, 10, decide};
 
-}  // namespace kedge::rules
+}  // namespace kedge::router::rules

@@ -2,7 +2,7 @@
 
 #include "router/rule.h"
 
-namespace kedge::rules {
+namespace kedge::router::rules {
 namespace {
 
 std::optional<Decision> decide(const RouteState& s) {
@@ -16,4 +16,4 @@ std::optional<Decision> decide(const RouteState& s) {
 extern constinit const RuleDef failed;
 constinit const RuleDef failed = {"failed", "no model gave an answer", RulePhase::kAfter, 80, decide};
 
-}  // namespace kedge::rules
+}  // namespace kedge::router::rules

@@ -1,6 +1,6 @@
 #include "router/rule.h"
 
-namespace kedge::rules {
+namespace kedge::router::rules {
 namespace {
 
 std::optional<Decision> decide(const RouteState& s) {
@@ -13,4 +13,4 @@ std::optional<Decision> decide(const RouteState& s) {
 extern constinit const RuleDef fast_first;
 constinit const RuleDef fast_first = {"fast_first", "the fast model first", RulePhase::kBefore, 90, decide};
 
-}  // namespace kedge::rules
+}  // namespace kedge::router::rules

@@ -1,6 +1,6 @@
 #include "router/rule.h"
 
-namespace kedge::rules {
+namespace kedge::router::rules {
 namespace {
 
 std::optional<Decision> decide(const RouteState& s) {
@@ -17,4 +17,4 @@ constinit const RuleDef from_sources = {"from_sources",
                                         "answers that have to come from sources begin with looking for them",
                                         RulePhase::kBefore, 5, decide};
 
-}  // namespace kedge::rules
+}  // namespace kedge::router::rules

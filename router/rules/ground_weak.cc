@@ -1,6 +1,6 @@
 #include "router/rule.h"
 
-namespace kedge::rules {
+namespace kedge::router::rules {
 namespace {
 
 std::optional<Decision> decide(const RouteState& s) {
@@ -15,4 +15,4 @@ extern constinit const RuleDef ground_weak;
 constinit const RuleDef ground_weak = {"ground_weak", "a weak answer from memory is looked up", RulePhase::kAfter, 40,
                                        decide};
 
-}  // namespace kedge::rules
+}  // namespace kedge::router::rules

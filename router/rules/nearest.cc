@@ -1,6 +1,6 @@
 #include "router/rule.h"
 
-namespace kedge::rules {
+namespace kedge::router::rules {
 namespace {
 
 std::optional<Decision> decide(const RouteState& s) {
@@ -22,4 +22,4 @@ constinit const RuleDef nearest = {
     "nearest", "past questions like this one that the fast model got wrong and the deep one right go to the deep one",
     RulePhase::kBefore, 60, decide};
 
-}  // namespace kedge::rules
+}  // namespace kedge::router::rules

@@ -1,6 +1,6 @@
 #include "router/rule.h"
 
-namespace kedge::rules {
+namespace kedge::router::rules {
 namespace {
 
 std::optional<Decision> decide(const RouteState& s) {
@@ -16,4 +16,4 @@ extern constinit const RuleDef outside;
 constinit const RuleDef outside = {"outside", "of questions unlike those calibrated on nothing is known",
                                    RulePhase::kAfter, 45, decide};
 
-}  // namespace kedge::rules
+}  // namespace kedge::router::rules

@@ -1,6 +1,6 @@
 #include "router/rule.h"
 
-namespace kedge::rules {
+namespace kedge::router::rules {
 namespace {
 
 std::optional<Decision> decide(const RouteState& s) {
@@ -17,4 +17,4 @@ extern constinit const RuleDef proven;
 constinit const RuleDef proven = {"proven", "an answer that recomputing confirms needs no confidence",
                                   RulePhase::kAfter, 10, decide};
 
-}  // namespace kedge::rules
+}  // namespace kedge::router::rules

@@ -1,7 +1,7 @@
 #include "router/rule.h"
 #include "router/text_norm.h"
 
-namespace kedge::rules {
+namespace kedge::router::rules {
 namespace {
 
 std::optional<Decision> decide(const RouteState& s) {
@@ -21,4 +21,4 @@ extern constinit const RuleDef verifier_due;
 constinit const RuleDef verifier_due = {
     "verifier_due", "the verifier model reads grounded answers that no check decided", RulePhase::kAfter, 15, decide};
 
-}  // namespace kedge::rules
+}  // namespace kedge::router::rules

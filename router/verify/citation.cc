@@ -3,7 +3,7 @@
 
 #include "router/text_norm.h"
 
-namespace kedge::comparators {
+namespace kedge::router::comparators {
 namespace {
 
 Result<CheckResult> check(const CheckInput& input) {
@@ -23,4 +23,4 @@ Result<CheckResult> check(const CheckInput& input) {
 extern constinit const ComparatorDef citation;
 constinit const ComparatorDef citation = {"citation", "every citation resolves to a passage", check};
 
-}  // namespace kedge::comparators
+}  // namespace kedge::router::comparators

@@ -3,7 +3,7 @@
 
 #include "router/citation.h"
 
-namespace kedge::comparators {
+namespace kedge::router::comparators {
 namespace {
 
 constexpr size_t npos = std::string_view::npos;
@@ -49,4 +49,4 @@ Result<CheckResult> check(const CheckInput& input) {
 extern constinit const ComparatorDef cited_value;
 constinit const ComparatorDef cited_value = {"cited_value", "the value stands in what it is cited from", check};
 
-}  // namespace kedge::comparators
+}  // namespace kedge::router::comparators

@@ -4,7 +4,7 @@
 #include "router/comparator.h"
 #include "router/json_value.h"
 
-namespace kedge::comparators {
+namespace kedge::router::comparators {
 namespace {
 
 Result<CheckResult> check(const CheckInput& input) {
@@ -32,4 +32,4 @@ Result<CheckResult> check(const CheckInput& input) {
 extern constinit const ComparatorDef json_schema;
 constinit const ComparatorDef json_schema = {"json_schema", "the answer is JSON that obeys the schema", check};
 
-}  // namespace kedge::comparators
+}  // namespace kedge::router::comparators

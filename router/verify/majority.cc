@@ -3,7 +3,7 @@
 
 #include "router/citation.h"
 
-namespace kedge::comparators {
+namespace kedge::router::comparators {
 namespace {
 
 // Ids are often wrong where values are right, so only values vote.
@@ -30,4 +30,4 @@ Result<CheckResult> check(const CheckInput& input) {
 extern constinit const ComparatorDef majority;
 constinit const ComparatorDef majority = {"majority", "more than half of the samples agree", check};
 
-}  // namespace kedge::comparators
+}  // namespace kedge::router::comparators

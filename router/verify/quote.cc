@@ -4,7 +4,7 @@
 
 #include "router/citation.h"
 
-namespace kedge::comparators {
+namespace kedge::router::comparators {
 namespace {
 
 std::set<std::string> words_of(std::string_view text) {
@@ -54,4 +54,4 @@ Result<CheckResult> check(const CheckInput& input) {
 extern constinit const ComparatorDef quote;
 constinit const ComparatorDef quote = {"quote", "every quotation stands in a passage", check};
 
-}  // namespace kedge::comparators
+}  // namespace kedge::router::comparators

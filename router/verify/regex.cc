@@ -4,7 +4,7 @@
 #include "router/json_value.h"
 #include "router/pattern.h"
 
-namespace kedge::comparators {
+namespace kedge::router::comparators {
 namespace {
 
 Result<CheckResult> check(const CheckInput& input) {
@@ -29,4 +29,4 @@ Result<CheckResult> check(const CheckInput& input) {
 extern constinit const ComparatorDef regex;
 constinit const ComparatorDef regex = {"regex", "the whole answer matches the pattern", check};
 
-}  // namespace kedge::comparators
+}  // namespace kedge::router::comparators

@@ -5,7 +5,7 @@
 #include "router/comparator.h"
 #include "router/text_norm.h"
 
-namespace kedge::comparators {
+namespace kedge::router::comparators {
 namespace {
 
 struct Mark {
@@ -59,4 +59,4 @@ Result<CheckResult> check(const CheckInput& input) {
 extern constinit const ComparatorDef runs_on;
 constinit const ComparatorDef runs_on = {"runs_on", "fails answers that go on with parts of a prompt", check};
 
-}  // namespace kedge::comparators
+}  // namespace kedge::router::comparators

@@ -3,7 +3,7 @@
 
 #include "router/citation.h"
 
-namespace kedge::comparators {
+namespace kedge::router::comparators {
 namespace {
 
 Result<CheckResult> check(const CheckInput& input) {
@@ -35,4 +35,4 @@ Result<CheckResult> check(const CheckInput& input) {
 extern constinit const ComparatorDef subject;
 constinit const ComparatorDef subject = {"subject", "the passages cited name the subject of the question", check};
 
-}  // namespace kedge::comparators
+}  // namespace kedge::router::comparators

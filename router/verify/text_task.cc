@@ -2,7 +2,7 @@
 #include "router/comparator.h"
 #include "router/text_norm.h"
 
-namespace kedge::comparators {
+namespace kedge::router::comparators {
 namespace {
 
 Result<CheckResult> check(const CheckInput& input) {
@@ -22,4 +22,4 @@ Result<CheckResult> check(const CheckInput& input) {
 extern constinit const ComparatorDef text_task;
 constinit const ComparatorDef text_task = {"text_task", "does with the text what the request asks for", check};
 
-}  // namespace kedge::comparators
+}  // namespace kedge::router::comparators

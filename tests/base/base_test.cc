@@ -9,7 +9,7 @@
 #include "kernels/base/float16.h"
 #include "kernels/base/result.h"
 
-namespace kedge {
+namespace kedge::base {
 namespace {
 
 Result<std::unique_ptr<int>> half(int x) {
@@ -73,4 +73,4 @@ TEST(Float16, RoundsToNearestEven) {
 }
 
 }  // namespace
-}  // namespace kedge
+}  // namespace kedge::base

@@ -9,7 +9,7 @@
 
 #include "kernels/base/json_object.h"
 
-namespace kedge {
+namespace kedge::base {
 namespace {
 
 std::string again(std::string_view text) {
@@ -189,4 +189,4 @@ TEST(JsonObject, NumbersHaveTheRangeTheySay) {
 }
 
 }  // namespace
-}  // namespace kedge
+}  // namespace kedge::base

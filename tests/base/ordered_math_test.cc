@@ -8,7 +8,7 @@
 #include <cmath>
 #include <cstdint>
 
-namespace kedge {
+namespace kedge::base {
 namespace {
 
 uint64_t mix(uint64_t hash, double x) { return (hash ^ std::bit_cast<uint64_t>(x)) * 0x100000001b3U; }
@@ -49,4 +49,4 @@ TEST(OrderedMath, HasTheseBitsEverywhere) {
 }
 
 }  // namespace
-}  // namespace kedge
+}  // namespace kedge::base

@@ -17,7 +17,7 @@
 
 #include "kernels/base/utf8_cut.h"
 
-namespace kedge {
+namespace kedge::base {
 namespace {
 
 namespace fs = std::filesystem;
@@ -183,4 +183,4 @@ TEST(Utf8Cut, CutsBetweenCharacters) {
 }
 
 }  // namespace
-}  // namespace kedge
+}  // namespace kedge::base

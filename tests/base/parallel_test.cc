@@ -12,7 +12,7 @@
 #include <thread>
 #include <vector>
 
-namespace kedge {
+namespace kedge::base {
 namespace {
 
 // libgomp's own synchronisation is invisible to ThreadSanitizer.
@@ -212,4 +212,4 @@ TEST(ParallelFor, CoversEveryUnitOnce) {
 }
 
 }  // namespace
-}  // namespace kedge
+}  // namespace kedge::base

@@ -16,7 +16,7 @@
 #include "weights/gguf_writer.h"
 #include "weights/tensor_store.h"
 
-namespace kedge {
+namespace kedge::engine {
 namespace {
 
 namespace fs = std::filesystem;
@@ -50,14 +50,14 @@ std::string write_chat_model() {
   return path;
 }
 
-api::Model open(const std::string& path = kModel) {
-  auto m = api::Model::open(path);
+kedge::Model open(const std::string& path = kModel) {
+  auto m = kedge::Model::open(path);
   EXPECT_TRUE(m.ok()) << m.error().message;
   return *std::move(m);
 }
 
-api::Session session(const api::Model& model, api::SessionOptions options = {.n_ctx = 64, .n_threads = 1}) {
-  auto s = api::Session::create(model, options);
+kedge::Session session(const kedge::Model& model, kedge::SessionOptions options = {.n_ctx = 64, .n_threads = 1}) {
+  auto s = kedge::Session::create(model, options);
   EXPECT_TRUE(s.ok()) << s.error().message;
   return *std::move(s);
 }
@@ -66,10 +66,10 @@ const std::vector<int32_t> kPrompt = {1, 127, 196, 245, 190, 21, 271, 255, 150, 
 
 TEST(CApi, OpensAndDescribes) {
   std::vector<size_t> seen;
-  auto m = api::Model::open(kModel, {.on_progress = [&](size_t done, size_t) {
-                              seen.push_back(done);
-                              return true;
-                            }});
+  auto m = kedge::Model::open(kModel, {.on_progress = [&](size_t done, size_t) {
+                                seen.push_back(done);
+                                return true;
+                              }});
   ASSERT_TRUE(m.ok()) << m.error().message;
   EXPECT_TRUE(std::is_sorted(seen.begin(), seen.end()));
   const auto info = m->info();
@@ -88,13 +88,13 @@ TEST(CApi, OpensAndDescribes) {
   EXPECT_TRUE(d["chat_template"]["problem"].is_string());
   // Cancelling a load that reads the file.
   const auto cancelled =
-      api::Model::open(kModel, {.use_mmap = false, .on_progress = [](size_t, size_t) { return false; }});
+      kedge::Model::open(kModel, {.use_mmap = false, .on_progress = [](size_t, size_t) { return false; }});
   ASSERT_FALSE(cancelled.ok());
   EXPECT_EQ(cancelled.error().code, KEDGE_CANCELLED);
 }
 
 TEST(CApi, TokensRoundTrip) {
-  const api::Model m = open();
+  const kedge::Model m = open();
   const auto ids = m.tokenize("Hello wörld", true, false);
   ASSERT_TRUE(ids.ok()) << ids.error().message;
   EXPECT_EQ(ids->front(), 1);
@@ -108,8 +108,8 @@ TEST(CApi, TokensRoundTrip) {
 }
 
 TEST(CApi, EvalGivesTheLogitsOfEveryToken) {
-  const api::Model m = open();
-  api::Session a = session(m, {.n_ctx = 64, .n_threads = 1, .chunk = 3, .kv_type = KEDGE_KV_F32});
+  const kedge::Model m = open();
+  kedge::Session a = session(m, {.n_ctx = 64, .n_threads = 1, .chunk = 3, .kv_type = KEDGE_KV_F32});
   EXPECT_TRUE(a.logits().empty());
   std::vector<int> positions;
   std::vector<float> last;
@@ -129,7 +129,7 @@ TEST(CApi, EvalGivesTheLogitsOfEveryToken) {
   EXPECT_EQ(progress, kPrompt.size());
   EXPECT_EQ(positions.size(), kPrompt.size());
   EXPECT_EQ(positions.back(), static_cast<int>(kPrompt.size()) - 1);
-  api::Session b = session(m, {.n_ctx = 64, .n_threads = 2, .kv_type = KEDGE_KV_F32});
+  kedge::Session b = session(m, {.n_ctx = 64, .n_threads = 2, .kv_type = KEDGE_KV_F32});
   ASSERT_TRUE(b.eval(kPrompt).ok());
   ASSERT_EQ(b.logits().size(), last.size());
   EXPECT_EQ(std::memcmp(b.logits().data(), last.data(), last.size() * sizeof(float)), 0);
@@ -146,12 +146,12 @@ TEST(CApi, EvalGivesTheLogitsOfEveryToken) {
 }
 
 TEST(CApi, GenerationIsTheSameHoweverItIsCut) {
-  const api::Model m = open();
-  api::GenerateOptions options{.max_tokens = 12, .logprobs = 3, .ignore_eos = true, .seed = 42};
+  const kedge::Model m = open();
+  kedge::GenerateOptions options{.max_tokens = 12, .logprobs = 3, .ignore_eos = true, .seed = 42};
   std::vector<int32_t> first;
   for (const int chunk : {1, 7, 512}) {
     for (const int threads : {1, 2}) {
-      api::Session s = session(m, {.n_ctx = 64, .n_threads = threads, .chunk = chunk});
+      kedge::Session s = session(m, {.n_ctx = 64, .n_threads = threads, .chunk = chunk});
       std::string text;
       size_t tokens = 0;
       options.on_text = [&](std::string_view t) {
@@ -176,8 +176,8 @@ TEST(CApi, GenerationIsTheSameHoweverItIsCut) {
 }
 
 TEST(CApi, GenerationReachesTheEndOfTheContextAndSaysSo) {
-  const api::Model m = open();
-  api::Session s = session(m, {.n_ctx = 16, .n_threads = 1});
+  const kedge::Model m = open();
+  kedge::Session s = session(m, {.n_ctx = 16, .n_threads = 1});
   const auto g = s.generate(kPrompt, {.ignore_eos = true});
   ASSERT_TRUE(g.ok());
   EXPECT_EQ(g->finish_reason(), KEDGE_FINISH_CONTEXT_FULL);
@@ -189,8 +189,8 @@ TEST(CApi, GenerationReachesTheEndOfTheContextAndSaysSo) {
 }
 
 TEST(CApi, CancellingFromAnotherThread) {
-  const api::Model m = open();
-  api::Session s = session(m, {.n_ctx = 512, .n_threads = 1});
+  const kedge::Model m = open();
+  kedge::Session s = session(m, {.n_ctx = 512, .n_threads = 1});
   size_t tokens = 0;
   std::thread other;
   const auto g = s.generate(kPrompt, {.ignore_eos = true, .on_token = [&](int32_t, auto) {
@@ -209,7 +209,7 @@ TEST(CApi, CancellingFromAnotherThread) {
 
 TEST(CApi, ChatGoesThroughTheModelsTemplate) {
   const std::string path = write_chat_model();
-  const api::Model m = open(path);
+  const kedge::Model m = open(path);
   fs::remove(path);
   EXPECT_EQ(m.info().has_chat_template, 1);
   const std::string messages = R"([{"role":"user","content":"hi </s> there"},{"role":"assistant","content":"yes"}])";
@@ -265,7 +265,7 @@ TEST(ChatTokens, ScoutsPrompts) {
 
 TEST(CApi, ChatErrorsNameWhatIsWrong) {
   const std::string path = write_chat_model();
-  const api::Model m = open(path);
+  const kedge::Model m = open(path);
   fs::remove(path);
   const auto error = [&](const std::string& messages, const std::string& options = "") {
     const auto r = m.chat_render(messages, options);
@@ -284,7 +284,7 @@ TEST(CApi, ChatErrorsNameWhatIsWrong) {
 
 TEST(CApi, OpeningWhatIsNoModel) {
   const auto code = [](const std::string& path) {
-    const auto m = api::Model::open(path);
+    const auto m = kedge::Model::open(path);
     EXPECT_FALSE(m.ok());
     EXPECT_FALSE(m.ok() ? true : m.error().message.empty());
     return m.ok() ? KEDGE_OK : m.error().code;
@@ -330,12 +330,12 @@ TEST(CApi, NullHandlesAreErrors) {
   bad(kedge_session_truncate(nullptr, 0));
   bad(kedge_generate(nullptr, nullptr, 0, nullptr, &g));
   bad(kedge_generation_get(nullptr, nullptr));
-  const api::Model m = open();
+  const kedge::Model m = open();
   bad(kedge_tokenize(m.get(), nullptr, 3, 0, &ids, &n));
   bad(kedge_tokenize(m.get(), "x", 1, 0, nullptr, &n));
   bad(kedge_token(m.get(), 1, &text, nullptr, nullptr));
   bad(kedge_model_get_info(m.get(), nullptr));
-  api::Session live = session(m);
+  kedge::Session live = session(m);
   bad(kedge_session_eval(live.get(), nullptr, 2, nullptr));
   bad(kedge_generate(live.get(), nullptr, 2, nullptr, &g));
   kedge_generate_options o;
@@ -353,7 +353,7 @@ TEST(CApi, NullHandlesAreErrors) {
 }
 
 TEST(CApi, OptionsOfOlderAndNewerCallers) {
-  const api::Model m = open();
+  const kedge::Model m = open();
   kedge_session_options o;
   kedge_session_options_init(&o, sizeof o);
   EXPECT_EQ(o.struct_size, sizeof o);
@@ -397,9 +397,9 @@ TEST(CApi, OptionsOfOlderAndNewerCallers) {
 }
 
 TEST(CApi, BadGenerateOptionsNameThemselves) {
-  const api::Model m = open();
-  api::Session s = session(m);
-  const auto error = [&](const api::GenerateOptions& o) {
+  const kedge::Model m = open();
+  kedge::Session s = session(m);
+  const auto error = [&](const kedge::GenerateOptions& o) {
     const auto g = s.generate(kPrompt, o);
     return g.ok() ? std::string("(none)") : g.error().message;
   };
@@ -411,8 +411,8 @@ TEST(CApi, BadGenerateOptionsNameThemselves) {
 }
 
 TEST(CApi, AnExceptionOfACallbackStaysInside) {
-  const api::Model m = open();
-  api::Session s = session(m);
+  const kedge::Model m = open();
+  kedge::Session s = session(m);
   const auto g =
       s.generate(kPrompt, {.on_token = [](int32_t, auto) -> bool { throw std::runtime_error("from a callback"); }});
   ASSERT_FALSE(g.ok());
@@ -421,7 +421,7 @@ TEST(CApi, AnExceptionOfACallbackStaysInside) {
 }
 
 TEST(CApi, ErrorsBelongToTheThread) {
-  EXPECT_FALSE(api::Model::open("/no/such/a").ok());
+  EXPECT_FALSE(kedge::Model::open("/no/such/a").ok());
   std::string other = "unset";
   std::thread([&] { other = kedge_last_error(); }).join();
   EXPECT_EQ(other, "");
@@ -429,14 +429,14 @@ TEST(CApi, ErrorsBelongToTheThread) {
 }
 
 TEST(CApi, SchemaAndSystemInfoAreJson) {
-  const Json schema = Json::parse(*api::settings_schema());
+  const Json schema = Json::parse(*kedge::settings_schema());
   EXPECT_EQ(schema["order"].size(), 9u);
   for (const Json& s : schema["settings"]) {
     EXPECT_GE(s["default"], s["min"]) << s["name"];
     EXPECT_LE(s["default"], s["max"]) << s["name"];
     EXPECT_FALSE(s["doc"].get<std::string>().empty());
   }
-  EXPECT_EQ(Json::parse(*api::system_info())["default_threads"], api::default_threads());
+  EXPECT_EQ(Json::parse(*kedge::system_info())["default_threads"], kedge::default_threads());
 }
 
 // Runs a command; its exit status and what it printed.
@@ -476,9 +476,9 @@ TEST(CApi, ExpertStatistics) {
   const std::string path = std::string(KEDGE_TEST_DATA) + "/golden/qwen3moe/model.gguf";
   std::string first;
   for (const int chunk : {1, 4, 512}) {
-    auto m = api::Model::open(path);
+    auto m = kedge::Model::open(path);
     ASSERT_TRUE(m.ok()) << m.error().message;
-    api::Session s = session(*m, {.n_ctx = 64, .n_threads = 1, .chunk = chunk});
+    kedge::Session s = session(*m, {.n_ctx = 64, .n_threads = 1, .chunk = chunk});
     ASSERT_TRUE(s.eval_all(kPrompt, [](int, std::span<const float>) { return true; }).ok());
     const auto text = s.experts();
     ASSERT_TRUE(text.ok()) << text.error().message;
@@ -500,4 +500,4 @@ TEST(CApi, ExpertStatistics) {
 }
 
 }  // namespace
-}  // namespace kedge
+}  // namespace kedge::engine

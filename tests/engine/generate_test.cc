@@ -11,7 +11,7 @@
 #include "engine/stop_matcher.h"
 #include "kernels/base/utf8.h"
 
-namespace kedge {
+namespace kedge::engine {
 namespace {
 
 // A model that says the pieces of a script, one token each, then token 0 (the end).
@@ -298,4 +298,4 @@ TEST(Generate, SettingsAreEchoed) {
 }
 
 }  // namespace
-}  // namespace kedge
+}  // namespace kedge::engine

@@ -10,7 +10,7 @@
 
 #include "engine/session.h"
 
-namespace kedge::testing_golden {
+namespace kedge::engine::testing_golden {
 
 inline std::string data_path(const std::string& relative) { return std::string(KEDGE_TEST_DATA) + "/" + relative; }
 
@@ -54,4 +54,4 @@ inline std::span<const float> last_rows(const std::vector<float>& logits, size_t
   return std::span(logits).last(n_values);
 }
 
-}  // namespace kedge::testing_golden
+}  // namespace kedge::engine::testing_golden

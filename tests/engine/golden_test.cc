@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-namespace kedge {
+namespace kedge::engine {
 namespace {
 
 using namespace testing_golden;
@@ -125,4 +125,4 @@ TEST(EmbeddedModels, StayCloseToTheirOriginals) {
 }
 
 }  // namespace
-}  // namespace kedge
+}  // namespace kedge::engine

@@ -5,7 +5,7 @@
 
 #include "kernels/isa.h"
 
-namespace kedge {
+namespace kedge::engine {
 namespace {
 
 using namespace testing_golden;
@@ -166,4 +166,4 @@ TEST(Model, UnknownArchitectureIsNamed) {
 }
 
 }  // namespace
-}  // namespace kedge
+}  // namespace kedge::engine

@@ -7,7 +7,7 @@
 #include "engine/session_file.h"
 #include "tests/engine/golden.h"
 
-namespace kedge {
+namespace kedge::engine {
 namespace {
 
 using namespace testing_golden;
@@ -234,4 +234,4 @@ TEST(BudgetOnText, SameEvictionsRecallsAndLogits) {
 }
 
 }  // namespace
-}  // namespace kedge
+}  // namespace kedge::engine

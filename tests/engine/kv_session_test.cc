@@ -8,7 +8,7 @@
 
 #include "kedge/kedge.hpp"
 
-namespace kedge {
+namespace kedge::engine {
 namespace {
 
 using Json = nlohmann::json;
@@ -21,13 +21,13 @@ std::string path_of(const std::string& name) {
   return testing::TempDir() + "kedge-session-" + std::to_string(::getpid()) + "-" + name;
 }
 
-api::Model open(const std::string& path = kModel) {
-  auto m = api::Model::open(path);
+kedge::Model open(const std::string& path = kModel) {
+  auto m = kedge::Model::open(path);
   EXPECT_TRUE(m.ok()) << m.error().message;
   return *std::move(m);
 }
-api::Session session(const api::Model& model, const std::string& kv) {
-  auto s = api::Session::create(model, {.n_ctx = 600, .n_threads = 1, .kv = kv});
+kedge::Session session(const kedge::Model& model, const std::string& kv) {
+  auto s = kedge::Session::create(model, {.n_ctx = 600, .n_threads = 1, .kv = kv});
   EXPECT_TRUE(s.ok()) << s.error().message;
   return *std::move(s);
 }
@@ -36,7 +36,7 @@ std::vector<int32_t> tokens(int n, int seed = 1) {
   for (int i = 0; i < n; ++i) t.push_back((i * 37 + i * i * seed) % 256 + 3);
   return t;
 }
-Json parsed(const api::Result<std::string>& text) {
+Json parsed(const kedge::Result<std::string>& text) {
   EXPECT_TRUE(text.ok()) << (text.ok() ? "" : text.error().message);
   return text.ok() ? Json::parse(*text) : Json();
 }
@@ -49,7 +49,7 @@ void write_file(const std::string& path, const std::string& bytes) {
 }
 
 TEST(SessionKv, OptionsThatAreWrongAreNamed) {
-  const api::Model model = open();
+  const kedge::Model model = open();
   const std::vector<std::pair<std::string, std::string>> cases = {
       {R"({"budgte": 64})", "unknown KV option 'budgte'"},
       {R"({"budget": 8})", "the smallest is 32"},
@@ -79,15 +79,15 @@ TEST(SessionKv, OptionsThatAreWrongAreNamed) {
       {R"({"budget")", "KV options"},
   };
   for (const auto& [json, message] : cases) {
-    const auto s = api::Session::create(model, {.n_ctx = 600, .n_threads = 1, .kv = json});
+    const auto s = kedge::Session::create(model, {.n_ctx = 600, .n_threads = 1, .kv = json});
     ASSERT_FALSE(s.ok()) << json;
     EXPECT_NE(std::string::npos, s.error().message.find(message)) << json << ": " << s.error().message;
   }
 }
 
 TEST(SessionKv, SegmentsThatAreWrongAreNamed) {
-  const api::Model model = open();
-  api::Session s = session(model, R"({"budget": 64})");
+  const kedge::Model model = open();
+  kedge::Session s = session(model, R"({"budget": 64})");
   const std::string good = R"({"range": [0, 4]})";
   const std::vector<std::pair<std::string, std::string>> cases = {
       {R"({"range": [0, 4]})", "segments is not a JSON array"},
@@ -125,9 +125,9 @@ TEST(SessionKv, SegmentsThatAreWrongAreNamed) {
 }
 
 TEST(SessionKv, CountsAgree) {
-  const api::Model model = open();
+  const kedge::Model model = open();
   for (const std::string cold : {"off", "ram"}) {
-    api::Session s = session(model, R"({"budget": 64, "policy": "recency", "cold": ")" + cold + "\"}");
+    kedge::Session s = session(model, R"({"budget": 64, "policy": "recency", "cold": ")" + cold + "\"}");
     ASSERT_TRUE(s.eval(tokens(300)).ok());
     if (cold == "ram") {
       EXPECT_EQ((Json{{"recalled", 10}, {"missing", 0}}), parsed(s.recall(R"({"range": [10, 20]})")));
@@ -160,9 +160,9 @@ TEST(SessionKv, CountsAgree) {
 constexpr const char* kStatement = "The price of parcel DOC-83FA21 is 376 crowns.\n";
 
 TEST(SessionKv, AReferenceThatIsGoneIsSaid) {
-  const api::Model model = open(kScout);
+  const kedge::Model model = open(kScout);
   for (const std::string cold : {"off", "ram"}) {
-    api::Session s = session(model, R"({"budget": 64, "anchor_cap": 0, "cold": ")" + cold + "\"}");
+    kedge::Session s = session(model, R"({"budget": 64, "anchor_cap": 0, "cold": ")" + cold + "\"}");
     std::string text = "It rained on the old town.\n";
     text += kStatement;
     for (int i = 0; i < 25; ++i) text += "It rained on the old town for a day.\n";
@@ -186,13 +186,13 @@ TEST(SessionKv, AReferenceThatIsGoneIsSaid) {
 }
 
 TEST(SessionFile, BrokenFilesAndOtherModelsAreRefused) {
-  const api::Model model = open();
-  const api::Model other = open(kOther);
-  api::Session s = session(model, R"({"budget": 64, "cold": "ram"})");
+  const kedge::Model model = open();
+  const kedge::Model other = open(kOther);
+  kedge::Session s = session(model, R"({"budget": 64, "cold": "ram"})");
   ASSERT_TRUE(s.eval(tokens(200)).ok());
   const std::string path = path_of("file");
   ASSERT_TRUE(s.save(path).ok());
-  const auto wrong = api::Session::load(other, path, {});
+  const auto wrong = kedge::Session::load(other, path, {});
   ASSERT_FALSE(wrong.ok());
   EXPECT_NE(std::string::npos, wrong.error().message.find("another model")) << wrong.error().message;
   const std::string good = read_file(path);
@@ -200,16 +200,16 @@ TEST(SessionFile, BrokenFilesAndOtherModelsAreRefused) {
     std::string bad = good;
     bad[at] = static_cast<char>(bad[at] ^ 4);
     write_file(path, bad);
-    const auto r = api::Session::load(model, path, {});
+    const auto r = kedge::Session::load(model, path, {});
     ASSERT_FALSE(r.ok()) << at;
     EXPECT_NE(std::string::npos, r.error().message.find(path)) << r.error().message;
     write_file(path, good.substr(0, at));
-    EXPECT_FALSE(api::Session::load(model, path, {}).ok()) << at;
+    EXPECT_FALSE(kedge::Session::load(model, path, {}).ok()) << at;
   }
   write_file(path, good + "more");
-  EXPECT_FALSE(api::Session::load(model, path, {}).ok());
+  EXPECT_FALSE(kedge::Session::load(model, path, {}).ok());
   write_file(path, good);
-  auto loaded = api::Session::load(model, path, {.n_threads = 2, .chunk = 3});
+  auto loaded = kedge::Session::load(model, path, {.n_threads = 2, .chunk = 3});
   ASSERT_TRUE(loaded.ok()) << loaded.error().message;
   EXPECT_EQ(parsed(s.kv()), parsed(loaded->kv()));
   ::unlink(path.c_str());
@@ -219,4 +219,4 @@ TEST(SessionFile, BrokenFilesAndOtherModelsAreRefused) {
 }
 
 }  // namespace
-}  // namespace kedge
+}  // namespace kedge::engine

@@ -10,16 +10,16 @@
 #include "include/kedge/kedge.hpp"
 #include "weights/tensor_store.h"
 
-namespace kedge {
+namespace kedge::engine {
 namespace {
 
 using Json = nlohmann::json;
 
-const api::Model& scout() {
-  static const api::Model model = [] {
-    api::ModelOptions options;
+const kedge::Model& scout() {
+  static const kedge::Model model = [] {
+    kedge::ModelOptions options;
     options.vocab_only = true;
-    return *api::Model::open(KEDGE_TEST_DATA "/vocab/ggml-vocab-scout.gguf", options);
+    return *kedge::Model::open(KEDGE_TEST_DATA "/vocab/ggml-vocab-scout.gguf", options);
   }();
   return model;
 }
@@ -206,4 +206,4 @@ TEST_F(Templates, PartsAsTheTemplateReadsThem) {
 }
 
 }  // namespace
-}  // namespace kedge
+}  // namespace kedge::engine

@@ -6,7 +6,7 @@
 #include "engine/kv_json.h"
 #include "kernels/base/json.h"
 
-namespace kedge {
+namespace kedge::engine {
 namespace {
 
 std::string problem(const std::string& member, const std::string& value) {
@@ -72,4 +72,4 @@ TEST(NumberOptions, OfSegmentsAreRangeChecked) {
 }
 
 }  // namespace
-}  // namespace kedge
+}  // namespace kedge::engine

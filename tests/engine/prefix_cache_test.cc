@@ -9,7 +9,7 @@
 #include "kedge/kedge.hpp"
 #include "tests/engine/golden.h"
 
-namespace kedge {
+namespace kedge::engine {
 namespace {
 
 using namespace testing_golden;
@@ -389,9 +389,9 @@ TEST(PrefixCache, WrongOptionsAreErrors) {
 }
 
 TEST(PrefixCache, ThroughTheInterface) {
-  auto model = api::Model::open(data_path("golden/llama/model.gguf"));
+  auto model = kedge::Model::open(data_path("golden/llama/model.gguf"));
   ASSERT_TRUE(model.ok());
-  auto cache = api::PrefixCache::create(*model, {.n_ctx = 256, .n_threads = 1}, {.entries = 3, .sessions = 2});
+  auto cache = kedge::PrefixCache::create(*model, {.n_ctx = 256, .n_threads = 1}, {.entries = 3, .sessions = 2});
   ASSERT_TRUE(cache.ok()) << cache.error().message;
   const auto tokens = text(90, 0);
   const std::string segments = R"([{"range": [0, 20], "kind": "system"}])";
@@ -414,7 +414,7 @@ TEST(PrefixCache, ThroughTheInterface) {
   EXPECT_EQ(90, json["tokens_reused"]);
   EXPECT_GT(json["bytes"], 0);
 
-  auto alien = api::Session::create(*model, {.n_ctx = 256, .n_threads = 1});
+  auto alien = kedge::Session::create(*model, {.n_ctx = 256, .n_threads = 1});
   EXPECT_EQ(KEDGE_INVALID_ARGUMENT, cache->store(*alien).error().code);
   EXPECT_EQ(KEDGE_INVALID_ARGUMENT, cache->acquire(tokens, "[{").error().code);
   EXPECT_EQ(KEDGE_INVALID_ARGUMENT, cache->acquire({}).error().code);
@@ -429,4 +429,4 @@ TEST(PrefixCache, ThroughTheInterface) {
 }
 
 }  // namespace
-}  // namespace kedge
+}  // namespace kedge::engine

@@ -12,7 +12,7 @@
 
 #include "engine/sampler_math.h"
 
-namespace kedge {
+namespace kedge::engine {
 namespace {
 
 using Logits = std::map<int32_t, double>;  // by token
@@ -426,4 +426,4 @@ TEST(LogProbabilities, ComeFromTheRawLogits) {
 }
 
 }  // namespace
-}  // namespace kedge
+}  // namespace kedge::engine

@@ -9,7 +9,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-namespace kedge {
+namespace kedge::engine {
 namespace {
 
 class Cgroup : public ::testing::Test {
@@ -139,4 +139,4 @@ TEST(SystemInfo, ThisMachine) {
 }
 
 }  // namespace
-}  // namespace kedge
+}  // namespace kedge::engine

@@ -9,7 +9,7 @@
 #include "tests/engine/golden.h"
 #include "weights/gguf_writer.h"
 
-namespace kedge {
+namespace kedge::engine {
 namespace {
 
 using namespace testing_golden;
@@ -165,4 +165,4 @@ TEST(MlpBiases, AreUsed) {
 }
 
 }  // namespace
-}  // namespace kedge
+}  // namespace kedge::engine

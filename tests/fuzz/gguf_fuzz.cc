@@ -19,7 +19,7 @@ void check(bool holds) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  using namespace kedge;                                         // NOLINT(google-build-using-namespace)
+  using namespace kedge::weights;                                // NOLINT(google-build-using-namespace)
   const std::unique_ptr<std::byte[]> copy(new std::byte[size]);  // aligned, and exactly as long
   if (size > 0) std::memcpy(copy.get(), data, size);
   const auto store = TensorStore::from_bytes({copy.get(), size}, "fuzz");

@@ -71,7 +71,7 @@ void add_types(const SourceFile& file, Types& types) {
 
 TEST(TypeNames, AreThoseOfOneTypeEach) {
   Types types;
-  const auto files = source_files({".h", ".cc"});
+  const auto files = source_files({".h", ".hpp", ".cc"});
   for (const SourceFile& file : files) {
     const std::string room = first_folder(file.path);
     if (room != "tests" && room != "bench") add_types(file, types);  // those are programs of their own

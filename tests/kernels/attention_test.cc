@@ -16,7 +16,7 @@
 #include "tests/kernels/guarded.h"
 #include "tests/kernels/kv_shapes.h"
 
-namespace kedge {
+namespace kedge::kernels {
 namespace {
 
 const KernelTable& reference() { return *find_kernels("reference").value(); }
@@ -350,4 +350,4 @@ TEST(AttendOracle, LongContextsOfEveryCache) {
 }
 
 }  // namespace
-}  // namespace kedge
+}  // namespace kedge::kernels

@@ -12,7 +12,7 @@
 #include "kernels/pack.h"
 #include "tests/kernels/guarded.h"
 
-namespace kedge {
+namespace kedge::kernels {
 namespace {
 
 std::vector<const KernelTable*> simd_tables() {
@@ -352,4 +352,4 @@ TEST(KernelEquality, ActivationQuantisation) {
 }
 
 }  // namespace
-}  // namespace kedge
+}  // namespace kedge::kernels

@@ -8,7 +8,7 @@
 #include <cstdlib>
 #include <cstring>
 
-namespace kedge {
+namespace kedge::kernels {
 
 // Memory that ends where an unreadable page begins: one byte too many is a crash.
 class Guarded {
@@ -42,4 +42,4 @@ class Guarded {
   size_t mapped_;
 };
 
-}  // namespace kedge
+}  // namespace kedge::kernels

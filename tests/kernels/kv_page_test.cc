@@ -16,7 +16,7 @@
 #include "tests/kernels/guarded.h"
 #include "tests/kernels/kv_shapes.h"
 
-namespace kedge {
+namespace kedge::kernels {
 namespace {
 
 const KernelTable& reference() { return *find_kernels("reference").value(); }
@@ -153,4 +153,4 @@ INSTANTIATE_TEST_SUITE_P(Shapes, KvPages, testing::ValuesIn(kv_shapes()),
                          [](const auto& i) { return name_of(i.param); });
 
 }  // namespace
-}  // namespace kedge
+}  // namespace kedge::kernels

@@ -6,7 +6,7 @@
 
 #include "kernels/kv_page.h"
 
-namespace kedge {
+namespace kedge::kernels {
 
 inline constexpr KvFormat kKvFormats[] = {KvFormat::kF32, KvFormat::kF16, KvFormat::kQ8_0, KvFormat::kQ4_0};
 inline constexpr const char* kKvNames[] = {"F32", "F16", "Q8_0", "Q4_0"};
@@ -29,4 +29,4 @@ inline std::vector<KvLayout> kv_shapes() {
   return r;
 }
 
-}  // namespace kedge
+}  // namespace kedge::kernels

@@ -9,7 +9,7 @@
 #include "kernels/base/aligned.h"
 #include "kernels/reference/reference.h"
 
-namespace kedge {
+namespace kedge::kernels {
 namespace {
 
 std::vector<float> normal(size_t n, uint32_t seed, float sd = 1.0f) {
@@ -162,4 +162,4 @@ TEST(Oracle, MatmulOfEveryFormat) {
 }
 
 }  // namespace
-}  // namespace kedge
+}  // namespace kedge::kernels

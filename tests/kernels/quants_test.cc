@@ -15,7 +15,7 @@
 #include "kernels/simd/scalar.h"
 #include "registry/quants_headers.inc"
 
-namespace kedge {
+namespace kedge::kernels {
 namespace {
 
 std::vector<uint8_t> random_bytes(uint64_t seed, size_t n) {
@@ -234,4 +234,4 @@ TEST(Quants, Q8_0IsIdempotent) {
 }
 
 }  // namespace
-}  // namespace kedge
+}  // namespace kedge::kernels

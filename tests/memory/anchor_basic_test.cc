@@ -5,7 +5,7 @@
 
 #include <limits>
 
-namespace kedge {
+namespace kedge::memory {
 namespace {
 
 using Positions = std::vector<int>;
@@ -54,7 +54,8 @@ TEST(EvictPolicy, SurplusGoesLowestScoreFirstThenLowestPosition) {
   const Retention r = evict_policy(Positions{0, 2, 4, 6, 8}, anchors, 2);
   EXPECT_EQ((Positions{0, 2}), r.kept);
   EXPECT_EQ((Positions{4, 6}), r.surplus);
-  const Retention ties = evict_policy(Positions{1, 2, 3}, std::vector<ScoredPosition>{{3, 1.0F}, {2, 1.0F}, {1, 1.0F}}, 2);
+  const Retention ties =
+      evict_policy(Positions{1, 2, 3}, std::vector<ScoredPosition>{{3, 1.0F}, {2, 1.0F}, {1, 1.0F}}, 2);
   EXPECT_EQ((Positions{2, 3}), ties.kept);
   EXPECT_EQ((Positions{1}), ties.surplus);
   const Retention nan = evict_policy(Positions{1, 2}, std::vector<ScoredPosition>{{2, kNan}, {1, -5.0F}}, 1);
@@ -94,4 +95,4 @@ TEST(EvictPolicy, TakesWhatSelectAnchorsGives) {
 }
 
 }  // namespace
-}  // namespace kedge
+}  // namespace kedge::memory

@@ -6,7 +6,7 @@
 
 #include "memory/anchors/detector.h"
 
-namespace kedge {
+namespace kedge::memory {
 namespace {
 
 using Words = std::vector<std::string>;
@@ -196,4 +196,4 @@ TEST(DetectorKinds, ReferencesGoOverTheEndOfALine) {
 }
 
 }  // namespace
-}  // namespace kedge
+}  // namespace kedge::memory

@@ -7,7 +7,7 @@
 
 #include "memory/anchors/detector.h"
 
-namespace kedge {
+namespace kedge::memory {
 namespace {
 
 using Words = std::vector<std::string>;
@@ -151,4 +151,4 @@ TEST(DetectorStyles, KindsHaveNames) {
 }
 
 }  // namespace
-}  // namespace kedge
+}  // namespace kedge::memory

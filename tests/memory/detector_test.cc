@@ -10,7 +10,7 @@
 #include "memory/anchors/anchor_basic.h"
 #include "tests/memory/recall_sample.h"
 
-namespace kedge {
+namespace kedge::memory {
 namespace {
 
 bool same(const Reference& a, const Reference& b) {
@@ -132,9 +132,11 @@ TEST(Detector, AnyBytesGiveTheSameReferencesInPieces) {
 }
 
 TEST(Detector, WordsThatBindGiveTheSameReferencesInPieces) {
-  const std::string_view words[] = {"Section", "4.2", "(Harlow", "et al.,", "2019)", "(2019)", "\n", "\n    ", " ", ".", "RFC",
-                                    "8878", "5.6.27.", "A.1.", "Paragraph", "--no-color", "May", "12,", "(Closes:", "#1107720)",
-                                    "\xc2\xa7", "\xc2\xa0", "Abs.", "1", "BGB", "/etc/fstab", "gzip(1)", "port", "x = 1;"};
+  const std::string_view words[] = {"Section",  "4.2",        "(Harlow",   "et al.,",    "2019)", "(2019)",
+                                    "\n",       "\n    ",     " ",         ".",          "RFC",   "8878",
+                                    "5.6.27.",  "A.1.",       "Paragraph", "--no-color", "May",   "12,",
+                                    "(Closes:", "#1107720)",  "\xc2\xa7",  "\xc2\xa0",   "Abs.",  "1",
+                                    "BGB",      "/etc/fstab", "gzip(1)",   "port",       "x = 1;"};
   std::mt19937 random(11);
   for (uint32_t round = 0; round < 40; ++round) {
     std::string text;
@@ -230,4 +232,4 @@ TEST(Detector, AgreesWithTheBasicPredicate) {
 }
 
 }  // namespace
-}  // namespace kedge
+}  // namespace kedge::memory

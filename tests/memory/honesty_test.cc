@@ -5,7 +5,7 @@
 
 #include "tests/memory/kv_harness.h"
 
-namespace kedge {
+namespace kedge::memory {
 namespace {
 
 using namespace kv_harness;
@@ -152,4 +152,4 @@ TEST(HonestyOfPolicies, WhatIsGoneIsCountedUnderAny) {
 }
 
 }  // namespace
-}  // namespace kedge
+}  // namespace kedge::memory

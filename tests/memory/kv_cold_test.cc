@@ -9,7 +9,7 @@
 
 #include "tests/memory/kv_harness.h"
 
-namespace kedge {
+namespace kedge::memory {
 namespace {
 
 using namespace kv_harness;
@@ -355,4 +355,4 @@ TEST(Honesty, AMentionAfterATruncationIsReportedAgain) {
 }
 
 }  // namespace
-}  // namespace kedge
+}  // namespace kedge::memory

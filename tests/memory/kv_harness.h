@@ -18,7 +18,7 @@
 #include "memory/kv_step.h"
 #include "memory/snapshot.h"
 
-namespace kedge::kv_harness {
+namespace kedge::memory::kv_harness {
 
 inline const KernelTable& reference_kernels() {
   static const KernelTable* const kTable = find_kernels("reference").value();
@@ -373,4 +373,4 @@ inline size_t distinct_pages(const std::vector<const Driver*>& drivers) {
   return pages.size();
 }
 
-}  // namespace kedge::kv_harness
+}  // namespace kedge::memory::kv_harness

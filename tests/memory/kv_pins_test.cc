@@ -3,7 +3,7 @@
 
 #include "tests/memory/kv_harness.h"
 
-namespace kedge {
+namespace kedge::memory {
 namespace {
 
 using namespace kv_harness;
@@ -534,4 +534,4 @@ TEST(AnchorIndex, EveryStatementWithTheNameCountsTheNewestFirst) {
 }
 
 }  // namespace
-}  // namespace kedge
+}  // namespace kedge::memory

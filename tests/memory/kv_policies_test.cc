@@ -6,7 +6,7 @@
 
 #include "memory/eviction/policy.h"
 
-namespace kedge {
+namespace kedge::memory {
 namespace {
 
 // Twelve tokens at these positions; the scores by index unless a test says otherwise.
@@ -198,4 +198,4 @@ TEST(Policies, WithoutMetadataAnchorKeepsFloorsAndAttention) {
 }
 
 }  // namespace
-}  // namespace kedge
+}  // namespace kedge::memory

@@ -7,7 +7,7 @@
 
 #include "tests/memory/kv_harness.h"
 
-namespace kedge {
+namespace kedge::memory {
 namespace {
 
 using namespace kv_harness;
@@ -327,4 +327,4 @@ TEST(KvMemory, TheFullPolicySaysThatItIsFull) {
 }
 
 }  // namespace
-}  // namespace kedge
+}  // namespace kedge::memory

@@ -12,7 +12,7 @@
 #include "memory/checksum.h"
 #include "tests/memory/kv_harness.h"
 
-namespace kedge {
+namespace kedge::memory {
 namespace {
 
 using namespace kv_harness;
@@ -251,4 +251,4 @@ TEST(Snapshot, KilledWhileSavingTheFileIsOldOrNew) {
 }
 
 }  // namespace
-}  // namespace kedge
+}  // namespace kedge::memory

@@ -13,7 +13,7 @@
 #define KEDGE_SANITIZED 0
 #endif
 
-namespace kedge {
+namespace kedge::memory {
 namespace {
 
 using namespace kv_harness;
@@ -101,4 +101,4 @@ TEST(Stream, MemoryStaysFlat) {
 }
 
 }  // namespace
-}  // namespace kedge
+}  // namespace kedge::memory

@@ -6,7 +6,7 @@
 #include "memory/kv_arena.h"
 #include "memory/kv_sequence.h"
 
-namespace kedge {
+namespace kedge::memory {
 namespace {
 
 constexpr KvLayout kLayout{KvFormat::kF32, 4, 4};
@@ -200,4 +200,4 @@ TEST(KvSequence, TruncationFindsTokensWhereverTheyAre) {
 }
 
 }  // namespace
-}  // namespace kedge
+}  // namespace kedge::memory

@@ -10,7 +10,7 @@
 #include "memory/anchor_index.h"
 #include "tests/memory/recall_sample.h"
 
-namespace kedge {
+namespace kedge::memory {
 namespace {
 
 // The references of what is told that text behind it mentions.
@@ -214,4 +214,4 @@ TEST(Names, AnyBytesAreSafe) {
 }
 
 }  // namespace
-}  // namespace kedge
+}  // namespace kedge::memory

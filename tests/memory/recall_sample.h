@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-namespace kedge {
+namespace kedge::memory {
 
 struct RecallSpan {
   size_t begin, end;
@@ -42,4 +42,4 @@ inline std::vector<RecallRow> recall_sample() {
   return rows;
 }
 
-}  // namespace kedge
+}  // namespace kedge::memory

@@ -8,7 +8,7 @@
 
 #include "tests/memory/recall_sample.h"
 
-namespace kedge {
+namespace kedge::memory {
 namespace {
 
 std::vector<std::string> words(std::string_view text) {
@@ -95,4 +95,4 @@ TEST(Terms, QuestionsMeetTheirStatementsAndFewOthers) {
 }
 
 }  // namespace
-}  // namespace kedge
+}  // namespace kedge::memory

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace kedge {
+namespace kedge::router {
 namespace {
 
 std::string problem(const std::string& request) {
@@ -46,4 +46,4 @@ TEST(AskRequest, NumbersHaveTheirRanges) {
 }
 
 }  // namespace
-}  // namespace kedge
+}  // namespace kedge::router

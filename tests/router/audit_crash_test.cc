@@ -12,7 +12,7 @@
 #include "router/digest.h"
 #include "tests/router/audit_fixture.h"
 
-namespace kedge {
+namespace kedge::router {
 namespace {
 
 using AuditTamperTest = AuditFixture;
@@ -277,4 +277,4 @@ TEST_F(AuditKillTest, NoAcknowledgedRecordIsLost) { run(25, 100); }
 TEST_F(AuditKillTest, DISABLED_ManyKills) { run(100, 150); }
 
 }  // namespace
-}  // namespace kedge
+}  // namespace kedge::router

@@ -5,7 +5,7 @@
 #include "router/digest.h"
 #include "tests/router/audit_fixture.h"
 
-namespace kedge {
+namespace kedge::router {
 namespace {
 
 class AuditExportTest : public AuditFixture {
@@ -76,4 +76,4 @@ TEST_F(AuditExportTest, ListShowVerify) {
 }
 
 }  // namespace
-}  // namespace kedge
+}  // namespace kedge::router

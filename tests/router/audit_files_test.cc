@@ -5,7 +5,7 @@
 #include "router/digest.h"
 #include "tests/router/audit_fixture.h"
 
-namespace kedge {
+namespace kedge::router {
 namespace {
 
 namespace fs = std::filesystem;
@@ -226,4 +226,4 @@ TEST_F(AuditFilesTest, TheQuestionIsListedAndShown) {
 }
 
 }  // namespace
-}  // namespace kedge
+}  // namespace kedge::router

@@ -13,7 +13,7 @@
 
 #include "router/audit/audit_log.h"
 
-namespace kedge {
+namespace kedge::router {
 
 inline std::string slurp(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
@@ -112,4 +112,4 @@ class AuditFixture : public ::testing::Test {
   std::string folder_, path_;
 };
 
-}  // namespace kedge
+}  // namespace kedge::router

@@ -11,7 +11,7 @@
 #include "router/audit/audit_export.h"
 #include "tests/router/audit_fixture.h"
 
-namespace kedge {
+namespace kedge::router {
 namespace {
 
 constexpr int kPatient = 60000;  // ms: machines with one core and twenty tests
@@ -171,4 +171,4 @@ TEST_F(AuditLocksTest, AChildIsToldThatItHasNoLocks) {
 }
 
 }  // namespace
-}  // namespace kedge
+}  // namespace kedge::router

@@ -14,7 +14,7 @@
 #include "router/digest.h"
 #include "tests/router/audit_fixture.h"
 
-namespace kedge {
+namespace kedge::router {
 namespace {
 
 using AuditLogTest = AuditFixture;
@@ -334,4 +334,4 @@ TEST_F(AuditLogTest, ReadOnlyFolder) {
 }
 
 }  // namespace
-}  // namespace kedge
+}  // namespace kedge::router

@@ -3,7 +3,7 @@
 
 #include "tests/router/router_harness.h"
 
-namespace kedge::router_test {
+namespace kedge::router {
 namespace {
 
 class BreakerClock : public ::testing::Test {
@@ -193,4 +193,4 @@ TEST_F(BrokenModels, CallersMistakesDoNotCount) {
 }
 
 }  // namespace
-}  // namespace kedge::router_test
+}  // namespace kedge::router

@@ -12,7 +12,7 @@
 #include "router/calibration/metrics.h"
 #include "router/calibration/sigmoid.h"
 
-namespace kedge {
+namespace kedge::router {
 namespace {
 
 double uniform01(std::mt19937_64& random) { return static_cast<double>(random() >> 11) * 0x1p-53; }
@@ -513,4 +513,4 @@ TEST(CalibrateFunction, AnswersInJson) {
 }
 
 }  // namespace
-}  // namespace kedge
+}  // namespace kedge::router

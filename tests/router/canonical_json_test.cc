@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <limits>
 
-namespace kedge {
+namespace kedge::router {
 namespace {
 
 std::string canonical(const Json& value) {
@@ -118,4 +118,4 @@ TEST(CanonicalJson, DepthIsThatOfTheReader) {
 }
 
 }  // namespace
-}  // namespace kedge
+}  // namespace kedge::router

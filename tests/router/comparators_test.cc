@@ -8,7 +8,7 @@
 #include "router/comparator.h"
 #include "router/subject.h"
 
-namespace kedge {
+namespace kedge::router {
 namespace {
 
 const std::vector<Evidence> kTwo = {
@@ -200,4 +200,4 @@ TEST(Comparators, OnAnswersOfModels) {
 }
 
 }  // namespace
-}  // namespace kedge
+}  // namespace kedge::router

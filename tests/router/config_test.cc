@@ -1,7 +1,7 @@
 // Pool files: what is read, and how what is wrong is called.
 #include "tests/router/router_harness.h"
 
-namespace kedge::router_test {
+namespace kedge::router {
 namespace {
 
 class Config : public RouterFixture {
@@ -116,4 +116,4 @@ TEST_F(Config, FilesThatCannotBeRead) {
 }
 
 }  // namespace
-}  // namespace kedge::router_test
+}  // namespace kedge::router

@@ -9,7 +9,7 @@
 #include "router/pattern.h"
 #include "router/text_norm.h"
 
-namespace kedge {
+namespace kedge::router {
 namespace {
 
 using Cases = std::vector<std::pair<std::string, std::string>>;
@@ -350,4 +350,4 @@ TEST(Derive, AsTyped) {
 }
 
 }  // namespace
-}  // namespace kedge
+}  // namespace kedge::router

@@ -9,7 +9,7 @@
 #include "router/calibration/calibrator.h"
 #include "router/calibration/wording.h"
 
-namespace kedge {
+namespace kedge::router {
 namespace {
 
 using Words = std::vector<std::string>;
@@ -135,4 +135,4 @@ TEST(Gate, TooFewOrBlindRowsAreRefused) {
 }
 
 }  // namespace
-}  // namespace kedge
+}  // namespace kedge::router

@@ -6,7 +6,7 @@
 #include "router/retrieval/model_embedder.h"
 #include "tests/router/router_harness.h"
 
-namespace kedge::router_test {
+namespace kedge::router {
 namespace {
 
 class Grounding : public RouterFixture {
@@ -204,4 +204,4 @@ TEST_F(Grounding, TextNeverBecomesAControlToken) {
 }
 
 }  // namespace
-}  // namespace kedge::router_test
+}  // namespace kedge::router

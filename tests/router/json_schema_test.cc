@@ -7,7 +7,7 @@
 #include "router/comparator.h"
 #include "router/json_value.h"
 
-namespace kedge {
+namespace kedge::router {
 namespace {
 
 Json json(std::string_view text) { return parse_json(text, "test").value(); }
@@ -222,7 +222,7 @@ TEST(RegexComparator, HostilePatterns) {
 }
 
 TEST(CheckAnswer, ThroughTheInterface) {
-  const auto ask = [](const Json& request) { return api::call(kedge_check_answer, request.dump()); };
+  const auto ask = [](const Json& request) { return kedge::call(kedge_check_answer, request.dump()); };
   const auto verdict = [&](const Json& request) { return json(*ask(request)).at("verdict").get<std::string>(); };
   EXPECT_EQ(verdict({{"answer", "whatever"}}), "unchecked");
   EXPECT_EQ(verdict({{"answer", "11"}, {"question", "What is 6 + 5?"}}), "pass");
@@ -253,7 +253,7 @@ TEST(CheckAnswer, Errors) {
       {R"({"answer": "", "evidence": [{"id": "a", "text": "", "page": 1}]})", KEDGE_INVALID_ARGUMENT, "page"},
       {R"({"answer": "", "evidence": [{"id": "a"}]})", KEDGE_INVALID_ARGUMENT, "evidence[0]"}};
   for (const auto& [request, code, word] : cases) {
-    const auto r = api::call(kedge_check_answer, request);
+    const auto r = kedge::call(kedge_check_answer, request);
     ASSERT_FALSE(r.ok()) << request;
     EXPECT_EQ(r.error().code, code) << request;
     EXPECT_NE(r.error().message.find(word), std::string::npos) << r.error().message;
@@ -261,4 +261,4 @@ TEST(CheckAnswer, Errors) {
 }
 
 }  // namespace
-}  // namespace kedge
+}  // namespace kedge::router

@@ -14,7 +14,7 @@
 #include "kernels/base/json.h"
 #include "router/calibration/routing.h"
 
-namespace kedge {
+namespace kedge::router {
 namespace {
 
 double uniform01(std::mt19937_64& random) { return static_cast<double>(random() >> 11) * 0x1p-53; }
@@ -344,4 +344,4 @@ TEST(RouteReport, RefusesWhatItCannotUse) {
 }
 
 }  // namespace
-}  // namespace kedge
+}  // namespace kedge::router

@@ -1,7 +1,7 @@
 // Which models are in memory, and whose they are.
 #include "tests/router/router_harness.h"
 
-namespace kedge::router_test {
+namespace kedge::router {
 namespace {
 
 const uint64_t kScoutBytes = std::filesystem::file_size(kScout);
@@ -130,4 +130,4 @@ TEST_F(PoolTest, StateNamesEveryModel) {
 }
 
 }  // namespace
-}  // namespace kedge::router_test
+}  // namespace kedge::router

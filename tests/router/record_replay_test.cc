@@ -5,7 +5,7 @@
 
 #include "tests/router/router_harness.h"
 
-namespace kedge::router_test {
+namespace kedge::router {
 namespace {
 
 class Recorded : public RouterFixture {
@@ -48,8 +48,7 @@ TEST_F(Recorded, AnswersInEveryScriptHaveRecords) {
   const auto router = open(audited());
   size_t n = 0;
   for (const char* question :
-       {"日本の首都はどこですか", "Какая столица Японии?",
-        "ما هي عاصمة اليابان؟", "🙂🙂🙂?"}) {
+       {"日本の首都はどこですか", "Какая столица Японии?", "ما هي عاصمة اليابان؟", "🙂🙂🙂?"}) {
     for (const int tokens : {1, 2, 3, 5, 8, 13}) {
       for (const double temperature : {0.0, 1.5}) {
         const Json a = ask(
@@ -219,4 +218,4 @@ TEST_F(Recorded, NoRecordWhereNoneIsWanted) {
 }
 
 }  // namespace
-}  // namespace kedge::router_test
+}  // namespace kedge::router

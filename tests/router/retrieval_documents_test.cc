@@ -14,7 +14,7 @@
 #include "router/retrieval/text_clean.h"
 #include "router/retrieval/worker.h"
 
-namespace kedge::retrieval {
+namespace kedge::router::retrieval {
 namespace {
 
 std::string slurp(const std::string& name) {
@@ -210,4 +210,4 @@ TEST(RetrievalMarkdown, FencesAreThoseOfCommonMark) {
 }
 
 }  // namespace
-}  // namespace kedge::retrieval
+}  // namespace kedge::router::retrieval

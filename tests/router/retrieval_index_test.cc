@@ -19,7 +19,7 @@
 #include "router/retrieval/pooling.h"
 #include "router/retrieval/retrieval_index.h"
 
-namespace kedge {
+namespace kedge::router {
 namespace {
 
 namespace fs = std::filesystem;
@@ -434,4 +434,4 @@ TEST(Fusion, AddsReciprocalRanks) {
 }
 
 }  // namespace
-}  // namespace kedge
+}  // namespace kedge::router

@@ -9,7 +9,7 @@
 #include "router/retrieval/passages.h"
 #include "router/retrieval/text_clean.h"
 
-namespace kedge::retrieval {
+namespace kedge::router::retrieval {
 namespace {
 
 std::string slurp(const std::string& name) {
@@ -139,4 +139,4 @@ TEST(RetrievalPassages, AreNeverCutWithinAWord) {
 }
 
 }  // namespace
-}  // namespace kedge::retrieval
+}  // namespace kedge::router::retrieval

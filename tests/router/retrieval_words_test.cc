@@ -16,7 +16,7 @@
 #include "router/retrieval/retrieval_index.h"
 #include "router/retrieval/sentence_match.h"
 
-namespace kedge {
+namespace kedge::router {
 namespace {
 
 namespace fs = std::filesystem;
@@ -229,4 +229,4 @@ TEST(RetrievalSentences, AreRangesOfTheirPassagesAndNothingWhenNothingBearsOnThe
 }
 
 }  // namespace
-}  // namespace kedge
+}  // namespace kedge::router

@@ -7,7 +7,7 @@
 #include <cmath>
 #include <random>
 
-namespace kedge {
+namespace kedge::router {
 namespace {
 
 double uniform01(std::mt19937_64& random) { return static_cast<double>(random() >> 11) * 0x1p-53; }
@@ -158,4 +158,4 @@ TEST(Threshold, ATestWithoutCorrectionWouldBreakIt) {
 }
 
 }  // namespace
-}  // namespace kedge
+}  // namespace kedge::router

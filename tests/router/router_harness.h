@@ -18,7 +18,7 @@
 #include "router/loaded_model.h"
 #include "router/router.h"
 
-namespace kedge::router_test {
+namespace kedge::router {
 
 inline const std::string kScout = std::string(KEDGE_SOURCE_DIR) + "/models/scout-q8_0.gguf";
 inline const std::string kSage = std::string(KEDGE_SOURCE_DIR) + "/models/sage-q4_k_m.gguf";
@@ -151,4 +151,4 @@ class RouterFixture : public ::testing::Test {
 
 using Texts = std::vector<std::string>;
 
-}  // namespace kedge::router_test
+}  // namespace kedge::router

@@ -4,7 +4,7 @@
 
 #include "tests/router/router_harness.h"
 
-namespace kedge::router_test {
+namespace kedge::router {
 namespace {
 
 class RouterAsk : public RouterFixture {};
@@ -341,4 +341,4 @@ TEST_F(RouterAsk, RequestsThatMakeNoSenseNameTheMember) {
 }
 
 }  // namespace
-}  // namespace kedge::router_test
+}  // namespace kedge::router

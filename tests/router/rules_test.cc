@@ -4,7 +4,7 @@
 #include "router/rule.h"
 #include "tests/router/router_harness.h"
 
-namespace kedge::router_test {
+namespace kedge::router {
 namespace {
 
 class Rules : public ::testing::Test {
@@ -292,4 +292,4 @@ TEST_F(Rules, BestSoFarThenFailedThenAbstain) {
 }
 
 }  // namespace
-}  // namespace kedge::router_test
+}  // namespace kedge::router

@@ -5,7 +5,7 @@
 
 #include "router/text_norm.h"
 
-namespace kedge {
+namespace kedge::router {
 namespace {
 
 std::string utf8(uint32_t c) {
@@ -35,4 +35,4 @@ TEST(Sentences, KeepWholeCharacters) {
 }
 
 }  // namespace
-}  // namespace kedge
+}  // namespace kedge::router

@@ -7,7 +7,7 @@
 #include "router/prompt.h"
 #include "tests/router/router_harness.h"
 
-namespace kedge::router_test {
+namespace kedge::router {
 namespace {
 
 class Swapping : public RouterFixture {
@@ -172,4 +172,4 @@ TEST_F(Swapping, RequestsThatMakeNoSenseNameTheMember) {
 }
 
 }  // namespace
-}  // namespace kedge::router_test
+}  // namespace kedge::router

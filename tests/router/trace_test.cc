@@ -10,7 +10,7 @@
 #include "router/answer_trace.h"
 #include "router/feature.h"
 
-namespace kedge {
+namespace kedge::router {
 namespace {
 
 std::vector<float> random_logits(size_t n, unsigned seed, float spread) {
@@ -170,4 +170,4 @@ TEST(Features, ByHand) {
 }
 
 }  // namespace
-}  // namespace kedge
+}  // namespace kedge::router

@@ -9,7 +9,7 @@
 #include <thread>
 #include <vector>
 
-namespace kedge {
+namespace kedge::tokenizer {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -218,4 +218,4 @@ TEST(ChatTemplate, LongConversationsAreCheap) {
 }
 
 }  // namespace
-}  // namespace kedge
+}  // namespace kedge::tokenizer

@@ -17,7 +17,7 @@
 
 #include "tokenizer/tokenizer.h"
 
-namespace kedge::test {
+namespace kedge::tokenizer {
 
 inline std::string read_file(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
@@ -155,4 +155,4 @@ inline void append_utf8(char32_t c, std::string* out) {
   put(0x80 | (c & 0x3f));
 }
 
-}  // namespace kedge::test
+}  // namespace kedge::tokenizer

@@ -5,7 +5,7 @@
 
 #include "tests/tokenizer/gguf_vocab.h"
 
-namespace kedge::test {
+namespace kedge::tokenizer {
 namespace {
 
 class GoldenVocab : public testing::TestWithParam<const char*> {};
@@ -49,4 +49,4 @@ TEST(GoldenPrompts, ScoutPromptsEncodeExactly) {
 }
 
 }  // namespace
-}  // namespace kedge::test
+}  // namespace kedge::tokenizer

@@ -10,7 +10,7 @@
 
 #include "tokenizer/chat_template.h"
 
-namespace kedge {
+namespace kedge::tokenizer {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -313,4 +313,4 @@ TEST_F(Damage, RandomBytesAndPiecesExchanged) {
 }
 
 }  // namespace
-}  // namespace kedge
+}  // namespace kedge::tokenizer

@@ -8,7 +8,7 @@
 #include "tests/tokenizer/gguf_vocab.h"
 #include "tests/tokenizer/tiny_vocab.h"
 
-namespace kedge::test {
+namespace kedge::tokenizer {
 namespace {
 
 std::string nfc(const std::string& text) {
@@ -138,4 +138,4 @@ TEST(TokenBegins, OfChangedText) {
 }
 
 }  // namespace
-}  // namespace kedge::test
+}  // namespace kedge::tokenizer

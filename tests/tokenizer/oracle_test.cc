@@ -6,7 +6,7 @@
 
 #include "tests/tokenizer/gguf_vocab.h"
 
-namespace kedge::test {
+namespace kedge::tokenizer {
 namespace {
 
 class Oracle : public testing::Test {
@@ -52,4 +52,4 @@ TEST_F(Oracle, AgreesOnRandomUtf8) {
 }
 
 }  // namespace
-}  // namespace kedge::test
+}  // namespace kedge::tokenizer

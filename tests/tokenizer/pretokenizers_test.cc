@@ -7,7 +7,7 @@
 
 #include "tests/tokenizer/gguf_vocab.h"
 
-namespace kedge::test {
+namespace kedge::tokenizer {
 namespace {
 
 using Words = std::vector<std::string>;
@@ -124,4 +124,4 @@ TEST(Pretokenizers, MegabyteRunsAreCutInTime) {
 }
 
 }  // namespace
-}  // namespace kedge::test
+}  // namespace kedge::tokenizer

@@ -6,7 +6,7 @@
 
 #include "tests/tokenizer/gguf_vocab.h"
 
-namespace kedge::test {
+namespace kedge::tokenizer {
 namespace {
 
 // Bytes where things go wrong: spaces, NUL, the space mark and its parts, halves of characters, surrogates.
@@ -108,4 +108,4 @@ TEST(LongText, MegabytesEncodeInTimeAndComeBack) {
 }
 
 }  // namespace
-}  // namespace kedge::test
+}  // namespace kedge::tokenizer

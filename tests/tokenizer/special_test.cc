@@ -4,7 +4,7 @@
 #include "tests/tokenizer/gguf_vocab.h"
 #include "tests/tokenizer/tiny_vocab.h"
 
-namespace kedge::test {
+namespace kedge::tokenizer {
 namespace {
 
 using Ids = std::vector<int32_t>;
@@ -175,4 +175,4 @@ TEST(Special, DecodeNamesAnIdThatDoesNotExist) {
 }
 
 }  // namespace
-}  // namespace kedge::test
+}  // namespace kedge::tokenizer

@@ -7,7 +7,7 @@
 
 #include "tokenizer/tokenizer.h"
 
-namespace kedge::test {
+namespace kedge::tokenizer {
 
 inline void add_token(VocabData* v, std::string_view text, TokenType type, float score = 0.0f) {
   v->tokens.emplace_back(text);
@@ -57,4 +57,4 @@ inline VocabData tiny_bpe() {
   return v;
 }
 
-}  // namespace kedge::test
+}  // namespace kedge::tokenizer

@@ -9,7 +9,7 @@
 #include "tests/tokenizer/gguf_vocab.h"
 #include "tokenizer/sha256.h"
 
-namespace kedge::test {
+namespace kedge::tokenizer {
 namespace {
 
 std::string streamed(std::string_view text, size_t cut_a, size_t cut_b, InvalidUtf8 invalid, bool check_whole) {
@@ -127,4 +127,4 @@ TEST(Sha256, KnownAnswers) {
 }
 
 }  // namespace
-}  // namespace kedge::test
+}  // namespace kedge::tokenizer

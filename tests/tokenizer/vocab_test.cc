@@ -8,7 +8,7 @@
 #include "tests/tokenizer/gguf_vocab.h"
 #include "tests/tokenizer/tiny_vocab.h"
 
-namespace kedge::test {
+namespace kedge::tokenizer {
 namespace {
 
 struct Bad {
@@ -189,4 +189,4 @@ TEST(Vocab, FingerprintChangesWithEverythingThatMatters) {
 }
 
 }  // namespace
-}  // namespace kedge::test
+}  // namespace kedge::tokenizer

@@ -6,7 +6,7 @@
 #include "kernels/isa.h"
 #include "tests/tools/run_command.h"
 
-namespace kedge::tools_test {
+namespace kedge::tools {
 namespace {
 
 // The embedded models without calibrators: only what can be proven is answered.
@@ -168,4 +168,4 @@ TEST(Replay, FullDiskWithholdsTheAnswer) {
 }
 
 }  // namespace
-}  // namespace kedge::tools_test
+}  // namespace kedge::tools

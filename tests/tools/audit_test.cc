@@ -3,7 +3,7 @@
 
 #include "tests/tools/run_command.h"
 
-namespace kedge::tools_test {
+namespace kedge::tools {
 namespace {
 
 TEST(Audit, MissingLogIsNeverMade) {
@@ -67,4 +67,4 @@ TEST(Audit, WrongUse) {
 }
 
 }  // namespace
-}  // namespace kedge::tools_test
+}  // namespace kedge::tools

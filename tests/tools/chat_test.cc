@@ -6,7 +6,7 @@
 
 #include "tests/tools/run_command.h"
 
-namespace kedge::tools_test {
+namespace kedge::tools {
 namespace {
 
 const std::vector<std::string> kChat = {"chat", "-m", "scout", "--temp", "0", "-n", "12", "--no-color", "-t", "1"};
@@ -203,4 +203,4 @@ TEST(ChatTerminal, TheEndOfTheContext) {
 }
 
 }  // namespace
-}  // namespace kedge::tools_test
+}  // namespace kedge::tools

@@ -3,7 +3,7 @@
 
 #include "tests/tools/run_command.h"
 
-namespace kedge::tools_test {
+namespace kedge::tools {
 namespace {
 
 TEST(Check, ExitCodeIsTheVerdict) {
@@ -73,4 +73,4 @@ TEST(Check, WhatCannotBeCheckedIsNoVerdict) {
 }
 
 }  // namespace
-}  // namespace kedge::tools_test
+}  // namespace kedge::tools

@@ -8,7 +8,7 @@
 
 #include "tests/tools/run_command.h"
 
-namespace kedge::tools_test {
+namespace kedge::tools {
 namespace {
 
 using Json = nlohmann::json;
@@ -293,4 +293,4 @@ TEST(Commands, Doctor) {
 }
 
 }  // namespace
-}  // namespace kedge::tools_test
+}  // namespace kedge::tools

@@ -3,7 +3,7 @@
 
 #include "tests/tools/run_command.h"
 
-namespace kedge::tools_test {
+namespace kedge::tools {
 namespace {
 
 TEST(EvalReferences, RealTextOfTenKinds) {
@@ -47,4 +47,4 @@ TEST(EvalReferences, BadLabelsAreNamed) {
 }
 
 }  // namespace
-}  // namespace kedge::tools_test
+}  // namespace kedge::tools

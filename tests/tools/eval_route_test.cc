@@ -3,7 +3,7 @@
 
 #include "tests/tools/run_command.h"
 
-namespace kedge::tools_test {
+namespace kedge::tools {
 namespace {
 
 const std::string kData = std::string(KEDGE_TEST_DATA) + "/eval/route/";
@@ -97,4 +97,4 @@ TEST(Calibrate, TooFewRowsMakeNoCalibrator) {
 }
 
 }  // namespace
-}  // namespace kedge::tools_test
+}  // namespace kedge::tools

@@ -5,7 +5,7 @@
 
 #include "tests/tools/run_command.h"
 
-namespace kedge::tools_test {
+namespace kedge::tools {
 namespace {
 
 using Json = nlohmann::json;
@@ -169,4 +169,4 @@ TEST(EvalRecall, DataThatIsNone) {
 }
 
 }  // namespace
-}  // namespace kedge::tools_test
+}  // namespace kedge::tools

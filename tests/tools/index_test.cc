@@ -3,7 +3,7 @@
 
 #include "tests/tools/run_command.h"
 
-namespace kedge::tools_test {
+namespace kedge::tools {
 namespace {
 
 const std::string kDocuments = std::string(KEDGE_TEST_DATA) + "/documents";
@@ -70,4 +70,4 @@ TEST(Index, WrongUse) {
 }
 
 }  // namespace
-}  // namespace kedge::tools_test
+}  // namespace kedge::tools

@@ -8,7 +8,7 @@
 #include "kernels/isa.h"
 #include "tests/tools/run_command.h"
 
-namespace kedge::tools_test {
+namespace kedge::tools {
 namespace {
 
 class InstructionSet {
@@ -86,4 +86,4 @@ TEST(Numerics, FastIsRefusedWithoutTheInstructions) {
 }
 
 }  // namespace
-}  // namespace kedge::tools_test
+}  // namespace kedge::tools

@@ -4,7 +4,7 @@
 
 #include "tests/tools/run_command.h"
 
-namespace kedge::tools_test {
+namespace kedge::tools {
 namespace {
 
 namespace fs = std::filesystem;
@@ -83,4 +83,4 @@ TEST(Outputs, StandardOutputIsADash) {
 }
 
 }  // namespace
-}  // namespace kedge::tools_test
+}  // namespace kedge::tools

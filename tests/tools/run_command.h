@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-namespace kedge::tools_test {
+namespace kedge::tools {
 
 struct Outcome {
   int exit_code = -1;  // 128 + signal when it was killed
@@ -87,4 +87,4 @@ inline const std::string& tiny_model() {
   return path;
 }
 
-}  // namespace kedge::tools_test
+}  // namespace kedge::tools

@@ -9,7 +9,7 @@
 #include "weights/gguf_writer.h"
 #include "weights/tensor_store.h"
 
-namespace kedge::tools_test {
+namespace kedge::tools {
 namespace {
 
 using Json = nlohmann::json;
@@ -208,4 +208,4 @@ TEST(UnknownCommand, IsNamed) {
 }
 
 }  // namespace
-}  // namespace kedge::tools_test
+}  // namespace kedge::tools

@@ -3,7 +3,7 @@
 
 #include "tests/tools/run_command.h"
 
-namespace kedge::tools_test {
+namespace kedge::tools {
 namespace {
 
 constexpr int kFailure = 1;
@@ -39,11 +39,13 @@ TEST(WrongUse, BadNumber) {
 // Whole numbers are decimal, and have a sign only where the option has one.
 TEST(WrongUse, NumbersAreNotReinterpreted) {
   for (const char* seed : {"-1", "18446744073709551616", "0x10", "010", "1.5", "1e3"}) {
-    expect_refused(run_command({"generate-model", "--seed", seed, "-o", "/nonexistent/m.gguf"}), kUsage, {"--seed", seed});
+    expect_refused(run_command({"generate-model", "--seed", seed, "-o", "/nonexistent/m.gguf"}), kUsage,
+                   {"--seed", seed});
   }
   expect_refused(run_command({"run", "-p", "x", "-c", "010"}), kUsage, {"--ctx", "010"});
   expect_refused(run_command({"run", "-p", "x", "-c", "4294967360"}), kUsage, {"4294967360"});
-  expect_refused(run_command({"run", "-m", tiny_model(), "-p", "x", "--kv-recent", "4294967297"}), kFailure, {"4294967297"});
+  expect_refused(run_command({"run", "-m", tiny_model(), "-p", "x", "--kv-recent", "4294967297"}), kFailure,
+                 {"4294967297"});
 }
 
 TEST(WrongUse, TextsThatAreNotUtf8AreSaidToBe) {
@@ -188,4 +190,4 @@ TEST(WrongUse, FullDiskIsNotSilent) {
 }
 
 }  // namespace
-}  // namespace kedge::tools_test
+}  // namespace kedge::tools

@@ -3,7 +3,7 @@
 
 #include <cstddef>
 
-namespace kedge::test {
+namespace kedge::weights {
 
 class AllocationMeter {
  public:
@@ -17,4 +17,4 @@ class AllocationMeter {
 // The allocation after `n` more throws bad_alloc (once); negative: never.
 void fail_allocation_after(long n);
 
-}  // namespace kedge::test
+}  // namespace kedge::weights

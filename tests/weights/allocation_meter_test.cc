@@ -44,7 +44,7 @@ void operator delete[](void* p) noexcept { release(p); }
 void operator delete(void* p, size_t) noexcept { release(p); }
 void operator delete[](void* p, size_t) noexcept { release(p); }
 
-namespace kedge::test {
+namespace kedge::weights {
 
 AllocationMeter::AllocationMeter() {
   live = peak = 0;
@@ -69,4 +69,4 @@ TEST(AllocationMeter, FailsWhenTold) {
   EXPECT_NO_THROW(std::vector<int>(100));
 }
 
-}  // namespace kedge::test
+}  // namespace kedge::weights

@@ -18,7 +18,7 @@
 
 #include "weights/gguf.h"
 
-namespace kedge::test {
+namespace kedge::weights {
 
 inline constexpr uint32_t kF32 = 0;
 inline constexpr uint32_t kQ8_0 = 8;
@@ -113,4 +113,4 @@ class ScratchDir {
   std::string path_;
 };
 
-}  // namespace kedge::test
+}  // namespace kedge::weights

@@ -12,11 +12,8 @@
 #include "weights/gguf_writer.h"
 #include "weights/tensor_store.h"
 
-namespace kedge {
+namespace kedge::weights {
 namespace {
-
-using test::AllocationMeter;
-using test::GgufBytes;
 
 // What parsing may hold at any one time: a multiple of the file, and room for a message.
 constexpr size_t allowed(size_t file_bytes) { return 8 * file_bytes + 4096; }
@@ -39,8 +36,8 @@ std::vector<std::byte> sample_file(uint32_t version) {
   b.array("empty", GgufType::kUint64, 0).text("tokenizer.chat_template", "{{ messages }}");
   b.array("nested", GgufType::kArray, 2).put(8).put<uint64_t>(2).str("x").str("y").put(0).put<uint64_t>(1);
   b.put<uint8_t>(1);
-  b.tensor("token_embd.weight", {32, 4}, test::kQ8_0, 0).tensor("blk.0.attn_q.weight", {8, 8}, test::kF32, 192);
-  b.tensor("experts", {32, 1, 2, 1}, test::kQ8_0, 448).tensor("norm", {5}, test::kF32, 576).pad(64);
+  b.tensor("token_embd.weight", {32, 4}, kQ8_0, 0).tensor("blk.0.attn_q.weight", {8, 8}, kF32, 192);
+  b.tensor("experts", {32, 1, 2, 1}, kQ8_0, 448).tensor("norm", {5}, kF32, 576).pad(64);
   b.zeros(448);
   b.zeros(68).pad(64).zeros(20);
   return b.bytes();
@@ -218,7 +215,7 @@ TEST(CorruptionMemory, DenseFilesStayWithinTheBound) {
   GgufBytes tensors(6000, 0);
   for (uint64_t i = 0; i < 6000; ++i) {
     const char name[2] = {static_cast<char>('!' + i % 80), static_cast<char>('!' + i / 80)};
-    tensors.tensor(std::string_view(name, 2), {}, test::kF32, i * 32);
+    tensors.tensor(std::string_view(name, 2), {}, kF32, i * 32);
   }
   tensors.pad().zeros(6000 * 32);
   GgufBytes strings(0, 1);
@@ -238,9 +235,9 @@ TEST(CorruptionMemory, EveryAllocationMayFail) {
   const std::vector<std::byte> file = sample_file(3);
   int failures = 0;
   for (long n = 0;; ++n) {
-    test::fail_allocation_after(n);
+    fail_allocation_after(n);
     const auto store = TensorStore::from_bytes(file, "m.gguf");
-    test::fail_allocation_after(-1);
+    fail_allocation_after(-1);
     if (store.ok()) break;
     EXPECT_EQ(static_cast<int>(store.error().code), static_cast<int>(ErrorCode::kCapacity));
     ASSERT_LT(++failures, 1000);
@@ -249,4 +246,4 @@ TEST(CorruptionMemory, EveryAllocationMayFail) {
 }
 
 }  // namespace
-}  // namespace kedge
+}  // namespace kedge::weights

@@ -6,11 +6,8 @@
 
 #include "tests/weights/gguf_bytes.h"
 
-namespace kedge {
+namespace kedge::weights {
 namespace {
-
-using test::expect_error;
-using test::GgufBytes;
 
 class Metadata : public ::testing::Test {
  protected:
@@ -147,4 +144,4 @@ TEST(Utf8, ExactlyTheWellFormedSequences) {
 }
 
 }  // namespace
-}  // namespace kedge
+}  // namespace kedge::weights

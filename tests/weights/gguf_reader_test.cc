@@ -6,13 +6,8 @@
 #include "tests/weights/gguf_bytes.h"
 #include "weights/gguf.h"
 
-namespace kedge {
+namespace kedge::weights {
 namespace {
-
-using test::expect_error;
-using test::GgufBytes;
-using test::kF32;
-using test::kQ8_0;
 
 GgufBytes one_tensor(std::initializer_list<uint64_t> dims, uint32_t type, size_t data, uint64_t offset = 0) {
   GgufBytes b(1, 0);
@@ -272,4 +267,4 @@ TEST(GgufReader, LimitsAreReachableAndFast) {
 }
 
 }  // namespace
-}  // namespace kedge
+}  // namespace kedge::weights

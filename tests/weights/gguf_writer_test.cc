@@ -10,12 +10,8 @@
 #include "weights/gguf_writer.h"
 #include "weights/tensor_store.h"
 
-namespace kedge {
+namespace kedge::weights {
 namespace {
-
-using test::expect_error;
-using test::GgufBytes;
-using test::ScratchDir;
 
 const QuantFormat& quant(const char* name) { return *find_quant(std::string_view(name)); }
 
@@ -245,4 +241,4 @@ TEST(GgufWriter, FullDiskAtEveryPoint) {
 }
 
 }  // namespace
-}  // namespace kedge
+}  // namespace kedge::weights

@@ -9,11 +9,8 @@
 #include "tests/weights/gguf_bytes.h"
 #include "weights/mapped_file.h"
 
-namespace kedge {
+namespace kedge::weights {
 namespace {
-
-using test::expect_error;
-using test::ScratchDir;
 
 // A file of `bytes` zeros that takes no room on the disk.
 std::string sparse(const ScratchDir& dir, const char* name, uint64_t bytes) {
@@ -128,4 +125,4 @@ TEST(MappedFile, MoveAssignmentReleasesTheOldFile) {
 }
 
 }  // namespace
-}  // namespace kedge
+}  // namespace kedge::weights

@@ -19,11 +19,8 @@
 #include "weights/gguf_writer.h"
 #include "weights/quantize_rules.h"
 
-namespace kedge {
+namespace kedge::weights {
 namespace {
-
-using test::expect_error;
-using test::ScratchDir;
 
 const std::vector<std::string> kGoldenModels = {"quant-llama", "quant-qwen3moe"};
 
@@ -341,4 +338,4 @@ TEST(QuantizeRules, Patterns) {
 }
 
 }  // namespace
-}  // namespace kedge
+}  // namespace kedge::weights

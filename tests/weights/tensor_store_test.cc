@@ -9,13 +9,8 @@
 #include "weights/gguf_writer.h"
 #include "weights/tensor_store.h"
 
-namespace kedge {
+namespace kedge::weights {
 namespace {
-
-using test::expect_error;
-using test::GgufBytes;
-using test::kF32;
-using test::ScratchDir;
 
 std::vector<std::byte> pattern(size_t n, unsigned seed) {
   std::vector<std::byte> v(n);
@@ -168,4 +163,4 @@ TEST(TensorStore, GigabyteOpensAtOnce) {
 }
 
 }  // namespace
-}  // namespace kedge
+}  // namespace kedge::weights

@@ -9,7 +9,7 @@
 #include "tokenizer/jinja/lexer.h"
 #include "tokenizer/jinja/value.h"
 
-namespace kedge::jinja {
+namespace kedge::tokenizer::jinja {
 
 struct Expr;
 struct Stmt;
@@ -101,4 +101,4 @@ struct Stmt {
   bool uses_kwargs = false;
 };
 
-}  // namespace kedge::jinja
+}  // namespace kedge::tokenizer::jinja

@@ -7,7 +7,7 @@
 #include "tokenizer/jinja/interpreter.h"
 #include "tokenizer/jinja/print.h"
 
-namespace kedge::jinja {
+namespace kedge::tokenizer::jinja {
 namespace {
 
 const Builtin* find_in(std::span<const Builtin> table, std::string_view name) {
@@ -255,4 +255,4 @@ Result<Text> text_argument(const Value* v, std::string_view fallback, std::strin
   return v->text();
 }
 
-}  // namespace kedge::jinja
+}  // namespace kedge::tokenizer::jinja

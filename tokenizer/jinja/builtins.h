@@ -13,7 +13,7 @@
 #include "kernels/base/result.h"
 #include "tokenizer/jinja/value.h"
 
-namespace kedge::jinja {
+namespace kedge::tokenizer::jinja {
 
 class Interpreter;
 
@@ -56,4 +56,4 @@ Result<int64_t> int_argument(const Value* v, int64_t fallback, std::string_view 
 Result<Text> text_argument(const Value* v, std::string_view fallback, std::string_view name);
 inline bool flag_argument(const Value* v, bool fallback) { return v == nullptr ? fallback : truthy(*v); }
 
-}  // namespace kedge::jinja
+}  // namespace kedge::tokenizer::jinja

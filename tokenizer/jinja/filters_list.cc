@@ -6,7 +6,7 @@
 #include "tokenizer/jinja/interpreter.h"
 #include "tokenizer/jinja/print.h"
 
-namespace kedge::jinja {
+namespace kedge::tokenizer::jinja {
 namespace {
 
 // attribute="a.b.0": each part a member, or an index when it is a number. None: the item itself.
@@ -311,4 +311,4 @@ constexpr Builtin kListFilters[] = {
 
 std::span<const Builtin> list_filters() { return kListFilters; }
 
-}  // namespace kedge::jinja
+}  // namespace kedge::tokenizer::jinja

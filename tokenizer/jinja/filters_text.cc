@@ -8,7 +8,7 @@
 #include "tokenizer/jinja/interpreter.h"
 #include "tokenizer/jinja/print.h"
 
-namespace kedge::jinja {
+namespace kedge::tokenizer::jinja {
 namespace {
 
 Result<Value> as_string(Interpreter& in, const Value& v) {
@@ -308,4 +308,4 @@ constexpr Builtin kTextFilters[] = {
 
 std::span<const Builtin> text_filters() { return kTextFilters; }
 
-}  // namespace kedge::jinja
+}  // namespace kedge::tokenizer::jinja

@@ -6,7 +6,7 @@
 
 #include "tokenizer/jinja/print.h"
 
-namespace kedge::jinja {
+namespace kedge::tokenizer::jinja {
 namespace {
 
 constexpr int64_t kMaxWidth = 4096;  // of a padded field, and of digits after the point
@@ -185,4 +185,4 @@ Result<Text> brace_format(Heap& heap, const Text& format, const Args& args) {
   return out;
 }
 
-}  // namespace kedge::jinja
+}  // namespace kedge::tokenizer::jinja

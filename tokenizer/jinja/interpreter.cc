@@ -2,7 +2,7 @@
 
 #include "tokenizer/jinja/print.h"
 
-namespace kedge::jinja {
+namespace kedge::tokenizer::jinja {
 
 Interpreter::Interpreter(const Limits& limits, std::optional<int64_t> now)
     : heap_(limits), now_(now), root_(std::make_shared<Scope>()), scope_(root_) {}
@@ -276,4 +276,4 @@ Value Interpreter::new_namespace(Dict attributes) {
   return Value::of(std::move(rep));
 }
 
-}  // namespace kedge::jinja
+}  // namespace kedge::tokenizer::jinja

@@ -13,7 +13,7 @@
 #include "tokenizer/jinja/builtins.h"
 #include "tokenizer/jinja/value.h"
 
-namespace kedge::jinja {
+namespace kedge::tokenizer::jinja {
 
 // The variables of one block, loop round or call; lookups go on in the parent. Keys point into the AST.
 struct Scope {
@@ -123,4 +123,4 @@ class Interpreter {
 Result<Value> binary_operation(Heap& heap, Op op, const Value& a, const Value& b);
 Result<Value> negate(const Value& v);
 
-}  // namespace kedge::jinja
+}  // namespace kedge::tokenizer::jinja

@@ -4,7 +4,7 @@
 #include "tokenizer/jinja/interpreter.h"
 #include "tokenizer/jinja/print.h"
 
-namespace kedge::jinja {
+namespace kedge::tokenizer::jinja {
 
 Result<Args> Interpreter::arguments(const Expr& e, size_t first) {
   Args out;
@@ -132,4 +132,4 @@ Status Interpreter::exec_call_block(const Stmt& s) {
   return write(text);
 }
 
-}  // namespace kedge::jinja
+}  // namespace kedge::tokenizer::jinja

@@ -3,7 +3,7 @@
 #include "tokenizer/jinja/interpreter.h"
 #include "tokenizer/jinja/print.h"
 
-namespace kedge::jinja {
+namespace kedge::tokenizer::jinja {
 namespace {
 
 // Python's rules for the bounds of a slice over `n` items.
@@ -277,4 +277,4 @@ Result<Value> Interpreter::eval_condition(const Expr& e) {
   return kNoElse;
 }
 
-}  // namespace kedge::jinja
+}  // namespace kedge::tokenizer::jinja

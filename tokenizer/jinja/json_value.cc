@@ -2,7 +2,7 @@
 
 #include "kernels/base/json.h"
 
-namespace kedge::jinja {
+namespace kedge::tokenizer::jinja {
 namespace {
 
 // Builds values from the reader's events, so that no second tree exists and members keep their order.
@@ -81,4 +81,4 @@ Result<Value> parse_json(Heap& heap, std::string_view json, std::string_view wha
   return std::move(builder.result);
 }
 
-}  // namespace kedge::jinja
+}  // namespace kedge::tokenizer::jinja

@@ -5,7 +5,7 @@
 
 #include "tokenizer/jinja/text.h"
 
-namespace kedge::jinja {
+namespace kedge::tokenizer::jinja {
 namespace {
 
 bool is_name_start(char c) {
@@ -367,4 +367,4 @@ Error syntax_error(Position pos, const std::string& message, ErrorCode code) {
   return {code, "line " + std::to_string(pos.line) + ", column " + std::to_string(pos.column) + ": " + message};
 }
 
-}  // namespace kedge::jinja
+}  // namespace kedge::tokenizer::jinja

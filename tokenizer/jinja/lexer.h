@@ -9,7 +9,7 @@
 
 #include "kernels/base/result.h"
 
-namespace kedge::jinja {
+namespace kedge::tokenizer::jinja {
 
 struct Position {
   uint32_t line = 1;
@@ -42,4 +42,4 @@ Result<std::vector<Token>> tokenize(std::string_view source);
 // An error of the template's source, with its place.
 Error syntax_error(Position pos, const std::string& message, ErrorCode code = ErrorCode::kInvalidArgument);
 
-}  // namespace kedge::jinja
+}  // namespace kedge::tokenizer::jinja

@@ -5,7 +5,9 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace kedge::jinja {
+#include "kernels/base/rooms.h"
+
+namespace kedge::tokenizer::jinja {
 
 struct Limits {
   size_t max_source_bytes = size_t{1} << 20;    // the template's own text
@@ -17,4 +19,4 @@ struct Limits {
   size_t max_memory_bytes = size_t{256} << 20;  // strings, lists and dicts that are alive at once
 };
 
-}  // namespace kedge::jinja
+}  // namespace kedge::tokenizer::jinja

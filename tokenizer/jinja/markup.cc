@@ -5,7 +5,7 @@
 #include "tokenizer/jinja/builtins.h"
 #include "tokenizer/jinja/interpreter.h"
 
-namespace kedge::jinja {
+namespace kedge::tokenizer::jinja {
 namespace {
 
 Value escaped(Heap& heap, const Value& v) {
@@ -73,4 +73,4 @@ Result<Value> call_string_method(Interpreter& in, const Value& self, const Built
   return made_safe(heap, result);
 }
 
-}  // namespace kedge::jinja
+}  // namespace kedge::tokenizer::jinja

@@ -4,7 +4,7 @@
 #include "tokenizer/jinja/interpreter.h"
 #include "tokenizer/jinja/print.h"
 
-namespace kedge::jinja {
+namespace kedge::tokenizer::jinja {
 namespace {
 
 constexpr const char* kSigns[] = {"+", "-", "*", "/", "//", "%", "**"};
@@ -140,4 +140,4 @@ Result<Value> negate(const Value& v) {
   return type_error(std::string("unary - does not work on '") + v.type_name() + "'");
 }
 
-}  // namespace kedge::jinja
+}  // namespace kedge::tokenizer::jinja

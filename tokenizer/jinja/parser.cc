@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace kedge::jinja {
+namespace kedge::tokenizer::jinja {
 namespace {
 
 std::unique_ptr<Stmt> make_stmt(StmtKind kind, Position pos) {
@@ -369,4 +369,4 @@ Result<ExprPtr> Parser::target_item(bool namespaces) {
   return finish(std::move(e));
 }
 
-}  // namespace kedge::jinja
+}  // namespace kedge::tokenizer::jinja

@@ -9,7 +9,7 @@
 #include "tokenizer/jinja/ast.h"
 #include "tokenizer/jinja/limits.h"
 
-namespace kedge::jinja {
+namespace kedge::tokenizer::jinja {
 
 class Parser {
  public:
@@ -107,4 +107,4 @@ class Parser {
   std::vector<Stmt*> macros_;  // enclosing macros and call blocks
 };
 
-}  // namespace kedge::jinja
+}  // namespace kedge::tokenizer::jinja

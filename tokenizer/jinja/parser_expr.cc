@@ -6,7 +6,7 @@
 
 #include "tokenizer/jinja/parser.h"
 
-namespace kedge::jinja {
+namespace kedge::tokenizer::jinja {
 
 ExprPtr Parser::make(ExprKind kind, Position pos, std::string name) const {
   auto e = std::make_unique<Expr>();
@@ -309,4 +309,4 @@ Result<ExprPtr> Parser::dict_literal() {
   return finish(std::move(e));
 }
 
-}  // namespace kedge::jinja
+}  // namespace kedge::tokenizer::jinja

@@ -4,7 +4,7 @@
 #include "tokenizer/jinja/builtins.h"
 #include "tokenizer/jinja/parser.h"
 
-namespace kedge::jinja {
+namespace kedge::tokenizer::jinja {
 
 Result<ExprPtr> Parser::postfix(ExprPtr e) {
   while (true) {
@@ -137,4 +137,4 @@ Status Parser::call_arguments(Expr* call) {
   return {};
 }
 
-}  // namespace kedge::jinja
+}  // namespace kedge::tokenizer::jinja

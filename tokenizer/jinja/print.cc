@@ -4,7 +4,7 @@
 #include <charconv>
 #include <cmath>
 
-namespace kedge::jinja {
+namespace kedge::tokenizer::jinja {
 namespace {
 
 void append_escape(char kind, char32_t code, int digits, std::string* out) {
@@ -261,4 +261,4 @@ Result<Text> to_json(Heap& heap, const Value& v, const JsonStyle& style) {
   return std::move(p.out);
 }
 
-}  // namespace kedge::jinja
+}  // namespace kedge::tokenizer::jinja

@@ -7,7 +7,7 @@
 #include "tokenizer/jinja/builtins.h"
 #include "tokenizer/jinja/value.h"
 
-namespace kedge::jinja {
+namespace kedge::tokenizer::jinja {
 
 // str(value). Undefined is empty; namespaces, macros and functions cannot be printed.
 Result<Text> to_text(Heap& heap, const Value& v);
@@ -29,4 +29,4 @@ Result<Text> percent_format(Heap& heap, const Text& format, const Args& args);
 // '{} {0} {name}'.format(...). Specifications: [[fill]<>^][0][width][.precision][s|d|f].
 Result<Text> brace_format(Heap& heap, const Text& format, const Args& args);
 
-}  // namespace kedge::jinja
+}  // namespace kedge::tokenizer::jinja

@@ -5,7 +5,7 @@
 #include "tokenizer/jinja/interpreter.h"
 #include "tokenizer/jinja/print.h"
 
-namespace kedge::jinja {
+namespace kedge::tokenizer::jinja {
 namespace {
 
 template <bool kLeft, bool kRight>
@@ -284,4 +284,4 @@ constexpr Builtin kStringMethods[] = {
 
 std::span<const Builtin> string_methods() { return kStringMethods; }
 
-}  // namespace kedge::jinja
+}  // namespace kedge::tokenizer::jinja

@@ -4,7 +4,7 @@
 #include "tokenizer/jinja/builtins.h"
 #include "tokenizer/jinja/interpreter.h"
 
-namespace kedge::jinja {
+namespace kedge::tokenizer::jinja {
 namespace {
 
 // A test without arguments is a function of its subject alone.
@@ -137,4 +137,4 @@ const Builtin* find_test(std::string_view name) {
   return it == std::end(kTests) ? nullptr : it;
 }
 
-}  // namespace kedge::jinja
+}  // namespace kedge::tokenizer::jinja

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-namespace kedge::jinja {
+namespace kedge::tokenizer::jinja {
 namespace {
 
 using Range = Text::Range;
@@ -246,4 +246,4 @@ size_t count_matches(std::string_view in, std::string_view what) {
   return n;
 }
 
-}  // namespace kedge::jinja
+}  // namespace kedge::tokenizer::jinja

@@ -12,7 +12,7 @@
 #include "tokenizer/jinja/unicode.h"
 #include "tokenizer/text_origin.h"
 
-namespace kedge::jinja {
+namespace kedge::tokenizer::jinja {
 
 class Text {
  public:
@@ -82,4 +82,4 @@ Text replace(const Text& in, const Text& from, const Text& to, long long max);
 size_t find_text(std::string_view in, std::string_view what, size_t from = 0);
 size_t count_matches(std::string_view in, std::string_view what);
 
-}  // namespace kedge::jinja
+}  // namespace kedge::tokenizer::jinja

@@ -2,7 +2,7 @@
 
 #include <utf8proc.h>
 
-namespace kedge::jinja {
+namespace kedge::tokenizer::jinja {
 namespace {
 
 constexpr char32_t kEscapeBase = 0xDC00;
@@ -128,4 +128,4 @@ void append_cased(char32_t code, Case to, std::string* out) {
   append_char(static_cast<char32_t>(mapped), out);
 }
 
-}  // namespace kedge::jinja
+}  // namespace kedge::tokenizer::jinja

@@ -6,7 +6,9 @@
 #include <string>
 #include <string_view>
 
-namespace kedge::jinja {
+#include "kernels/base/rooms.h"
+
+namespace kedge::tokenizer::jinja {
 
 struct Char {
   char32_t code = 0;
@@ -32,4 +34,4 @@ enum class Case { kUpper, kLower, kTitle };
 // Appends `code` in the given case (one to three characters: U+00DF becomes SS).
 void append_cased(char32_t code, Case to, std::string* out);
 
-}  // namespace kedge::jinja
+}  // namespace kedge::tokenizer::jinja

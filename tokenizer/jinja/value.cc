@@ -5,7 +5,7 @@
 #include <cmath>
 #include <limits>
 
-namespace kedge::jinja {
+namespace kedge::tokenizer::jinja {
 
 struct StringRep {
   Text text;
@@ -327,4 +327,4 @@ Result<size_t> length(const Value& v) {
 
 Error type_error(std::string message) { return {ErrorCode::kInvalidArgument, std::move(message)}; }
 
-}  // namespace kedge::jinja
+}  // namespace kedge::tokenizer::jinja

@@ -15,7 +15,7 @@
 #include "tokenizer/jinja/limits.h"
 #include "tokenizer/jinja/text.h"
 
-namespace kedge::jinja {
+namespace kedge::tokenizer::jinja {
 
 class Heap;
 class Value;
@@ -190,4 +190,4 @@ Result<size_t> length(const Value& v);
 // Errors of a template at run time: kInvalidArgument with the message.
 Error type_error(std::string message);
 
-}  // namespace kedge::jinja
+}  // namespace kedge::tokenizer::jinja

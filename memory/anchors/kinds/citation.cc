@@ -4,7 +4,7 @@
 #include "memory/anchors/bytes.h"
 #include "memory/anchors/kinds/kinds.h"
 
-namespace kedge::anchors {
+namespace kedge::memory::anchors {
 namespace {
 
 constexpr size_t kMaxGroup = 300;  // of a bracket with citations
@@ -202,4 +202,4 @@ void find_citations(std::string_view s, std::vector<Reference>* out) {
   }
 }
 
-}  // namespace kedge::anchors
+}  // namespace kedge::memory::anchors

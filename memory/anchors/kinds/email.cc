@@ -2,7 +2,7 @@
 #include "memory/anchors/bytes.h"
 #include "memory/anchors/kinds/kinds.h"
 
-namespace kedge::anchors {
+namespace kedge::memory::anchors {
 namespace {
 
 bool is_local(char c) {
@@ -38,4 +38,4 @@ void find_emails(std::string_view s, std::vector<Reference>* out) {
   }
 }
 
-}  // namespace kedge::anchors
+}  // namespace kedge::memory::anchors

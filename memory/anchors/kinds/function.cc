@@ -3,7 +3,7 @@
 #include "memory/anchors/kinds/kinds.h"
 #include "memory/anchors/statements.h"
 
-namespace kedge::anchors {
+namespace kedge::memory::anchors {
 namespace {
 
 // A path of identifiers, perhaps called: parse_header, std::move, obj.method(a, b). *name_end is one behind the names.
@@ -227,4 +227,4 @@ void find_functions(std::string_view s, std::vector<Reference>* out) {
   find_plain(s, out);
 }
 
-}  // namespace kedge::anchors
+}  // namespace kedge::memory::anchors

@@ -4,7 +4,7 @@
 #include "memory/anchors/bytes.h"
 #include "memory/anchors/kinds/kinds.h"
 
-namespace kedge::anchors {
+namespace kedge::memory::anchors {
 namespace {
 
 // Words of ASCII: in scripts without spaces the letters around an identifier are not its own.
@@ -311,4 +311,4 @@ void find_identifiers(std::string_view s, std::vector<Reference>* out) {
   }
 }
 
-}  // namespace kedge::anchors
+}  // namespace kedge::memory::anchors

@@ -8,7 +8,7 @@
 
 #include "memory/anchors/detector.h"
 
-namespace kedge::anchors {
+namespace kedge::memory::anchors {
 
 void find_amounts(std::string_view statement, std::vector<Reference>* out);
 void find_brackets(std::string_view statement, std::vector<Reference>* out);
@@ -31,4 +31,4 @@ inline void add_reference(std::vector<Reference>* out, size_t begin, size_t end,
   out->push_back({begin, end, 0, 0, kind, strong ? ReferenceStrength::kStrong : ReferenceStrength::kWeak});
 }
 
-}  // namespace kedge::anchors
+}  // namespace kedge::memory::anchors

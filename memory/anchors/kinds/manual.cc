@@ -2,7 +2,7 @@
 #include "memory/anchors/bytes.h"
 #include "memory/anchors/kinds/kinds.h"
 
-namespace kedge::anchors {
+namespace kedge::memory::anchors {
 
 void find_manuals(std::string_view s, std::vector<Reference>* out) {
   for (size_t i = s.find('('); i != std::string_view::npos; i = s.find('(', i + 1)) {
@@ -35,4 +35,4 @@ void find_manuals(std::string_view s, std::vector<Reference>* out) {
   }
 }
 
-}  // namespace kedge::anchors
+}  // namespace kedge::memory::anchors

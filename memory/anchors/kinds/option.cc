@@ -2,7 +2,7 @@
 #include "memory/anchors/bytes.h"
 #include "memory/anchors/kinds/kinds.h"
 
-namespace kedge::anchors {
+namespace kedge::memory::anchors {
 namespace {
 
 bool opens(std::string_view s, size_t i) {
@@ -52,4 +52,4 @@ void find_options(std::string_view s, std::vector<Reference>* out) {
   }
 }
 
-}  // namespace kedge::anchors
+}  // namespace kedge::memory::anchors

@@ -5,7 +5,7 @@
 #include "memory/anchors/bytes.h"
 #include "memory/anchors/kinds/kinds.h"
 
-namespace kedge::anchors {
+namespace kedge::memory::anchors {
 namespace {
 
 constexpr std::string_view kParagraphSign = "\xc2\xa7";
@@ -241,4 +241,4 @@ void find_sections(std::string_view s, std::vector<Reference>* out) {
   }
 }
 
-}  // namespace kedge::anchors
+}  // namespace kedge::memory::anchors

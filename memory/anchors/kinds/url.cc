@@ -4,7 +4,7 @@
 #include "memory/anchors/bytes.h"
 #include "memory/anchors/kinds/kinds.h"
 
-namespace kedge::anchors {
+namespace kedge::memory::anchors {
 namespace {
 
 // Where a scheme or "www." that begins at i ends; i when there is none.
@@ -68,4 +68,4 @@ void find_urls(std::string_view s, std::vector<Reference>* out) {
   }
 }
 
-}  // namespace kedge::anchors
+}  // namespace kedge::memory::anchors
