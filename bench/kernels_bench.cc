@@ -1,7 +1,7 @@
 // Google Benchmark over the kernel registry, one thread: every weight format on every instruction set this machine
 // runs, for one token (decode, weights from memory) and for many (prefill); attention and the small operations are in
 // ops_bench.cc. GB/s counts bytes of weights as they lie in memory, GOP/s a multiply and an add as two; %bandwidth and
-// %peak compare with what kernels/probe.h measures on one thread (the "/s" behind them is Google Benchmark's).
+// %peak compare with what bench/probe.h measures on one thread (the "/s" behind them is Google Benchmark's).
 //   kedge_bench --benchmark_filter=avx512vnni/Q4_0
 #include <benchmark/benchmark.h>
 

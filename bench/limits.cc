@@ -4,8 +4,8 @@
 #include <string_view>
 #include <vector>
 
+#include "bench/probe.h"
 #include "kernels/base/aligned.h"
-#include "kernels/probe.h"
 
 namespace kedge::bench {
 

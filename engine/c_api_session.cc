@@ -16,6 +16,9 @@ constexpr kedge_session_options kSessionDefaults = {.struct_size = sizeof(kedge_
 constexpr kedge_eval_options kEvalDefaults = {
     .struct_size = sizeof(kedge_eval_options), .on_row = nullptr, .on_progress = nullptr, .user = nullptr};
 
+static_assert(KEDGE_KV_F32 == static_cast<int>(KvFormat::kF32) && KEDGE_KV_F16 == static_cast<int>(KvFormat::kF16) &&
+              KEDGE_KV_Q8_0 == static_cast<int>(KvFormat::kQ8_0) && KEDGE_KV_Q4_0 == static_cast<int>(KvFormat::kQ4_0));
+
 }  // namespace
 
 Result<SessionUse> SessionUse::begin(const kedge_session* session) {
@@ -50,22 +53,9 @@ Result<SessionOptions> session_options(const Model& model, const kedge_session_o
     return invalid("numerics = " + std::to_string(o.numerics) + " is none of kedge_numerics");
   }
   if (o.numerics == KEDGE_NUMERICS_FAST) options.numerics = Numerics::kFast;
-  switch (o.kv_type) {
-    case KEDGE_KV_F32:
-      options.kv_type = KvType::kF32;
-      break;
-    case KEDGE_KV_F16:
-      options.kv_type = KvType::kF16;
-      break;
-    case KEDGE_KV_Q8_0:
-      options.kv_type = KvType::kQ8_0;
-      break;
-    case KEDGE_KV_Q4_0:
-      options.kv_type = KvType::kQ4_0;
-      break;
-    default:
-      return invalid("kv_type = " + std::to_string(o.kv_type) + " is none of kedge_kv_type");
-  }
+  const auto format = kv_format_at(o.kv_type);
+  if (!format) return invalid("kv_type = " + std::to_string(o.kv_type) + " is none of kedge_kv_type");
+  options.kv_type = *format;
   KEDGE_ASSIGN(kv, in_text(o.kv.data, o.kv.size, "the KV options"));
   if (kv.empty()) return options;
   const ModelConfig& c = model.config();

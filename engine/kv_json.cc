@@ -126,13 +126,10 @@ class Reader {
 
   Status cold_type(const Json& value) {
     const std::string text = value.is_string() ? value.get<std::string>() : "";
-    if (text == "same") {
-      o_.cold_format.reset();
-    } else if (text == "q8_0") {
-      o_.cold_format = KvFormat::kQ8_0;
-    } else if (text == "q4_0") {
-      o_.cold_format = KvFormat::kQ4_0;
-    } else {
+    o_.cold_format.reset();
+    if (text == "same") return {};
+    o_.cold_format = kv_format_named(text);
+    if (!o_.cold_format || !is_quantised(*o_.cold_format)) {
       return wrong("cold_type", value, "\"same\", \"q8_0\" or \"q4_0\"");
     }
     return {};

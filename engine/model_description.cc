@@ -100,12 +100,12 @@ Json tokenizer(const Tokenizer& t) {
 // Bytes of the KV pages of n_tokens; null where the type does not fit the heads.
 Json kv_bytes(const ModelConfig& c, int n_tokens) {
   const size_t pages = KvSequence::pages_for(c.n_layers, c.n_kv_heads, n_tokens);
-  const auto bytes = [&](KvFormat format) { return pages * KvLayout{format, c.head_dim_k, c.head_dim_v}.page_bytes(); };
-  const bool blocks = c.head_dim_k % 32 == 0 && c.head_dim_v % 32 == 0;
-  return {{"f32", bytes(KvFormat::kF32)},
-          {"f16", bytes(KvFormat::kF16)},
-          {"q8_0", blocks ? Json(bytes(KvFormat::kQ8_0)) : Json()},
-          {"q4_0", blocks ? Json(bytes(KvFormat::kQ4_0)) : Json()}};
+  Json bytes = Json::object();
+  for (const KvFormat format : kKvFormats) {
+    const KvLayout layout{format, c.head_dim_k, c.head_dim_v};
+    bytes[std::string(info(format).name)] = layout.fits() ? Json(pages * layout.page_bytes()) : Json();
+  }
+  return bytes;
 }
 
 }  // namespace
@@ -122,8 +122,7 @@ Result<std::string> describe_model(const std::shared_ptr<const Model>& shared, c
   const ModelConfig& c = model.config();
   const TensorStore& store = model.store();
   const Json kv = kv_bytes(c, session->memory().budget());
-  constexpr const char* kTypes[] = {"f32", "f16", "q8_0", "q4_0"};
-  const char* kv_type = kTypes[static_cast<size_t>(plan.kv_type)];
+  const std::string kv_type(info(plan.kv_type).name);
   const uint64_t total = store.tensor_bytes() + kv[kv_type].get<uint64_t>() + session->scratch_bytes();
   const Json json = {
       {"file", store.path()},

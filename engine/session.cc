@@ -21,24 +21,15 @@ Error outside(const char* name, int value, const std::string& range) {
 
 }  // namespace
 
-Result<KvShape> kv_shape(const ModelConfig& c, KvType type, int n_ctx) {
-  KvFormat format = KvFormat::kF16;
-  const char* name = "";
-  if (type == KvType::kF32) format = KvFormat::kF32;
-  if (type == KvType::kQ8_0) {
-    format = KvFormat::kQ8_0;
-    name = "q8_0";
-  }
-  if (type == KvType::kQ4_0) {
-    format = KvFormat::kQ4_0;
-    name = "q4_0";
-  }
-  if (*name != 0 && (c.head_dim_k % 32 != 0 || c.head_dim_v % 32 != 0)) {
-    return Error{ErrorCode::kUnsupported, "a " + std::string(name) +
-                                              " KV cache needs head sizes that are multiples of 32, this model has " +
+Result<KvShape> kv_shape(const ModelConfig& c, KvFormat type, int n_ctx) {
+  const KvLayout layout{type, c.head_dim_k, c.head_dim_v};
+  if (!layout.fits()) {
+    return Error{ErrorCode::kUnsupported, "a " + std::string(info(type).name) +
+                                              " KV cache needs head sizes that are multiples of " +
+                                              std::to_string(info(type).block) + ", this model has " +
                                               std::to_string(c.head_dim_k) + " and " + std::to_string(c.head_dim_v)};
   }
-  return KvShape{{format, c.head_dim_k, c.head_dim_v}, c.n_layers, c.n_kv_heads, n_ctx};
+  return KvShape{layout, c.n_layers, c.n_kv_heads, n_ctx};
 }
 
 Session::Session(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -182,7 +173,7 @@ Status Session::State::evaluate(std::span<const int32_t> added, bool all, const 
 // Every row of logits comes through here, whoever asked for it: what is no number goes no further.
 Status Session::check_row(int position, std::span<const float> row) const {
   Status status = check_finite(row, position);
-  if (status.ok() || state_->options.kv_type == KvType::kF32) return status;
+  if (status.ok() || state_->options.kv_type == KvFormat::kF32) return status;
   Error error = std::move(status).error();
   error.message += "; a float32 cache (--kv-type f32) holds more";
   return error;

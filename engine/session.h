@@ -16,7 +16,6 @@
 
 namespace kedge::engine {
 
-enum class KvType { kF32, kF16, kQ8_0, kQ4_0 };
 // kExact: the canonical arithmetic. kFast: kernels/fast_numerics.h; other numbers, just as independent of batch,
 // threads and chunking. An error at Session::create when the instruction set has no such kernels.
 enum class Numerics { kExact, kFast };
@@ -25,7 +24,7 @@ struct SessionOptions {
   int n_ctx = 0;      // positions of a sequence; 0 = the model's trained context
   int n_threads = 0;  // 0 = default_threads(): the machine's cores within the cgroup's CPU quota
   int chunk = 512;    // prefill goes in steps of at most this many tokens (>= 1); never changes a logit
-  KvType kv_type = KvType::kF16;
+  KvFormat kv_type = KvFormat::kF16;
   Numerics numerics = Numerics::kExact;
   // What the KV cache holds of them, and what leaves when it is full. By default it holds n_ctx tokens.
   KvOptions kv;

@@ -51,12 +51,12 @@ Result<std::unique_ptr<Session>> SessionFile::load(std::shared_ptr<const Model> 
                    std::to_string(kVersion) + " and this byte order");
   }
   if (header.model != model->fingerprint()) return invalid("the session was saved with another model");
-  if (header.kv_type < 0 || header.kv_type > 3 || header.numerics < 0 || header.numerics > 1) {
+  if (!kv_format_at(header.kv_type) || header.numerics < 0 || header.numerics > 1) {
     return Error{ErrorCode::kCorrupt, path + ": unknown type of cache or numerics"};
   }
   SessionOptions o = options;
   o.n_ctx = header.n_ctx;
-  o.kv_type = static_cast<KvType>(header.kv_type);
+  o.kv_type = *kv_format_at(header.kv_type);
   o.numerics = static_cast<Numerics>(header.numerics);
   KEDGE_ASSIGN(s, Session::State::make(std::move(model), o));
   auto tokens = in.list<int32_t>(static_cast<size_t>(s->options.n_ctx));

@@ -35,6 +35,6 @@ struct Session::State {
 };
 
 // The shape of a session's KV cache. Errors: kUnsupported (a type that does not fit the heads).
-Result<KvShape> kv_shape(const ModelConfig& config, KvType type, int n_ctx);
+Result<KvShape> kv_shape(const ModelConfig& config, KvFormat type, int n_ctx);
 
 }  // namespace kedge::engine

@@ -16,22 +16,6 @@ constexpr int kFewRows = 4;
 
 size_t to_size(int x) { return static_cast<size_t>(x); }
 
-// The largest number that comes back from a cache as more than infinity; those in blocks have a half-precision scale.
-float most_held(KvFormat format) {
-  constexpr float kHalfMax = 65504.0f;
-  switch (format) {
-    case KvFormat::kF32:
-      return std::numeric_limits<float>::max();
-    case KvFormat::kF16:
-      return kHalfMax;
-    case KvFormat::kQ8_0:
-      return 127 * kHalfMax;
-    case KvFormat::kQ4_0:
-      return 7 * kHalfMax;
-  }
-  return 0;
-}
-
 bool all_held(const float* x, int n, float most) {
   int beyond = 0;  // no way out of the loop, so that it vectorises
   for (int i = 0; i < n; ++i) beyond += std::fabs(x[i]) <= most ? 0 : 1;
@@ -41,7 +25,7 @@ bool all_held(const float* x, int n, float most) {
 // Names the first that the cache cannot hold. Quantised products make ordinary numbers of infinities: it would pass
 // unseen.
 Status not_held(const char* what, int layer, int position, const float* x, int n, int n_per_row, KvFormat format) {
-  const float most = most_held(format);
+  const float most = info(format).most_held;
   const float* first = std::find_if(x, x + n, [most](float v) { return !(std::fabs(v) <= most); });
   if (first == x + n) return {};
   char text[200];
@@ -165,7 +149,7 @@ void Step::probe(int layer, const float* q, float* out) {
 void Step::attend(int layer, const float* q, const float* k, const float* v, float* out) {
   const KvLayout layout = kv_.layout();
   const int n_kv = config_.n_kv_heads;
-  const float most = most_held(layout.format);
+  const float most = info(layout.format).most_held;
   std::atomic<bool> held{true};
   auto store = [&](size_t begin, size_t end, int) {
     for (size_t i = begin; i < end; ++i) {

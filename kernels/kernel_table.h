@@ -71,12 +71,9 @@ struct AttendRows {
   float scale = 1.0f;            // multiplies the scores
   float softcap = 0.0f;          // 0 = none; otherwise softcap * tanh(score / softcap)
   std::byte* scratch = nullptr;  // kAttendScratchBytes, 64-byte aligned, one per thread
-  // Optional: the share of row i's softmax that went to page p, at page_mass[i * page_mass_stride + p], for the pages
-  // the row sees; other entries are left alone. A row's shares sum to 1.
-  float* page_mass = nullptr;
-  size_t page_mass_stride = 0;
-  // Optional: the share that went to slot s, at token_mass[i * token_mass_stride + s], for all 32 slots of every page
-  // the row sees: slots of those pages outside [begin, end) become 0, other pages' entries are left alone.
+  // Optional: the share of row i's softmax that went to slot s, at token_mass[i * token_mass_stride + s], for all 32
+  // slots of every page the row sees: slots of those pages outside [begin, end) become 0, other pages' entries are left
+  // alone. A row's shares sum to 1.
   float* token_mass = nullptr;
   size_t token_mass_stride = 0;
 };

@@ -17,36 +17,22 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "kernels/base/rooms.h"
+#include "kernels/kv_format.h"
 
 namespace kedge::kernels {
 
 inline constexpr int kPageTokens = 32;
 
-enum class KvFormat { kF32, kF16, kQ8_0, kQ4_0 };
-
-// Whether values are codes with a scale per 32; head dimensions are multiples of 32 then.
-constexpr bool is_quantised(KvFormat f) { return f == KvFormat::kQ8_0 || f == KvFormat::kQ4_0; }
-
 struct KvLayout {
   KvFormat format = KvFormat::kF16;
-  int head_dim_k = 0;  // quantised: multiples of 32
+  int head_dim_k = 0;  // multiples of the format's block
   int head_dim_v = 0;
+
+  constexpr bool fits() const { return head_dim_k % info(format).block == 0 && head_dim_v % info(format).block == 0; }
 
   // The values or codes of a page's keys (or values), without scales; with them.
   static constexpr size_t code_bytes(KvFormat format, int head_dim) {
-    const size_t n = static_cast<size_t>(head_dim) * kPageTokens;
-    switch (format) {
-      case KvFormat::kF32:
-        return n * 4;
-      case KvFormat::kF16:
-        return n * 2;
-      case KvFormat::kQ8_0:
-        return n;
-      case KvFormat::kQ4_0:
-        return n / 2;
-    }
-    return 0;
+    return static_cast<size_t>(head_dim) * kPageTokens * static_cast<size_t>(info(format).bits) / 8;
   }
   static constexpr size_t matrix_bytes(KvFormat format, int head_dim) {
     const size_t scales = static_cast<size_t>(head_dim) * kPageTokens / 32;

@@ -53,9 +53,9 @@ KvOptions read_options(ByteReader& in) {
   o.anchor_cap = p.cap;
   o.recall_threshold = p.recall;
   o.anchor_detect = p.detect != 0;
-  if (p.cold > 2 || p.cold_format > 3) in.fail("holds an unknown kind of cold tier");
+  if (p.cold > 2 || !kv_format_at(p.cold_format)) in.fail("holds an unknown kind of cold tier");
   o.cold = static_cast<KvOptions::Cold>(p.cold);
-  if (p.cold_same == 0) o.cold_format = static_cast<KvFormat>(p.cold_format);
+  if (p.cold_same == 0) o.cold_format = kv_format_at(p.cold_format);
   o.cold_bytes = p.cold_bytes;
   o.seed = p.seed;
   o.policy = in.text(kMostText);

@@ -35,14 +35,14 @@ Result<std::string> toml_to_json(const std::string& text, const std::string& nam
   return std::move(out).str();
 }
 
-Status read_kv_type(JsonObject& o, KvType& type) {
+Status read_kv_type(JsonObject& o, KvFormat& type) {
   std::string name;
   KEDGE_TRY(o.text("kv_type", name));
-  if (name.empty() || name == "f16") return {};
-  if (name == "f32") return type = KvType::kF32, Status();
-  if (name == "q8_0") return type = KvType::kQ8_0, Status();
-  if (name == "q4_0") return type = KvType::kQ4_0, Status();
-  return o.wrong("kv_type", "'" + name + "' is none of f32, f16, q8_0, q4_0");
+  if (name.empty()) return {};
+  const auto format = kv_format_named(name);
+  if (!format) return o.wrong("kv_type", "'" + name + "' is none of " + kv_format_names());
+  type = *format;
+  return {};
 }
 
 Status read_model(const std::string& name, const Json& json, const std::string& where, const std::string& folder,

@@ -16,7 +16,7 @@ struct ModelSpec {
   std::string path;     // absolute
   int n_ctx = 0;        // 0: what the model was trained with
   bool pinned = false;  // never unloaded to make room
-  KvType kv_type = KvType::kF16;
+  KvFormat kv_type = KvFormat::kF16;
   std::string kv;  // JSON, as kedge_session_options.kv; empty: the whole context
 };
 

@@ -4,7 +4,7 @@
 #include <random>
 #include <set>
 
-#include "kernels/probe.h"
+#include "bench/probe.h"
 #include "tools/interrupt.h"
 #include "tools/progress.h"
 
@@ -98,7 +98,7 @@ class Measurement {
     const Json memory = Json::parse(need(kedge::system_info())).at("memory");
     const auto available =
         std::min(memory.at("available_bytes").get<size_t>(), memory.at("usable_bytes").get<size_t>());
-    const ReadProbe probe = need(ReadProbe::make(std::min(kProbeBytes, available / 4), threads));
+    const bench::ReadProbe probe = need(bench::ReadProbe::make(std::min(kProbeBytes, available / 4), threads));
     report_.bandwidth[threads] = need(probe.bytes_per_second(threads, kProbePasses));
   }
 

@@ -1,7 +1,7 @@
 // kedge doctor: what this machine is, what it allows us, and what it can do at best.
 #include <algorithm>
 
-#include "kernels/probe.h"
+#include "bench/probe.h"
 #include "tools/model_flags.h"
 
 namespace kedge::tools {
@@ -27,15 +27,16 @@ Json measure(const Json& info) {
   const int threads = info.at("default_threads").get<int>();
   Json read = {{"n_threads", threads}};
   // The names without a page size are those of huge pages: what weights live in, where the system grants them.
-  for (const auto& [pages, suffix] : {std::pair{PageSize::kHuge, ""}, std::pair{PageSize::kSmall, "_4k_pages"}}) {
-    const ReadProbe probe = need(ReadProbe::make(probe_bytes(info), threads, pages));
+  for (const auto& [pages, suffix] :
+       {std::pair{bench::PageSize::kHuge, ""}, std::pair{bench::PageSize::kSmall, "_4k_pages"}}) {
+    const bench::ReadProbe probe = need(bench::ReadProbe::make(probe_bytes(info), threads, pages));
     read["buffer_bytes"] = probe.bytes();
     const double one = need(probe.bytes_per_second(1, kProbePasses)) / 1e9;
     read[std::string("gbps_1_thread") + suffix] = one;
     read[std::string("gbps") + suffix] = threads == 1 ? one : need(probe.bytes_per_second(threads, kProbePasses)) / 1e9;
   }
   Json peaks = Json::array();
-  for (const PeakRates& p : need(probe_peaks(threads))) {
+  for (const bench::PeakRates& p : need(bench::probe_peaks(threads))) {
     const auto or_null = [](double rate) { return rate > 0 ? Json(rate / 1e9) : Json(); };
     Json peak = {{"isa", p.isa},
                  {"f32_gflops", or_null(p.f32_flops)},

@@ -88,19 +88,16 @@ float* tokens_of(const AttendRows& a, int row, int p) {
   return a.token_mass + static_cast<size_t>(row) * a.token_mass_stride + static_cast<size_t>(p) * kPageTokens;
 }
 
-// Multiplies what pages [first, last) have been given of the row's softmax, and their tokens, by `factor`.
+// Multiplies what the tokens of pages [first, last) have been given of the row's softmax by `factor`.
 void scale_masses(const AttendRows& a, int row, int first, int last, float factor) {
+  if (a.token_mass == nullptr) return;
   for (int p = first; p < last; ++p) {
-    if (a.page_mass != nullptr) {
-      a.page_mass[static_cast<size_t>(row) * a.page_mass_stride + static_cast<size_t>(p)] *= factor;
-    }
-    if (a.token_mass == nullptr) continue;
     float* tokens = tokens_of(a, row, p);
     for (int t = 0; t < kPageTokens; ++t) tokens[t] *= factor;
   }
 }
 
-// Masses start as the page's sum and its tokens' weights, relative to the largest score up to that page.
+// Masses start as the tokens' weights, relative to the largest score up to that page.
 void add_page(const AttendRows& a, int row, int p, const int8_t* q8, const float* dq, State& st) {
   const KvLayout& l = a.layout;
   const int t0 = std::max(a.begin[row] - p * kPageTokens, 0);
@@ -118,14 +115,10 @@ void add_page(const AttendRows& a, int row, int p, const int8_t* q8, const float
     lanes[t % 16] += s[t];
   }
   const float rescale = exp(st.max - page_max);
-  const float page_sum = tree16(lanes);
-  st.sum = std::fma(st.sum, rescale, page_sum);
+  st.sum = std::fma(st.sum, rescale, tree16(lanes));
   for (int i = 0; i < l.head_dim_v; ++i) st.acc[i] *= rescale;
   for (int t = t0; t < t1; ++t) accumulate_value(l, a.pages[p], t, s[t], st.acc);
   st.max = page_max;
-  if (a.page_mass != nullptr) {
-    a.page_mass[static_cast<size_t>(row) * a.page_mass_stride + static_cast<size_t>(p)] = page_sum;
-  }
   if (a.token_mass != nullptr) std::memcpy(tokens_of(a, row, p), s, sizeof(s));
 }
 

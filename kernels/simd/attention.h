@@ -154,7 +154,7 @@ static void run_chunk(const AttendRows& a, int chunk, AttendWork& w) {
     last = pages.last > last ? pages.last : last;
   }
   for (int p = first; p < last; ++p) attend_page(a, p, p + 1 < last ? a.pages[p + 1] : nullptr, w);
-  if (a.page_mass == nullptr && a.token_mass == nullptr) return;
+  if (a.token_mass == nullptr) return;
   for (int r = 0; r < a.n; ++r) {
     if (sees(a, r, chunk)) chunk_masses(a, r, chunk, w);
   }

@@ -86,10 +86,8 @@ static void softmax_page(const AttendRows& a, int p, int r0, int r1, AttendWork&
     p1.store(s + 16);
     const float sum = Fold::sum(p0 + p1);
     w.sum[r] = __builtin_fmaf(w.sum[r], w.rescale[r], sum);
-    if (a.page_mass == nullptr && a.token_mass == nullptr) continue;
-    w.page_sum[r][p % kChunkPages] = sum;
-    w.page_max[r][p % kChunkPages] = w.max[r];
     if (a.token_mass == nullptr) continue;
+    w.page_max[r][p % kChunkPages] = w.max[r];
     float* tokens = tokens_of(a, r, p);
     p0.store(tokens);
     p1.store(tokens + 16);
@@ -108,29 +106,19 @@ KEDGE_INLINE PageRange pages_of(const AttendRows& a, int row, int chunk) {
   return {first > from ? first : from, last < from + kChunkPages ? last : from + kChunkPages};
 }
 
-KEDGE_INLINE float* mass_row(const AttendRows& a, int row) {
-  return a.page_mass + static_cast<size_t>(row) * a.page_mass_stride;
-}
-
-// Multiplies what pages [first, last) have been given of the row's softmax, and their tokens.
+// Multiplies what the tokens of pages [first, last) have been given of the row's softmax.
 static void scale_masses(const AttendRows& a, int row, int first, int last, float factor) {
-  if (factor == 1.0f) return;
-  if (a.page_mass != nullptr) multiply_row(mass_row(a, row) + first, factor, mass_row(a, row) + first, last - first);
-  if (a.token_mass == nullptr) return;
+  if (factor == 1.0f || a.token_mass == nullptr) return;
   float* tokens = tokens_of(a, row, first);
   multiply_row(tokens, factor, tokens, (last - first) * kPageTokens);
 }
 
-// After a chunk's last page: sums of its pages and weights of their tokens, relative to the chunk's largest score.
+// After a chunk's last page: the weights of its tokens, relative to the chunk's largest score.
 static void chunk_masses(const AttendRows& a, int row, int chunk, const AttendWork& w) {
   const PageRange pages = pages_of(a, row, chunk);
   const int at = pages.first % kChunkPages;
   const int n = pages.last - pages.first;
   const V factor = exp(V::load_part(w.page_max[row] + at, n, 0.0f) - V::set1(w.max[row]));
-  if (a.page_mass != nullptr) {
-    (V::load_part(w.page_sum[row] + at, n, 0.0f) * factor).store_part(mass_row(a, row) + pages.first, n);
-  }
-  if (a.token_mass == nullptr) return;
   float factors[16];
   factor.store(factors);
   for (int i = 0; i < n; ++i) {

@@ -35,11 +35,10 @@ struct AttendWork {
   int t0[kMaxAttendRows];
   int t1[kMaxAttendRows];
   // For the masses: per page of the current chunk.
-  alignas(64) float page_sum[kMaxAttendRows][kChunkPages];
   alignas(64) float page_max[kMaxAttendRows][kChunkPages];
 };
 static_assert(sizeof(AttendWork) <= kAttendScratchBytes);
-static_assert(kChunkPages == 16, "page_mass handles the pages of a chunk as one vector");
+static_assert(kChunkPages == 16, "the factors of a chunk's pages are one vector");
 
 // Keys or values of a page as vectors of 16 floats: `at` counts values from the start of the matrix.
 struct LoadF32 {

@@ -52,14 +52,14 @@ TEST_P(GoldenLogits, WithinTolerance) {
     const auto& prompt = golden["prompts"][which];
     const auto tokens = prompt["tokens"].get<std::vector<int32_t>>();
     const auto want = read_floats(data_path(folder + prompt["logits"].get<std::string>()));
-    for (const KvType kv : {KvType::kF32, KvType::kF16}) {
-      const double tolerance = golden["tolerance"][kv == KvType::kF32 ? "f32_atol" : "f16_cache_atol"];
+    for (const KvFormat kv : {KvFormat::kF32, KvFormat::kF16}) {
+      const double tolerance = golden["tolerance"][kv == KvFormat::kF32 ? "f32_atol" : "f16_cache_atol"];
       SessionOptions options;
       options.kv_type = kv;
       const auto logits = all_logits(model, tokens, options);
       ASSERT_GE(logits.size(), want.size());
       const auto got = last_rows(logits, want.size());
-      const std::string what = std::string(GetParam()) + " " + which + (kv == KvType::kF32 ? " f32" : " f16");
+      const std::string what = std::string(GetParam()) + " " + which + (kv == KvFormat::kF32 ? " f32" : " f16");
       EXPECT_LE(compare(want, got).max, tolerance) << what;
       expect_same_best(want, got, static_cast<size_t>(model->config().n_vocab), 2 * tolerance, what);
     }
@@ -80,7 +80,7 @@ TEST_P(QuantisedGolden, AsCloseAsRoundingAllows) {
     const auto model = load(data_path(folder + files["model"].get<std::string>()));
     ASSERT_NE(nullptr, model) << type;
     SessionOptions options;
-    options.kv_type = KvType::kF32;
+    options.kv_type = KvFormat::kF32;
     for (const char* which : {"short", "long"}) {
       const auto tokens = golden["prompts"][which]["tokens"].get<std::vector<int32_t>>();
       const auto want = read_floats(data_path(folder + files[std::string("logits_") + which].get<std::string>()));

@@ -26,8 +26,8 @@ TEST_P(Invariance, ChunksAndThreads) {
   const auto model = load(data_path(path));
   ASSERT_NE(nullptr, model);
   const auto tokens = long_prompt(path.substr(0, path.rfind('/') + 1));
-  for (const KvType kv : {KvType::kF32, KvType::kF16, KvType::kQ8_0}) {
-    if (kv == KvType::kQ8_0 && model->config().head_dim_k % 32 != 0) continue;
+  for (const KvFormat kv : {KvFormat::kF32, KvFormat::kF16, KvFormat::kQ8_0}) {
+    if (kv == KvFormat::kQ8_0 && model->config().head_dim_k % 32 != 0) continue;
     SessionOptions options;
     options.kv_type = kv;
     options.n_threads = 1;

@@ -126,7 +126,7 @@ std::vector<int32_t> some_tokens(const Model& model, int n) {
   return tokens;
 }
 
-SessionOptions small(const std::string& policy, int budget, KvType type) {
+SessionOptions small(const std::string& policy, int budget, KvFormat type) {
   SessionOptions options;
   options.n_ctx = 400;
   options.kv_type = type;
@@ -145,13 +145,13 @@ TEST_P(Budget, EvictsTheSameWhateverTheSteps) {
     ASSERT_NE(nullptr, model);
     const auto tokens = some_tokens(*model, 300);
     const bool wide = model->config().head_dim_k % 32 == 0;
-    for (const KvType type : {KvType::kF32, KvType::kF16, KvType::kQ8_0, KvType::kQ4_0}) {
-      if (!wide && (type == KvType::kQ8_0 || type == KvType::kQ4_0)) continue;
-      expect_one_trace(model, tokens, small(GetParam(), 80, type), type == KvType::kF16,
+    for (const KvFormat type : {KvFormat::kF32, KvFormat::kF16, KvFormat::kQ8_0, KvFormat::kQ4_0}) {
+      if (!wide && (type == KvFormat::kQ8_0 || type == KvFormat::kQ4_0)) continue;
+      expect_one_trace(model, tokens, small(GetParam(), 80, type), type == KvFormat::kF16,
                        std::string(name) + " " + GetParam() + " type " + std::to_string(static_cast<int>(type)));
     }
     for (const auto cold : {KvOptions::Cold::kRam, KvOptions::Cold::kFile}) {
-      SessionOptions options = small(GetParam(), 80, KvType::kF16);
+      SessionOptions options = small(GetParam(), 80, KvFormat::kF16);
       options.kv.cold = cold;
       options.kv.cold_path = path_of("cold");
       expect_one_trace(model, tokens, options, false, std::string(name) + " " + GetParam() + " cold");
@@ -171,7 +171,7 @@ TEST(BudgetAsLargeAsTheText, ChangesNoBit) {
     const auto want = all_logits(model, tokens, plain);
     for (const std::string_view policy : policy_names()) {
       for (const int chunk : {9, 512}) {
-        SessionOptions options = small(std::string(policy), 200, KvType::kF16);
+        SessionOptions options = small(std::string(policy), 200, KvFormat::kF16);
         options.chunk = chunk;
         const auto got = all_logits(model, tokens, options);
         ASSERT_EQ(want.size(), got.size());
@@ -187,7 +187,7 @@ TEST(RecallByAttention, IsTheSameWhateverTheSteps) {
     ASSERT_NE(nullptr, model);
     const auto tokens = some_tokens(*model, 300);
     for (const auto cold : {KvOptions::Cold::kRam, KvOptions::Cold::kFile}) {
-      SessionOptions options = small("anchor", 80, KvType::kF16);
+      SessionOptions options = small("anchor", 80, KvFormat::kF16);
       options.kv.cold = cold;
       options.kv.cold_path = path_of("probe");
       options.kv.recall_threshold = 0.01f;
@@ -222,7 +222,7 @@ TEST(BudgetOnText, SameEvictionsRecallsAndLogits) {
   const auto mention = model->tokenizer().encode("\nSee `map_bias` and TKT-43396 again.\n").value();
   tokens.insert(tokens.end(), mention.begin(), mention.end());
   for (const auto cold : {KvOptions::Cold::kOff, KvOptions::Cold::kRam}) {
-    SessionOptions options = small("anchor", 96, KvType::kF16);
+    SessionOptions options = small("anchor", 96, KvFormat::kF16);
     options.kv.cold = cold;
     options.kv.anchor_cap = 0;  // what is referred to leaves
     const Trace want = run(model, tokens, options, {.threads = 2});

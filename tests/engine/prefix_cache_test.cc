@@ -116,7 +116,7 @@ Segment segment(int first, int last, SegmentKind kind, const char* source = "") 
 }
 
 TEST(PrefixCache, ReusesWhatIsCommon) {
-  for (const KvType type : {KvType::kF32, KvType::kF16, KvType::kQ8_0, KvType::kQ4_0}) {
+  for (const KvFormat type : {KvFormat::kF32, KvFormat::kF16, KvFormat::kQ8_0, KvFormat::kQ4_0}) {
     SessionOptions options = options_of();
     options.kv_type = type;
     const auto cache = make(options);

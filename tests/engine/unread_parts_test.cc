@@ -156,7 +156,7 @@ TEST(MlpBiases, AreUsed) {
   ASSERT_TRUE(model.ok()) << model.error().message;
   const auto want = read_floats(data_path("cases/mlp_bias/logits.f32"));
   SessionOptions options;
-  options.kv_type = KvType::kF32;
+  options.kv_type = KvFormat::kF32;
   const auto got = all_logits(*model, {1, 5, 17, 200, 64, 33}, options);
   ASSERT_EQ(got.size(), want.size());
   float most = 0;

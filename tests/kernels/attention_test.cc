@@ -57,7 +57,7 @@ struct Rows {
   AttendRows a;
   int n_pages;
   std::vector<Memory> q, out;
-  Memory mass, token_mass;
+  Memory token_mass;
   AlignedBytes scratch = AlignedBytes::make(kAttendScratchBytes, "scratch").value();
 
   Rows(const Cache& cache, int n, uint32_t seed) : n_pages(static_cast<int>(cache.pages.size())) {
@@ -74,11 +74,6 @@ struct Rows {
       a.out[i] = out.back()->floats();
     }
   }
-  void want_mass() {
-    mass = guarded_floats(a.n * n_pages);
-    a.page_mass = mass->floats();
-    a.page_mass_stride = static_cast<size_t>(n_pages);
-  }
   int n_slots() const { return n_pages * kPageTokens; }
   void want_token_mass() {
     token_mass = guarded_floats(a.n * n_slots());
@@ -86,14 +81,12 @@ struct Rows {
     a.token_mass_stride = static_cast<size_t>(n_slots());
   }
   void forget() {
-    if (a.page_mass != nullptr) std::fill_n(a.page_mass, a.n * n_pages, kUntouched);
     if (a.token_mass != nullptr) std::fill_n(a.token_mass, a.n * n_slots(), kUntouched);
   }
-  // out of every row, then the masses of pages and of tokens.
+  // out of every row, then the masses of tokens.
   std::vector<float> results() const {
     std::vector<float> r;
     for (int i = 0; i < a.n; ++i) r.insert(r.end(), a.out[i], a.out[i] + a.layout.head_dim_v);
-    if (a.page_mass != nullptr) r.insert(r.end(), a.page_mass, a.page_mass + a.n * n_pages);
     if (a.token_mass != nullptr) r.insert(r.end(), a.token_mass, a.token_mass + a.n * n_slots());
     return r;
   }
@@ -173,7 +166,6 @@ TEST_P(AttendEquality, RowCountsWithinAChunk) {
       Rows rows(cache, n, ++seed);
       set_windows(rows, kTokens, window, seed);
       rows.a.softcap = n % 3 == 0 ? 5.0f : 0.0f;
-      if (n % 2 == 0) rows.want_mass();
       if (n % 4 < 2) rows.want_token_mass();
       check(rows, name_of(s) + " rows=" + std::to_string(n));
     }
@@ -189,7 +181,6 @@ TEST_P(AttendEquality, SeveralChunks) {
     for (const int tokens : {kTokens, 2 * kChunkTokens, 2 * kChunkTokens + 1}) {
       Rows rows(cache, n, static_cast<uint32_t>(n));
       set_windows(rows, tokens, n == many ? Window::kAny : Window::kCausal, static_cast<uint32_t>(tokens));
-      if (tokens != 2 * kChunkTokens) rows.want_mass();
       if (tokens != 2 * kChunkTokens + 1) rows.want_token_mass();
       check(rows, name_of(s) + " rows=" + std::to_string(n) + " tokens=" + std::to_string(tokens));
     }
@@ -207,7 +198,6 @@ TEST(Attend, PagesOutsideTheWindowsAreNotTouched) {
     for (const int n : {2, 40}) {
       Rows rows(cache, n, 3);
       rows.a.softcap = 30.0f;
-      rows.want_mass();
       rows.want_token_mass();
       set_windows(rows, kTokens, Window::kSliding, 0);
       rows.a.begin[0] = 40;
@@ -245,7 +235,7 @@ TEST(Attend, ARowAloneHasTheSameBits) {
   }
 }
 
-// Every row's masses sum to 1, those of a page's tokens to the page's; what a row does not see has no mass.
+// Every row's masses sum to 1; what a row does not see has no mass.
 TEST(Attend, MassesAreShares) {
   constexpr int kTokens = 2 * kChunkTokens + 99;
   for (const KvFormat format : kKvFormats) {
@@ -253,7 +243,6 @@ TEST(Attend, MassesAreShares) {
     for (const KernelTable* t : usable_kernels()) {
       Rows rows(cache, 21, 5);
       set_windows(rows, kTokens, Window::kAny, 77);
-      rows.want_mass();
       rows.want_token_mass();
       rows.whole(*t);
       for (int i = 0; i < rows.a.n; ++i) {
@@ -265,16 +254,13 @@ TEST(Attend, MassesAreShares) {
               ASSERT_EQ(Rows::kUntouched, tokens[s]) << "page " << p << " row " << i;
             continue;
           }
-          double page = 0;
           for (int s = 0; s < kPageTokens; ++s) {
             const int slot = p * kPageTokens + s;
             if (slot < rows.a.begin[i] || slot >= rows.a.end[i]) {
               ASSERT_EQ(0.0f, tokens[s]) << slot << " row " << i;
             }
-            page += static_cast<double>(tokens[s]);
+            total += static_cast<double>(tokens[s]);
           }
-          EXPECT_NEAR(static_cast<double>(rows.a.page_mass[i * rows.n_pages + p]), page, 1e-6) << t->name;
-          total += page;
         }
         EXPECT_NEAR(1.0, total, 1e-5) << t->name << " row " << i;
       }
@@ -312,7 +298,6 @@ TEST(AttendOracle, LongContextsOfEveryCache) {
         rows.a.begin[0] = kBegin;
         rows.a.end[0] = end;
         rows.a.softcap = cap;
-        rows.want_mass();
         rows.want_token_mass();
         rows.whole(reference());
         std::vector<float> q(rows.a.q[0], rows.a.q[0] + kD);
@@ -332,17 +317,10 @@ TEST(AttendOracle, LongContextsOfEveryCache) {
         const double bound = format == KvFormat::kF16 ? 1e-3 : format == KvFormat::kQ8_0 ? 2e-2 : 2e-6;
         EXPECT_LT((to_double(rows.a.out[0], kD) - want).cwiseAbs().maxCoeff(), bound) << static_cast<int>(format);
         double total = 0;
-        for (int p = 0; p < rows.n_pages; ++p) {
-          const float got = rows.a.page_mass[p];
-          if ((p + 1) * kPageTokens <= kBegin || p * kPageTokens >= end) {
-            EXPECT_EQ(Rows::kUntouched, got) << p;
-            continue;
-          }
-          const int n = std::min(kPageTokens, end - p * kPageTokens);
-          EXPECT_NEAR(s.segment(p * kPageTokens, n).sum(), static_cast<double>(got), bound) << p;
-          total += static_cast<double>(got);
+        for (int t = kBegin; t < end; ++t) {
+          EXPECT_NEAR(s[t], static_cast<double>(rows.a.token_mass[t]), bound) << t;
+          total += static_cast<double>(rows.a.token_mass[t]);
         }
-        for (int t = kBegin; t < end; ++t) EXPECT_NEAR(s[t], static_cast<double>(rows.a.token_mass[t]), bound) << t;
         EXPECT_NEAR(1.0, total, 1e-5);
       }
     }

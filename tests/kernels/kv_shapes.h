@@ -8,12 +8,8 @@
 
 namespace kedge::kernels {
 
-inline constexpr KvFormat kKvFormats[] = {KvFormat::kF32, KvFormat::kF16, KvFormat::kQ8_0, KvFormat::kQ4_0};
-inline constexpr const char* kKvNames[] = {"F32", "F16", "Q8_0", "Q4_0"};
-
 inline std::string name_of(const KvLayout& l) {
-  return std::string(kKvNames[static_cast<int>(l.format)]) + "_" + std::to_string(l.head_dim_k) + "_" +
-         std::to_string(l.head_dim_v);
+  return std::string(info(l.format).name) + "_" + std::to_string(l.head_dim_k) + "_" + std::to_string(l.head_dim_v);
 }
 
 inline std::vector<KvLayout> kv_shapes() {

@@ -41,7 +41,7 @@ TEST_F(Config, TomlAndJsonMeanTheSame) {
   EXPECT_EQ(toml->models.at("s").path, folder_ + "/m/s.gguf");
   EXPECT_EQ(toml->models.at("s").n_ctx, 512);
   EXPECT_TRUE(toml->models.at("s").pinned);
-  EXPECT_EQ(toml->models.at("s").kv_type, KvType::kQ8_0);
+  EXPECT_EQ(toml->models.at("s").kv_type, KvFormat::kQ8_0);
   EXPECT_EQ(toml->audit, folder_ + "/logs/a.db");
   EXPECT_EQ(toml->memory_bytes, 1000u);
   EXPECT_EQ(toml->policy.alpha, 0.2);

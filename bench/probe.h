@@ -7,7 +7,7 @@
 
 #include "kernels/base/result.h"
 
-namespace kedge::kernels {
+namespace kedge::bench {
 
 // Bytes per second that n threads together read from a buffer of `bytes` (kCapacity when there is no memory), with
 // prefetching, as a kernel that streams weights does; the best of `passes` passes, since whatever disturbs a pass makes
@@ -40,4 +40,4 @@ struct PeakRates {
 // tiles are used beside AVX-512.
 Result<std::vector<PeakRates>> probe_peaks(int n_threads);
 
-}  // namespace kedge::kernels
+}  // namespace kedge::bench

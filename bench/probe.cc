@@ -1,4 +1,4 @@
-#include "kernels/probe.h"
+#include "bench/probe.h"
 
 #include <sys/mman.h>
 
@@ -20,7 +20,7 @@
 #include <arm_neon.h>
 #endif
 
-namespace kedge::kernels {
+namespace kedge::bench {
 
 namespace {
 
@@ -280,4 +280,4 @@ Result<std::vector<PeakRates>> probe_peaks(int n_threads) {
   return peaks;
 }
 
-}  // namespace kedge::kernels
+}  // namespace kedge::bench
