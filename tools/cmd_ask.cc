@@ -193,7 +193,7 @@ kedge::Router open_router(const AskFlags& f) {
 void ask(const AskFlags& f) {
   const Json request = request_of(f);
   kedge::Router router = open_router(f);
-  const Json answer = Json::parse(need(router.ask(request.dump())));
+  const Json answer = Json::parse(need(router.ask(request_text(request))));
   if (f.json) {
     print_json(answer);
   } else if (f.compare) {

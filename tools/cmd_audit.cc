@@ -13,7 +13,7 @@ namespace {
 using AuditFunction = kedge_status (*)(const char*, size_t, char**, size_t*);
 
 std::string call(AuditFunction function, const Json& request) {
-  const std::string text = request.dump(-1, ' ', false, Json::error_handler_t::replace);
+  const std::string text = request.dump();
   char* out = nullptr;
   size_t size = 0;
   if (function(text.data(), text.size(), &out, &size) != KEDGE_OK) throw Failure(kedge_last_error());

@@ -25,13 +25,7 @@ std::string check(const CheckFlags& flags) {
   Json request = {{"answer", text_or_stdin(flags.answer)}, {"question", flags.question}, {"pattern", flags.pattern}};
   if (!flags.evidence.empty()) request["evidence"] = read_passages(flags.evidence);
   if (!flags.schema.empty()) request["schema"] = parse_json_text(read_text(flags.schema), flags.schema);
-  std::string text;
-  try {
-    text = request.dump();
-  } catch (const Json::exception& e) {
-    throw Failure(std::string("an argument is not UTF-8: ") + e.what());
-  }
-  return need(kedge::call(kedge_check_answer, text));
+  return need(kedge::call(kedge_check_answer, request_text(request)));
 }
 
 void show(const Json& answer) {

@@ -28,15 +28,6 @@ struct SearchFlags {
   bool json = false;
 };
 
-// The library takes UTF-8 only; arguments are any bytes.
-std::string request_text(const Json& request) {
-  try {
-    return request.dump();
-  } catch (const Json::exception& e) {
-    throw Failure(std::string("an argument is not UTF-8: ") + e.what());
-  }
-}
-
 std::string plural(int64_t n, const char* one) { return std::to_string(n) + " " + one + (n == 1 ? "" : "s"); }
 
 void build(const BuildFlags& flags) {

@@ -62,7 +62,7 @@ Json tensors_json(const TensorStore& store) {
   return out;
 }
 
-std::string dump(const Json& value) { return value.dump(-1, ' ', false, Json::error_handler_t::replace); }
+std::string dump(const Json& value) { return value.dump(); }
 
 // One line of `dump`, cut for the eye only (the JSON form has everything), never inside a character.
 std::string shown(const Json& value) {

@@ -59,8 +59,8 @@ void print_result(const RunFlags& flags, const kedge::Model& model, const kedge:
                 {"decode_tps", decode_tps},
                 {"kv_bytes", session.info().kv_bytes},
                 {"seed", flags.sampler.seed()},
-                {"settings", Json::parse(g.settings(), nullptr, false)}};
-    if (!g.kv().empty()) out["kv"] = Json::parse(g.kv(), nullptr, false);
+                {"settings", Json::parse(g.settings())}};
+    if (!g.kv().empty()) out["kv"] = Json::parse(g.kv());
     if (flags.logprobs >= 0) out["logprobs"] = logprobs_json(model, g);
     print_json(out);
     return;

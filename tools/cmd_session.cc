@@ -111,7 +111,7 @@ void load(const LoadFlags& flags, const std::string& prompt) {
                 {"n_prompt", generation.result().n_prompt},
                 {"n_past", session.info().n_past},
                 {"seed", flags.sampler.seed()},
-                {"kv", Json::parse(generation.kv(), nullptr, false)}});
+                {"kv", Json::parse(generation.kv())}});
   } else {
     print("\n");
     check_output();

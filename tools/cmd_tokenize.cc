@@ -18,7 +18,7 @@ void print_pieces(const kedge::Model& model, const std::vector<int32_t>& ids) {
   for (const int32_t id : ids) {
     const kedge::Token token = need(model.token(id));
     // As a JSON string, so that spaces, line ends and control characters show.
-    const std::string piece = Json(token.piece).dump(-1, ' ', false, Json::error_handler_t::replace);
+    const std::string piece = Json(token.piece).dump();
     print(format("%8d  %s%s\n", id, piece.c_str(), token.is_control() ? "  (control)" : ""));
   }
 }

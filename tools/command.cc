@@ -14,6 +14,7 @@
 #include <filesystem>
 
 #include "kernels/base/output_file.h"
+#include "kernels/base/utf8.h"
 #include "kernels/base/utf8_cut.h"
 
 namespace kedge::tools {
@@ -45,7 +46,7 @@ void check_numbers(CLI::App& app) {
     if (type.starts_with("UINT")) option->check(CLI::Validator(whole_problem, ""));
     if (type.starts_with("INT")) option->check(CLI::Validator(spelling_problem, ""));
   }
-  for (CLI::App* command : app.get_subcommands(nullptr)) check_numbers(*command);
+  for (const auto& command : app.commands()) check_numbers(*command);
 }
 
 CLI::Validator in_range(double low, double high) {
@@ -127,15 +128,27 @@ namespace {
 void need_finite(const Json& json, const std::string& name) {
   if (json.is_number_float() && !std::isfinite(json.get<double>())) throw Failure(name + " is not a finite number");
   if (!json.is_structured()) return;
-  for (const auto& [key, value] : json.items()) need_finite(value, key);
+  for (auto it = json.begin(); it != json.end(); ++it) need_finite(*it, json.is_object() ? it.key() : name);
+}
+
+bool is_utf8(const Json& json) {
+  if (json.is_string()) return utf8_valid(json.get_ref<const std::string&>());
+  for (const auto& [key, value] : json.items()) {
+    if (!utf8_valid(key)) return false;
+  }
+  return std::all_of(json.begin(), json.end(), is_utf8);
 }
 
 }  // namespace
 
+std::string request_text(const Json& request) {
+  if (!is_utf8(request)) throw Failure("what was given is not UTF-8");
+  return request.dump();
+}
+
 void print_json(const Json& json, int indent) {
   need_finite(json, "the result");
-  // Text of a model need not be valid UTF-8 everywhere; JSON must be.
-  print(json.dump(indent, ' ', false, Json::error_handler_t::replace) + "\n");
+  print(json.dump(indent) + "\n");
 }
 
 bool stream_text(std::string_view text) noexcept {

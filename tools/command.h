@@ -1,21 +1,21 @@
 // What the subcommands of `kedge` share: how they fail, read, print and are registered.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <cstdint>
 #include <initializer_list>
-#include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "kedge/kedge.hpp"
+#include "kernels/base/json.h"
+#include "tools/cli.h"
 #include "tools/interrupt.h"
 
 namespace kedge::tools {
 
-using Json = nlohmann::ordered_json;
+using base::Json;
 
 inline constexpr int kExitFailure = 1;
 inline constexpr int kExitUsage = 2;
@@ -47,8 +47,8 @@ auto need(R&& result) {
 
 // A number from `low` to `high`; CLI11's own Range would print its limits into every line of the help.
 CLI::Validator in_range(double low, double high);
-// Every option of the command and those below that holds whole numbers takes them in decimal, and no sign where its type
-// has none. When all options are there.
+// Every option of the command and those below that holds whole numbers takes them in decimal, and no sign where its
+// type has none. When all options are there.
 void check_numbers(CLI::App& app);
 
 // The whole file, or standard input when `path` is "-".
@@ -63,7 +63,9 @@ std::vector<int32_t> parse_ids(std::string_view text, const std::string& what);
 
 // Writes to standard output; a failed write is a Failure.
 void print(std::string_view text);
-void print_json(const Json& json, int indent = 2);
+void print_json(const Json& json, int indent = 2);  // text of a model need not be UTF-8; what is not becomes U+FFFD
+// For the library, which takes UTF-8 only; a Failure when something in it is not.
+std::string request_text(const Json& request);
 bool stream_text(std::string_view text) noexcept;  // writes at once; false when that failed: a callback must not throw
 void check_output();                               // a Failure when anything written so far got lost
 std::string format(const char* pattern, ...) __attribute__((format(printf, 1, 2)));

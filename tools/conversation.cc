@@ -2,20 +2,9 @@
 
 #include <algorithm>
 
+#include "kernels/base/utf8.h"
+
 namespace kedge::tools {
-
-namespace {
-
-bool is_utf8(const std::string& text) {
-  try {
-    (void)Json(text).dump();
-    return true;
-  } catch (const Json::exception&) {
-    return false;
-  }
-}
-
-}  // namespace
 
 void Conversation::reset(const std::string& system) {
   system_ = system;
@@ -25,7 +14,7 @@ void Conversation::reset(const std::string& system) {
 
 // Segments stay empty when roles are not marked.
 kedge::Result<kedge::MarkedTokens> Conversation::tokenize(const Json& messages) {
-  const std::string text = messages.dump();
+  const std::string text = request_text(messages);
   if (mark_roles_) return model_.chat_tokenize_marked(text, template_options_);
   auto tokens = model_.chat_tokenize(text, template_options_);
   if (!tokens.ok()) return tokens.error();
@@ -36,8 +25,9 @@ kedge::Result<kedge::MarkedTokens> Conversation::tokenize(const Json& messages) 
 kedge::Status Conversation::announce(const std::string& segments, size_t held) {
   if (segments.empty()) return {};
   Json fresh = Json::array();
-  for (Json& segment : Json::parse(segments)) {
-    Json& range = segment.at("range");
+  Json known = Json::parse(segments);
+  for (Json& segment : known) {
+    Json& range = segment["range"];
     if (range.at(1).get<size_t>() <= held) continue;
     range[0] = std::max(range.at(0).get<size_t>(), held);
     fresh.push_back(std::move(segment));
@@ -47,8 +37,8 @@ kedge::Status Conversation::announce(const std::string& segments, size_t held) {
 }
 
 kedge::Result<Conversation::Turn> Conversation::say(const std::string& message, const kedge::GenerateOptions& options) {
-  if (!is_utf8(message)) return kedge::Error{KEDGE_INVALID_ARGUMENT, "the message is not valid UTF-8"};
-  if (!is_utf8(system_)) return kedge::Error{KEDGE_INVALID_ARGUMENT, "the system message is not valid UTF-8"};
+  if (!utf8_valid(message)) return kedge::Error{KEDGE_INVALID_ARGUMENT, "the message is not valid UTF-8"};
+  if (!utf8_valid(system_)) return kedge::Error{KEDGE_INVALID_ARGUMENT, "the system message is not valid UTF-8"};
   Json messages = messages_;
   messages.push_back({{"role", "user"}, {"content", message}});
   const auto prompt = tokenize(messages);

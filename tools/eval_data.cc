@@ -87,10 +87,10 @@ std::vector<RecallRow> read_recall_rows(const std::string& path) {
     ++number;
     if (trimmed(line).empty()) continue;
     try {
-      rows.push_back(row_of(Json::parse(line)));
+      rows.push_back(row_of(need(parse_json(line, "this"))));
       if (!ids.insert(rows.back().id).second) throw Wrong("the id '" + rows.back().id + "' is there twice");
-    } catch (const Json::parse_error& e) {
-      throw Failure(format("%s:%zu: not JSON (at byte %zu of the line)", path.c_str(), number, e.byte));
+    } catch (const Failure& e) {
+      throw Failure(format("%s:%zu: not JSON: %s", path.c_str(), number, e.what()));
     } catch (const Wrong& e) {
       throw Failure(format("%s:%zu: %s", path.c_str(), number, e.what()));
     }

@@ -58,7 +58,7 @@ std::vector<HonestyRow> read_honesty_rows(const std::string& path) {
       if (expect != "named" && expect != "gone") throw Failure("'expect' is '" + expect + "'");
       row.named = expect == "named";
       rows.push_back(std::move(row));
-    } catch (const Json::exception&) {
+    } catch (const JsonError&) {
       throw Failure(format("%s:%zu: needs \"name\", \"facts\", \"mention\" and \"expect\"", path.c_str(), number));
     } catch (const Failure& e) {
       throw Failure(format("%s:%zu: %s, must be named or gone", path.c_str(), number, e.what()));

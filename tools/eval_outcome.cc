@@ -83,7 +83,7 @@ OutcomeFile::OutcomeFile(const std::string& path, const Json& setup) : path_(pat
         throw Failure(where + "measured with " + line.at("setup").dump() + ", not with " + setup.dump() +
                       "; choose another --rows-out");
       }
-    } catch (const Json::exception&) {
+    } catch (const JsonError&) {
       throw Failure(where + "not a line of 'kedge eval recall --rows-out'");
     }
   }
@@ -98,7 +98,7 @@ void OutcomeFile::append(const RecallOutcome& outcome) {
 }
 
 void OutcomeFile::write_line(const Json& json) {
-  const std::string line = json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  const std::string line = json.dump() + "\n";
   if (std::fwrite(line.data(), 1, line.size(), file_.get()) != line.size() || std::fflush(file_.get()) != 0) {
     throw Failure(path_ + ": " + std::strerror(errno));
   }

@@ -50,7 +50,7 @@ struct RecallOutcome {
     return !setting.bounded() || static_cast<double>(ref_tokens) <= 0.6 * static_cast<double>(budget_tokens);
   }
   Json json() const;
-  static RecallOutcome from(const Json& json);  // throws nlohmann's exceptions
+  static RecallOutcome from(const Json& json);  // throws JsonError
 };
 
 // Outcomes as JSON lines behind a first line with what they were measured with. Without a path nothing is written.

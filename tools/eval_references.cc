@@ -165,7 +165,7 @@ PointerScore score_page(const LabelledPage& page, std::string* report) {
     s.right += right ? 1 : 0;
     if (!right && report != nullptr) {
       *report += "wrong " + page.name + " " + d.at("kind").get<std::string>() + " " +
-                 Json(page.text.substr(begin, end - begin)).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+                 Json(page.text.substr(begin, end - begin)).dump() + "\n";
     }
   }
   return s;

@@ -101,8 +101,8 @@ Json KvFlags::options() const {
 std::string KvFlags::json() const { return given() ? options().dump() : ""; }
 
 std::string memory_line(std::string_view text) {
-  const Json kv = Json::parse(text, nullptr, false);
-  if (!kv.is_object()) return "";
+  if (text.empty()) return "";
+  const Json kv = Json::parse(text);
   const uint64_t evicted = count(kv, "evicted");
   const uint64_t recalled = count(kv, "recalled");
   const uint64_t refused = count(kv, "pins_refused");
@@ -133,8 +133,8 @@ std::string memory_line(std::string_view text) {
 }
 
 std::string memory_report(std::string_view text) {
-  const Json kv = Json::parse(text, nullptr, false);
-  if (!kv.is_object()) return "";
+  if (text.empty()) return "";
+  const Json kv = Json::parse(text);
   const auto n = [&](const char* name) { return static_cast<unsigned long long>(count(kv, name)); };
   std::string out = format("%llu of %llu tokens hot (policy %s, budget %llu), %s", n("hot"), n("n_past"),
                            kv.value("policy", std::string("?")).c_str(), n("budget"),

@@ -22,10 +22,7 @@ void complain(const std::string& message) {
 std::string help_of(const CLI::App& app) {
   std::string command = "kedge";
   const CLI::App* at = &app;
-  while (!at->get_subcommands().empty()) {
-    at = at->get_subcommands().front();
-    command += " " + at->get_name();
-  }
+  while ((at = at->parsed()) != nullptr) command += " " + at->get_name();
   return command + " --help";
 }
 
@@ -46,19 +43,19 @@ size_t edit_distance(std::string_view a, std::string_view b) {
 std::string unknown_command(const CLI::App& app, int argc, char** argv) {
   const CLI::App* at = &app;
   std::string path = "kedge";
-  for (int i = 1; i < argc && at->get_require_subcommand_min() > 0; ++i) {
+  for (int i = 1; i < argc && at->wants_subcommand(); ++i) {
     const std::string word = argv[i];
     if (word.starts_with('-')) return "";
-    const auto commands = at->get_subcommands([](const CLI::App*) { return true; });
+    const auto& commands = at->commands();
     const auto known =
-        std::find_if(commands.begin(), commands.end(), [&](const CLI::App* c) { return c->check_name(word); });
+        std::find_if(commands.begin(), commands.end(), [&](const auto& c) { return c->check_name(word); });
     if (known != commands.end()) {
-      at = *known;
+      at = known->get();
       path += " " + word;
       continue;
     }
     std::string message = "there is no command '" + path + " " + word + "'";
-    const auto nearest = std::min_element(commands.begin(), commands.end(), [&](const auto* a, const auto* b) {
+    const auto nearest = std::min_element(commands.begin(), commands.end(), [&](const auto& a, const auto& b) {
       return edit_distance(word, a->get_name()) < edit_distance(word, b->get_name());
     });
     if (nearest != commands.end() && edit_distance(word, (*nearest)->get_name()) <= 2) {
@@ -73,7 +70,10 @@ int parse_and_run(CLI::App& app, int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
-    if (e.get_exit_code() == 0) return app.exit(e);  // --help, --version
+    if (e.get_exit_code() == 0) {  // --help, --version
+      print(e.what());
+      return 0;
+    }
     if (const std::string unknown = unknown_command(app, argc, argv); !unknown.empty()) {
       complain(unknown);
       std::fprintf(stderr, "Try '%s'.\n", help_of(app).c_str());
@@ -93,8 +93,7 @@ int parse_and_run(CLI::App& app, int argc, char** argv) {
 int main(int argc, char** argv) {
   using namespace kedge::tools;  // NOLINT(google-build-using-namespace)
   try {
-    CLI::App app("Kedge runs language models (GGUF files) on the CPU.");
-    app.name("kedge");
+    cli::App app("Kedge runs language models (GGUF files) on the CPU.", "kedge");
     app.set_version_flag("--version", "kedge " + kedge::version());
     app.require_subcommand(1);
     app.footer(
@@ -130,10 +129,6 @@ int main(int argc, char** argv) {
     return e.exit_code();
   } catch (const std::bad_alloc&) {
     complain("out of memory");
-  } catch (const Json::type_error& e) {
-    constexpr int kNotUtf8 = 316;
-    const std::string_view what = std::string_view(e.what()).substr(std::string_view(e.what()).find("] ") + 2);
-    complain((e.id == kNotUtf8 ? "what was given is not UTF-8: " : "") + std::string(what));
   } catch (const std::exception& e) {
     complain(e.what());
   }

@@ -147,8 +147,7 @@ kedge::SessionOptions SessionFlags::options() const {
 void TextFlags::add_to(CLI::App* command, Which which) {
   if (which == kAll) command->add_flag("--no-bos", no_bos, "Do not put the model's beginning-of-text token first");
   command->add_flag("--special", special, "Read '<|...|>' in the text as control tokens, not as characters");
-  const std::string hidden = "What happens anyway; accepted for older scripts";
-  command->add_flag("--no-special", hidden)->group("");
+  command->add_flag("--no-special", "What happens anyway; accepted for older scripts")->group("");
   command->add_flag("--exact-bytes", exact_bytes,
                     "Take the text as it is, also for models that were trained on Unicode NFC and get that otherwise");
 }

@@ -2,23 +2,7 @@
 
 namespace kedge::tools {
 
-namespace {
-
-constexpr int kMaxDepth = 64;  // the library's own limit; writing a deeper value would recurse too far
-
-}  // namespace
-
-Json parse_json_text(std::string_view text, const std::string& what) {
-  const auto shallow = [&](int depth, Json::parse_event_t, Json&) {
-    if (depth > kMaxDepth) throw Failure(what + ": JSON nested deeper than " + std::to_string(kMaxDepth));
-    return true;
-  };
-  try {
-    return Json::parse(text, shallow);
-  } catch (const Json::parse_error& e) {
-    throw Failure(what + " is not JSON (byte " + std::to_string(e.byte) + ")");
-  }
-}
+Json parse_json_text(std::string_view text, const std::string& what) { return need(parse_json(text, what.c_str())); }
 
 std::string text_or_stdin(const std::string& given) {
   if (given != "-") return given;

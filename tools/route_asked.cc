@@ -45,9 +45,8 @@ void add_shares(Json& figures) {
   if (given > 0) figures["wrong_interval"] = {wilson(wrong, given).first, wilson(wrong, given).second};
 }
 
-std::string& last_text(RouteRow& row) {
-  Json& text = row.request.contains("question") ? row.request["question"] : row.request["messages"].back()["content"];
-  return text.get_ref<std::string&>();
+Json& last_text(RouteRow& row) {
+  return row.request.contains("question") ? row.request["question"] : row.request["messages"].back()["content"];
 }
 
 }  // namespace
@@ -57,7 +56,7 @@ std::vector<RouteRow> read_asked(const std::string& file) {
   for (const Json& json : read_json_lines(file)) {
     try {
       rows.push_back(asked_row(json, rows.size()));
-    } catch (const Json::exception& e) {
+    } catch (const JsonError& e) {
       throw Failure(file + ":" + std::to_string(rows.size() + 1) + ": " + e.what());
     }
   }
@@ -73,11 +72,12 @@ std::vector<RouteRow> read_asked_of(const std::string& folder) {
 std::vector<RouteRow> reworded_rows(const std::vector<RouteRow>& rows, std::string_view kind) {
   std::vector<RouteRow> out;
   for (RouteRow row : rows) {
-    std::string& text = last_text(row);
+    Json& asked = last_text(row);
+    const std::string text = asked;
     if (text.find("<|doc|>") != std::string::npos) continue;  // passages and all: not as people type
     std::string other = reworded(text, kind);
     if (other == text) continue;
-    text = std::move(other);
+    asked = std::move(other);
     row.id += "~" + std::string(kind);
     row.kind = row.task;
     row.reworded = true;

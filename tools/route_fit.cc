@@ -155,9 +155,9 @@ CorpusIndex::CorpusIndex(const std::string& folder, const std::string& model_pat
     std::ifstream in(corpus);
     std::ofstream out(documents);
     for (std::string line; std::getline(in, line);) {
-      const Json row = Json::parse(line, nullptr, /*allow_exceptions=*/false);
-      if (!row.is_object()) throw Failure(corpus.string() + ": a line is not a JSON object");
-      if (left_out.count(row.value("id", "")) == 0) out << line << '\n';
+      const auto row = parse_json(line, "a line");
+      if (!row.ok() || !row->is_object()) throw Failure(corpus.string() + ": a line is not a JSON object");
+      if (left_out.count(row->value("id", "")) == 0) out << line << '\n';
     }
     if (!out.flush()) throw Failure(documents + ": cannot be written");
   }

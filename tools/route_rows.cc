@@ -53,9 +53,9 @@ std::vector<Json> read_json_lines(const std::string& file) {
   size_t number = 0;
   for (std::string line; std::getline(in, line);) {
     ++number;
-    Json row = Json::parse(line, nullptr, /*allow_exceptions=*/false);
-    if (!row.is_object()) throw Failure(file + ":" + std::to_string(number) + ": not a JSON object");
-    rows.push_back(std::move(row));
+    auto row = parse_json(line, "a line");
+    if (!row.ok() || !row->is_object()) throw Failure(file + ":" + std::to_string(number) + ": not a JSON object");
+    rows.push_back(*std::move(row));
   }
   return rows;
 }
@@ -88,7 +88,7 @@ std::vector<RouteRow> read_route_rows(const std::string& folder, int limit) {
       const size_t at = i * lines.size() / n;
       try {
         rows.push_back(read_row(lines[at], task));
-      } catch (const Json::exception& e) {
+      } catch (const JsonError& e) {
         throw Failure(file.string() + ":" + std::to_string(at + 1) + ": " + e.what());
       }
     }

@@ -32,7 +32,7 @@ std::vector<RouteRun> run_rows(kedge::Router& router, const std::vector<const Ro
       Json request = rows[i]->request;
       request.update(how.members);
       request["record"] = false;
-      const auto answer = router.ask(request.dump());
+      const auto answer = router.ask(request_text(request));
       const std::lock_guard lock(mutex);
       if (!answer.ok()) {
         if (error.empty()) error = rows[i]->id + ": " + answer.error().message;

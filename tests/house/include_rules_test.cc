@@ -35,9 +35,10 @@ const std::map<std::string, std::set<std::string>> kMayInclude = {
 };
 
 // The commands that work on files rather than through an open model see the weights room and the quant formats; doctor
-// and bench see the probe; all write with the one writer of files and cut texts between characters.
+// and bench see the probe; all have the ground room's JSON, UTF-8 and writer of files.
 bool is_tools_exception(const std::string& file, const std::string& header) {
-  if (header == "kernels/base/output_file.h" || header == "kernels/base/utf8_cut.h") return true;
+  static const std::regex kGround("kernels/base/(json|output_file|utf8|utf8_cut)\\.h");
+  if (std::regex_match(header, kGround)) return true;
   static const std::regex kFileCommands("tools/(cmd_)?(inspect|quantize|generate|gguf).*");
   if (std::regex_match(file, kFileCommands)) {
     return room_of(header) == "weights" || header == "kernels/quants.h" || room_of(header) == "kernels/base";
