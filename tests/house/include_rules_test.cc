@@ -19,7 +19,7 @@ std::string room_of(const std::string& path) {
 }
 
 const std::set<std::string> kRooms = {"kernels/base", "kernels",       "weights", "tokenizer", "memory", "engine",
-                                      "router",       "include/kedge", "tools",   "tests",     "bench"};
+                                      "router",       "include/kedge", "tools",   "tests",     "bench",  "docs"};
 
 // Rooms each room may include besides itself. `registry/` is generated and belongs to whoever asks for it.
 const std::map<std::string, std::set<std::string>> kMayInclude = {
@@ -32,6 +32,7 @@ const std::map<std::string, std::set<std::string>> kMayInclude = {
     {"router", {"kernels/base", "kernels", "weights", "tokenizer", "memory", "engine", "include/kedge"}},
     {"include/kedge", {}},
     {"tools", {"include/kedge"}},
+    {"docs", {}},  // examples: as others include us, <kedge/...>
 };
 
 // The commands that work on files rather than through an open model see the weights room and the quant formats; doctor
