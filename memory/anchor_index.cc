@@ -255,6 +255,25 @@ std::vector<uint32_t> AnchorIndex::mentioned_in(std::string_view text) const {
   return ids;
 }
 
+size_t AnchorIndex::bytes() const {
+  constexpr size_t kNode = 4 * sizeof(void*);  // of a map, beside the value
+  const auto of_text = [](const std::string& s) { return s.capacity() > std::string().capacity() ? s.capacity() : 0; };
+  size_t n = names_.bytes() + of_text(text_) + token_begin_.capacity() * sizeof(int64_t);
+  const auto of_anchor = [&](const Anchor& a) {
+    size_t own = of_text(a.at.source_id) + a.names.capacity() * sizeof(Name) + a.words.capacity() * sizeof(uint64_t);
+    for (const Name& name : a.names) own += of_text(name.text);
+    return own;
+  };
+  for (const auto& [id, a] : anchors_) n += kNode + sizeof(id) + sizeof a + of_anchor(a);
+  for (const Anchor& a : provisional_) n += of_anchor(a);
+  n += provisional_.capacity() * sizeof(Anchor) + segments_.capacity() * sizeof(Segment);
+  for (const Segment& s : segments_) n += of_text(s.source_id);
+  n += words_.bucket_count() * sizeof(void*);
+  for (const auto& [word, owners] : words_) n += kNode + sizeof owners + owners.capacity() * sizeof(uint32_t);
+  for (const auto& [id, text] : open_) n += kNode + sizeof text + of_text(text);
+  return n;
+}
+
 void AnchorIndex::drop_names(uint32_t id, const Anchor& a) {
   for (const Name& name : a.names) names_.remove(name, id);
   for (const uint64_t word : a.words) {

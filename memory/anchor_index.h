@@ -93,6 +93,7 @@ class AnchorIndex {
   Anchor& anchor(uint32_t id) { return anchors_.at(id); }
   // Anchors that `text` mentions.
   std::vector<uint32_t> mentioned_in(std::string_view text) const;
+  size_t bytes() const;                              // on the heap
   uint64_t forgotten() const { return forgotten_; }  // anchors dropped after all of their tokens had been lost
 
   friend class SnapshotAccess;

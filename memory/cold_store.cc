@@ -1,87 +1,18 @@
 #include "memory/cold_store.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
-#include <mutex>
 #include <utility>
 
 #include "memory/checksum.h"
 
 namespace kedge::memory {
 
-class ColdFile {
- public:
-  static Result<std::shared_ptr<ColdFile>> open(const std::string& path, size_t region_bytes) {
-    const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0) {
-      return Error{ErrorCode::kIo, "cold tier: cannot create " + path + ": " + std::strerror(errno)};
-    }
-    ::unlink(path.c_str());
-    return std::shared_ptr<ColdFile>(new ColdFile(fd, path, region_bytes));
-  }
-  ~ColdFile() { ::close(fd_); }
-
-  Result<size_t> write(const std::byte* data) {
-    const size_t region = take();
-    for (size_t done = 0; done < region_bytes_;) {
-      const ssize_t n =
-          ::pwrite(fd_, data + done, region_bytes_ - done, static_cast<off_t>(region * region_bytes_ + done));
-      if (n < 0 && errno == EINTR) continue;
-      if (n <= 0) {
-        const Error error{ErrorCode::kIo, "cold tier: writing " + std::to_string(region_bytes_) + " bytes to " + path_ +
-                                              " failed: " + std::strerror(n < 0 ? errno : ENOSPC)};
-        give_back(region);
-        return error;
-      }
-      done += static_cast<size_t>(n);
-    }
-    return region;
-  }
-  Status read(size_t region, std::byte* out) const {
-    for (size_t done = 0; done < region_bytes_;) {
-      const ssize_t n =
-          ::pread(fd_, out + done, region_bytes_ - done, static_cast<off_t>(region * region_bytes_ + done));
-      if (n < 0 && errno == EINTR) continue;
-      if (n <= 0) {
-        return Error{ErrorCode::kIo, "cold tier: reading " + path_ + " failed: " +
-                                         (n < 0 ? std::strerror(errno) : "the file is shorter than what was written")};
-      }
-      done += static_cast<size_t>(n);
-    }
-    return {};
-  }
-  void give_back(size_t region) {
-    const std::lock_guard lock(mutex_);
-    free_.push_back(region);
-  }
-
- private:
-  ColdFile(int fd, std::string path, size_t region_bytes)
-      : fd_(fd), path_(std::move(path)), region_bytes_(region_bytes) {}
-  size_t take() {
-    const std::lock_guard lock(mutex_);
-    if (free_.empty()) return n_regions_++;
-    const size_t region = free_.back();
-    free_.pop_back();
-    return region;
-  }
-  int fd_;
-  std::string path_;
-  size_t region_bytes_;
-  std::mutex mutex_;  // of the regions
-  size_t n_regions_ = 0;
-  std::vector<size_t> free_;
-};
-
 // A full block: it does not change any more and may be shared by forks.
 struct ColdStore::Sealed {
   uint64_t sum = 0;
   std::vector<std::byte> bytes;  // in memory
-  std::shared_ptr<ColdFile> file;
+  std::shared_ptr<RegionFile> file;
   size_t region = 0;
   Sealed() = default;
   Sealed(const Sealed&) = delete;
@@ -103,7 +34,7 @@ Result<ColdStore> ColdStore::create(const KvLayout& layout, int n_tables, size_t
                                            std::to_string(store.block_bytes()) + " bytes (32 tokens each)"};
   }
   if (!path.empty()) {
-    KEDGE_ASSIGN(file, ColdFile::open(path, store.block_bytes()));
+    KEDGE_ASSIGN(file, RegionFile::create("cold tier", path, store.block_bytes()));
     store.file_ = std::move(file);
   }
   return store;

@@ -17,11 +17,9 @@
 #include "kernels/base/result.h"
 #include "kernels/kernel_table.h"
 #include "memory/kv_sequence.h"
+#include "memory/region_file.h"
 
 namespace kedge::memory {
-
-// The file of a cold tier: regions of one size, reused. Unlinked when it is opened: nobody else reads it.
-class ColdFile;
 
 class ColdStore {
  public:
@@ -97,7 +95,7 @@ class ColdStore {
   int n_tables_ = 0;
   size_t max_blocks_ = 0;
   bool digests_ = false;
-  std::shared_ptr<ColdFile> file_;  // null: in memory
+  std::shared_ptr<RegionFile> file_;  // null: in memory
   uint64_t next_block_ = 0;
   std::unordered_map<uint64_t, Block> blocks_;
   std::deque<uint64_t> plain_;  // oldest first; the last may be open

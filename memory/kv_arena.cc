@@ -1,6 +1,8 @@
 #include "memory/kv_arena.h"
 
+#include <algorithm>
 #include <new>
+#include <numeric>
 #include <string>
 
 namespace kedge::memory {
@@ -63,6 +65,49 @@ Status KvArena::allocate(size_t n, std::vector<PageId>* pages, size_t* missing) 
                                            std::to_string(n_free) + " of " + std::to_string(n_pages_) + " free"};
   }
   return {};
+}
+
+namespace {
+
+// The last of the lists, or a new one, that has n numbers. The others stay for who reads them.
+template <class T, class Fill>
+const T* longest(std::vector<std::vector<T>>& lists, size_t n, Fill&& fill) {
+  if (lists.empty() || lists.back().size() < n) {
+    std::vector<T> longer(std::max(n, lists.empty() ? 0 : 2 * lists.back().size()));
+    fill(longer);
+    lists.push_back(std::move(longer));
+  }
+  return lists.back().data();
+}
+
+}  // namespace
+
+const int32_t* KvArena::ascending(size_t n) {
+  const std::lock_guard lock(shared_mutex_);
+  return longest(ascending_, n, [](std::vector<int32_t>& list) { std::iota(list.begin(), list.end(), 0); });
+}
+
+const uint32_t* KvArena::zeros(size_t n) {
+  const std::lock_guard lock(shared_mutex_);
+  return longest(zeros_, n, [](std::vector<uint32_t>&) {});
+}
+
+std::vector<std::byte> KvArena::borrow(size_t bytes) {
+  std::vector<std::byte> borrowed;
+  {
+    const std::lock_guard lock(shared_mutex_);
+    if (!borrowable_.empty()) {
+      borrowed = std::move(borrowable_.back());
+      borrowable_.pop_back();
+    }
+  }
+  if (borrowed.size() < bytes) borrowed.resize(bytes);
+  return borrowed;
+}
+
+void KvArena::bring_back(std::vector<std::byte> borrowed) {
+  const std::lock_guard lock(shared_mutex_);
+  borrowable_.push_back(std::move(borrowed));
 }
 
 void KvArena::release(PageId page) {

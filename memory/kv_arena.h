@@ -50,6 +50,17 @@ class KvArena {
   bool shared(PageId page) const { return references_[page].load(std::memory_order_acquire) > 1; }
 
   std::byte* data(PageId page) { return bytes_.data() + static_cast<size_t>(page) * page_stride_; }
+  PageId page_at(const std::byte* data) const {
+    return static_cast<PageId>(static_cast<size_t>(data - bytes_.data()) / page_stride_);
+  }
+
+  // 0, 1, 2, ... up to n at least: the positions of all tables that have lost nothing. Valid as long as the arena.
+  const int32_t* ascending(size_t n);
+  // So many zeros: the scores of all tables that nobody looks at.
+  const uint32_t* zeros(size_t n);
+  // Memory for one piece of work, kept for the next one. Its contents are unspecified.
+  std::vector<std::byte> borrow(size_t bytes);
+  void bring_back(std::vector<std::byte> borrowed);
 
  private:
   KvArena() = default;
@@ -63,6 +74,10 @@ class KvArena {
   mutable std::mutex mutex_;  // of free_
   std::vector<PageId> free_;  // last in, first out
   std::function<bool()> reclaim_;
+  std::mutex shared_mutex_;                      // of the following
+  std::vector<std::vector<int32_t>> ascending_;  // the last is the longest; somebody may read the others
+  std::vector<std::vector<uint32_t>> zeros_;     // likewise
+  std::vector<std::vector<std::byte>> borrowable_;
 };
 
 }  // namespace kedge::memory

@@ -1,12 +1,10 @@
 #include "memory/kv_memory.h"
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
-#include <tuple>
+#include <string>
 
-#include "memory/checksum.h"
 #include "memory/kv_step.h"
+#include "memory/sizes.h"
 
 namespace kedge::memory {
 
@@ -14,76 +12,17 @@ namespace {
 
 Error invalid(std::string message) { return {ErrorCode::kInvalidArgument, std::move(message)}; }
 
-Status in_range(const char* name, double value, double low, double high) {
-  if (value >= low && value <= high) return {};  // false for NaN
-  return invalid("KV memory: " + std::string(name) + " is " + std::to_string(value) + ", must be from " +
-                 std::to_string(low) + " to " + std::to_string(high));
-}
-
-Status check(const KvOptions& o) {
-  if (o.budget != 0 && o.budget < kMinBudget) {
-    return invalid("KV memory: a budget of " + std::to_string(o.budget) + " tokens is less than the smallest, " +
-                   std::to_string(kMinBudget));
-  }
-  KEDGE_TRY(in_range("sinks", o.sinks, 0, 1 << 20));
-  KEDGE_TRY(in_range("recent", o.recent, -1, 1 << 24));
-  KEDGE_TRY(in_range("anchor_threshold", static_cast<double>(o.anchor_threshold), 0, 1));
-  KEDGE_TRY(in_range("anchor_cap", static_cast<double>(o.anchor_cap), 0, 1));
-  KEDGE_TRY(in_range("anchor_margin", o.anchor_margin, 0, 1024));
-  KEDGE_TRY(in_range("recall_threshold", static_cast<double>(o.recall_threshold), 0, 1));
-  KEDGE_TRY(in_range("forks", o.forks, 1, 1024));
-  KEDGE_TRY(in_range("log", o.log, 0, 1 << 24));
-  return {};
-}
-
-int budget_of(const KvShape& shape, const KvOptions& options) {
-  return options.budget == 0 ? shape.n_ctx : std::min(options.budget, shape.n_ctx);
-}
-
-// What the options decide of which tokens stay.
-uint64_t hash_of(const KvShape& s, const KvOptions& o, int budget) {
-  const int32_t numbers[] = {static_cast<int32_t>(s.layout.format),
-                             s.layout.head_dim_k,
-                             s.layout.head_dim_v,
-                             s.n_layers,
-                             s.n_kv_heads,
-                             budget < s.n_ctx ? budget : -1,
-                             o.sinks,
-                             o.recent,
-                             o.anchor_margin,
-                             o.anchor_detect ? 1 : 0,
-                             static_cast<int32_t>(o.cold),
-                             o.cold_format ? static_cast<int32_t>(*o.cold_format) : -1};
-  const float shares[] = {o.anchor_threshold, o.anchor_cap, o.recall_threshold};
-  uint64_t h = checksum(numbers, sizeof numbers, o.seed);
-  h = checksum(shares, sizeof shares, h);
-  return checksum(o.policy.data(), o.policy.size(), h);
+bool same_layout(const KvLayout& a, const KvLayout& b) {
+  return a.format == b.format && a.head_dim_k == b.head_dim_k && a.head_dim_v == b.head_dim_v;
 }
 
 }  // namespace
 
-const char* token_state_name(KvMemory::TokenState state) {
-  constexpr const char* kNames[] = {"sink", "pinned", "recent", "kept", "recalled", "demoted", "lost"};
-  return kNames[static_cast<size_t>(state)];
-}
-
-KvMemory::KvMemory(KvShape shape, KvOptions options, const EvictionPolicy& policy, const KernelTable& kernels,
-                   KvSequence sequence)
-    : shape_(shape),
-      options_(std::move(options)),
-      policy_(&policy),
-      kernels_(&kernels),
-      sequence_(std::move(sequence)),
-      index_(options_.anchor_detect && policy.uses_metadata && bounded()),
-      sink_attention_(static_cast<size_t>(sequence_.n_tables())),
-      all_attention_(static_cast<size_t>(sequence_.n_tables())),
-      log_(static_cast<size_t>(options_.log)) {}
-
 Result<std::unique_ptr<KvMemory>> KvMemory::create(const KvShape& shape, const KvOptions& options,
                                                    const KernelTable& kernels) {
-  KEDGE_TRY(check(options));
-  const size_t pages = KvSequence::pages_for(shape.n_layers, shape.n_kv_heads, budget_of(shape, options));
-  KEDGE_ASSIGN(arena, KvArena::create(shape.layout, pages * static_cast<size_t>(options.forks)));
+  KEDGE_ASSIGN(setup, KvSetup::make(shape, options, kernels));
+  const size_t pages = KvSequence::pages_for(shape.n_layers, shape.n_kv_heads, setup->budget);
+  KEDGE_ASSIGN(arena, KvArena::create(shape.layout, pages * to_size(options.forks)));
   KEDGE_ASSIGN(memory, create(shape, options, kernels, std::shared_ptr<KvArena>(std::move(arena))));
   memory->owns_arena_ = true;
   return memory;
@@ -91,270 +30,202 @@ Result<std::unique_ptr<KvMemory>> KvMemory::create(const KvShape& shape, const K
 
 Result<std::unique_ptr<KvMemory>> KvMemory::create(const KvShape& shape, const KvOptions& options,
                                                    const KernelTable& kernels, std::shared_ptr<KvArena> arena) {
-  KEDGE_TRY(check(options));
-  const KvLayout& pages = arena->layout();
-  if (pages.format != shape.layout.format || pages.head_dim_k != shape.layout.head_dim_k ||
-      pages.head_dim_v != shape.layout.head_dim_v)
-    return invalid("KV memory: the arena's pages have another layout");
-  const EvictionPolicy* policy = find_policy(options.policy);
-  if (policy == nullptr) {
-    std::string names;
-    for (const std::string_view name : policy_names()) names += (names.empty() ? "" : ", ") + std::string(name);
-    return invalid("KV memory: unknown policy '" + options.policy + "'; known are " + names);
-  }
-  const int budget = budget_of(shape, options);
-  KvSequence sequence(std::move(arena), shape.n_layers, shape.n_kv_heads, budget);
-  std::unique_ptr<KvMemory> memory(new KvMemory(shape, options, *policy, kernels, std::move(sequence)));
-  if (memory->options_.recent < 0) memory->options_.recent = default_recent(budget);
-  if (options.cold != KvOptions::Cold::kOff && memory->bounded()) {
-    KvLayout cold = shape.layout;
-    if (options.cold_format) cold.format = *options.cold_format;
-    const std::string path = options.cold == KvOptions::Cold::kFile ? options.cold_path : "";
-    if (options.cold == KvOptions::Cold::kFile && path.empty()) return invalid("KV memory: the cold file has no path");
-    KEDGE_ASSIGN(store, ColdStore::create(cold, memory->sequence_.n_tables(), options.cold_bytes, path,
-                                          options.recall_threshold > 0));
-    memory->cold_.emplace(std::move(store));
-  }
-  memory->retention_ = hash_of(shape, memory->options_, budget);
-  memory->origin_ = memory->retention_;
-  return memory;
+  KEDGE_ASSIGN(setup, KvSetup::make(shape, options, kernels));
+  if (!same_layout(arena->layout(), shape.layout)) return invalid("KV memory: the arena's pages have another layout");
+  KEDGE_ASSIGN(recaller, Recaller::create(*setup));
+  KvSequence sequence(std::move(arena), shape.n_layers, shape.n_kv_heads, setup->budget);
+  Ledger ledger(*setup);
+  KvParts parts{std::move(setup), std::move(sequence), std::move(ledger), Evictor(), std::move(recaller)};
+  return std::unique_ptr<KvMemory>(new KvMemory(std::move(parts), false));
 }
 
 KvMemory::~KvMemory() {
   if (step_ != nullptr) step_->memory_ = nullptr;
 }
 
-size_t KvMemory::pages_needed(int n) const { return sequence_.pages_needed(n); }
-
-Status KvMemory::settle(const ThreadTeam&) {
-  sequence_.forget_missing_pages();
+Status KvMemory::at_rest() const {
   if (step_ != nullptr) return invalid("KV memory: a step is open");
+  if (swapped_out()) return invalid("KV memory: the sequence is swapped out");
   return {};
 }
 
-// Of n tokens, how many come before the next probe.
-int KvMemory::until_probe(int n) const {
-  return probes() ? std::min(n, kProbeEvery - sequence_.next_position() % kProbeEvery) : n;
+// For what changes the sequence.
+Status KvMemory::ready(const ThreadTeam& team) {
+  parts_.sequence.forget_missing_pages();
+  KEDGE_TRY(at_rest());
+  return parts_.recaller.settle(parts_, team);
 }
 
-PolicyKnobs KvMemory::knobs() const { return {budget(), options_.sinks, options_.recent}; }
+Status KvMemory::settle(const ThreadTeam& team) { return ready(team); }
+
+Result<std::vector<PinRefusal>> KvMemory::add_segments(std::span<const Segment> segments) {
+  KEDGE_TRY(ready(ThreadTeam()));
+  return parts_.ledger.add_segments(setup(), segments, parts_.next());
+}
+
+Result<Recalled> KvMemory::recall(int32_t first, int32_t last, const ThreadTeam& team) {
+  if (first < 0 || first >= last || last > parts_.next()) {
+    return invalid("cannot recall [" + std::to_string(first) + ", " + std::to_string(last) + "): the sequence has " +
+                   std::to_string(parts_.next()) + " tokens");
+  }
+  KEDGE_TRY(ready(team));
+  disturb();
+  const std::vector<int32_t> hot = hot_positions();
+  std::vector<int32_t> wanted;
+  int missing = 0;
+  for (int32_t p = first; p < last; ++p) {
+    if (std::binary_search(hot.begin(), hot.end(), p)) continue;
+    if (cold() != nullptr && cold()->contains(p)) {
+      wanted.push_back(p);
+    } else {
+      ++missing;
+    }
+  }
+  KEDGE_ASSIGN(done, parts_.recaller.recall(parts_, std::move(wanted), team));
+  done.missing += missing;
+  return done;
+}
+
+Result<Recalled> KvMemory::recall_mentioned(std::string_view text, const ThreadTeam& team) {
+  KEDGE_TRY(ready(team));
+  disturb();
+  return parts_.recaller.recall_mentioned(parts_, text, team);
+}
+
+Status KvMemory::truncate(int n, const ThreadTeam& team) {
+  KEDGE_TRY(ready(team));
+  if (n >= parts_.next()) return {};
+  disturb();
+  KEDGE_TRY(parts_.sequence.truncate(n, team));
+  parts_.ledger.forget_from(n);
+  if (ColdStore* cold = parts_.recaller.cold()) cold->drop_from(n);
+  parts_.look_again();
+  return {};
+}
+
+void KvMemory::disturb() {
+  parts_.ledger.disturb();
+  parts_.recaller.end_probe();
+}
+
+KvParts KvMemory::copy() const {
+  return {parts_.setup, parts_.sequence.fork(), parts_.ledger, parts_.evictor, parts_.recaller};
+}
+
+Result<std::unique_ptr<KvMemory>> KvMemory::fork() const {
+  KEDGE_TRY(at_rest());
+  const KvArena& arena = sequence().arena();
+  const size_t free = arena.pages_total() - arena.pages_in_use();
+  const size_t tails = to_size(sequence().n_tables());
+  if (owns_arena_ && !arena.reclaims() && free < tails) {
+    return Error{ErrorCode::kCapacity, "KV arena: " + std::to_string(free) + " of " +
+                                           std::to_string(arena.pages_total()) + " pages are free, a fork needs " +
+                                           std::to_string(tails) + " of its own; it is made for " +
+                                           std::to_string(options().forks) + " sequence(s) (option forks)"};
+  }
+  return std::unique_ptr<KvMemory>(new KvMemory(copy(), owns_arena_));
+}
+
+Result<std::unique_ptr<const KvMemory>> KvMemory::freeze() const {
+  KEDGE_TRY(at_rest());
+  return std::unique_ptr<const KvMemory>(new KvMemory(copy(), owns_arena_));
+}
+
+int KvMemory::usable(const KvMemory& other, int n) const {
+  if (&sequence().arena() != &other.sequence().arena() || other.counts().events > 0) return 0;
+  const int all = other.sequence().next_position();
+  n = std::min(n, all);
+  const bool same_scores = n == all && other.origin() != 0 && setup().hash() == other.setup().hash();
+  return same_scores ? n : std::min(n, setup().first_counted());
+}
+
+Status KvMemory::begin_with(const KvMemory& other, int n, std::span<const std::string_view> texts) {
+  KEDGE_TRY(ready(ThreadTeam()));
+  KEDGE_TRY(other.at_rest());
+  if (parts_.next() > 0 || n > usable(other, n)) {
+    return invalid("KV memory: " + std::to_string(n) + " tokens of another memory are not to be had");
+  }
+  parts_.sequence.begin_with(other.parts_.sequence, n, n > setup().first_counted());
+  if (!bounded()) return {};
+  parts_.recaller.note(parts_, texts, n);
+  return parts_.recaller.settle(parts_, ThreadTeam());
+}
+
+Result<KvCheckpoint> KvMemory::checkpoint() {
+  KEDGE_TRY(at_rest());
+  KvCheckpoint made;
+  made.state_ = std::make_shared<const KvCheckpoint::State>(
+      KvCheckpoint::State{parts_.sequence.mark(), parts_.ledger, parts_.evictor, parts_.recaller});
+  return made;
+}
+
+Status KvMemory::rollback(const KvCheckpoint& to) {
+  parts_.sequence.forget_missing_pages();
+  KEDGE_TRY(at_rest());
+  if (to.state_ == nullptr || !parts_.sequence.has(*to.state_->mark)) {
+    return invalid("KV memory: this is no checkpoint of the sequence");
+  }
+  parts_.sequence.rollback(*to.state_->mark);
+  parts_.ledger = to.state_->ledger;
+  parts_.evictor = to.state_->evictor;
+  parts_.recaller = to.state_->recaller;
+  return {};
+}
+
+Status KvMemory::swap_out(SpillFile& file) {
+  parts_.sequence.forget_missing_pages();
+  KEDGE_TRY(at_rest());
+  return parts_.sequence.swap_out(file);
+}
+
+Status KvMemory::swap_in() { return parts_.sequence.swap_in(); }
+
+size_t KvMemory::metadata_bytes() const {
+  return sizeof *this - sizeof parts_.ledger + parts_.sequence.metadata_bytes() + parts_.ledger.bytes() +
+         parts_.evictor.bytes() + parts_.recaller.bytes();
+}
+
+void KvMemory::begin_with(const KvMemory& other, int n) {
+  parts_.sequence.begin_with(other.parts_.sequence, n, n > setup().first_counted());
+}
 
 Result<int> KvMemory::make_room(const ThreadTeam& team) {
-  const int room = budget() - sequence_.most_slots();
+  const int room = budget() - sequence().most_slots();
+  if (setup().counts_attention()) parts_.sequence.want_scores();
   if (room > 0) return room;
   if (!bounded()) {
-    return Error{ErrorCode::kCapacity, "context full: " + std::to_string(sequence_.most_slots()) +
+    return Error{ErrorCode::kCapacity, "context full: " + std::to_string(sequence().most_slots()) +
                                            " tokens are in the cache, which holds " + std::to_string(budget())};
   }
-  if (!policy_->evicts) {
+  if (!policy().evicts) {
     return Error{ErrorCode::kCapacity, "the KV budget of " + std::to_string(budget()) +
-                                           " tokens is full and the policy '" + options_.policy + "' never evicts"};
+                                           " tokens is full and the policy '" + options().policy + "' never evicts"};
   }
-  KEDGE_TRY(evict(budget() - eviction_quantum(budget()), team));
-  return budget() - sequence_.most_slots();
+  KEDGE_TRY(parts_.evictor.evict(parts_, budget() - setup().quantum(), team));
+  return budget() - sequence().most_slots();
 }
 
 size_t KvMemory::allowed(std::span<const std::string_view> texts) const {
-  if (!cold_) return texts.size();
-  return static_cast<size_t>(until_probe(static_cast<int>(index_.until_recall(texts))));
+  return to_size(parts_.recaller.until_event(parts_, texts, static_cast<int>(texts.size())));
 }
 
 int KvMemory::first_watched(int n) const {
-  const int rows = policy_->observe.rows;
-  if (rows == 0 || !bounded()) return n;
-  return std::clamp(budget() - rows - sequence_.most_slots(), 0, n);
+  if (!setup().counts_attention()) return n;
+  return std::clamp(budget() - policy().observe.rows - sequence().most_slots(), 0, n);
 }
 
 void KvMemory::add_scores(int table, const float* mass, size_t stride, int n_rows, int group, int n_slots) {
-  const std::span<uint32_t> scores = sequence_.scores(table);
-  for (int r = 0; r < n_rows; ++r) {
-    const float* rows = mass + static_cast<size_t>(r) * static_cast<size_t>(group) * stride;
-    for (size_t s = 0; s < static_cast<size_t>(n_slots); ++s) {
-      float share = rows[s];
-      for (int g = 1; g < group; ++g) {
-        const float other = rows[static_cast<size_t>(g) * stride + s];
-        share = policy_->observe.largest ? std::max(share, other) : share + other;
-      }
-      const uint32_t added = score_of(share);
-      scores[s] = scores[s] > UINT32_MAX - added ? UINT32_MAX : scores[s] + added;
-    }
-  }
+  memory::add_scores(policy().observe, parts_.sequence.scores_to_change(table), mass, stride, n_rows, group, n_slots);
+}
+
+void KvMemory::probe(int table, const float* q, int group, float scale, const float* mass, size_t stride, int n_slots) {
+  parts_.recaller.probe(parts_, table, q, group, scale, mass, stride, n_slots);
 }
 
 Status KvMemory::noted(std::span<const std::string_view> texts, const ThreadTeam& team) {
   if (!bounded()) return {};
-  std::vector<AnchorIndex::Hit> hits;
-  const int32_t first = sequence_.next_position() - static_cast<int32_t>(texts.size());
-  for (size_t i = 0; i < texts.size(); ++i) index_.note(first + static_cast<int32_t>(i), texts[i], &hits);
-  for (const AnchorIndex::Hit& hit : hits) {
-    // Once more for what left to make room for the rest of it.
-    for (int round = 0; round < 2; ++round) {
-      const std::vector<int32_t> wanted = recallable(hit.anchors);
-      if (wanted.empty()) break;
-      KEDGE_TRY(recall_if_room(wanted, team));
-    }
-    if (!hit.subject) detach(hit);
-  }
-  return recall_probed(team);
-}
-
-// One report for a mention, whatever it names.
-void KvMemory::detach(const AnchorIndex::Hit& hit) {
-  DetachedReference d{.position = hit.position, .statements = 0, .reference = hit.reference};
-  std::vector<uint32_t> missing;
-  for (const uint32_t id : hit.anchors) {
-    const auto found = index_.anchors().find(id);
-    if (found == index_.anchors().end() || found->second.missing() == 0) continue;
-    if (missing.empty()) std::tie(d.first, d.last) = std::pair(found->second.at.first, found->second.at.last);
-    missing.push_back(id);
-  }
-  std::sort(missing.begin(), missing.end());
-  d.statements = static_cast<int32_t>(std::unique(missing.begin(), missing.end()) - missing.begin());
-  if (d.statements == 0) return;
-  // A name that is repeated in one sentence is one mention.
-  constexpr int32_t kOneMention = 32;
-  constexpr size_t kKept = 256;
-  for (auto it = detached_.rbegin(); it != detached_.rend() && d.position - it->position < kOneMention; ++it) {
-    if (it->position > d.position) continue;  // of text that was taken back
-    if (it->first == d.first && it->last == d.last) return;
-  }
-  ++counts_.detached;
-  if (detached_.size() == kKept) detached_.pop_front();
-  detached_.push_back(std::move(d));
-}
-
-Result<std::vector<KvMemory::Refusal>> KvMemory::add_segments(std::span<const Segment> segments) {
-  for (const Segment& s : segments) {
-    if (s.first >= 0 && s.first < s.last && s.last <= shape_.n_ctx) continue;
-    return invalid("segment [" + std::to_string(s.first) + ", " + std::to_string(s.last) +
-                   ") is empty or outside the context of " + std::to_string(shape_.n_ctx));
-  }
-  std::vector<Refusal> refused;
-  if (segments.empty()) return refused;
-  const uint64_t n_segments = segments.size();
-  if (sequence_.next_position() > 0) disturb();
-  if (origin_ != 0) origin_ = checksum(&n_segments, sizeof n_segments, origin_);
-  const int cap = std::min(static_cast<int>(options_.anchor_cap * static_cast<float>(budget())),
-                           budget() - eviction_quantum(budget()));  // what an eviction leaves
-  int hard = hard_pinned(index_, sequence_.next_position());
-  for (Segment s : segments) {
-    if (s.kind != SegmentKind::kReference) index_.add_segment(s);
-    if (s.pin == Pin::kHard && bounded()) {
-      if (!policy_->uses_metadata || hard + s.last - s.first > cap) {
-        refused.push_back({s.first, s.last,
-                           !policy_->uses_metadata ? "the policy '" + options_.policy + "' knows no pins"
-                                                   : "hard pins take " + std::to_string(hard) + " tokens; " +
-                                                         std::to_string(s.last - s.first) + " more exceed the cap of " +
-                                                         std::to_string(cap) + " (pinned softly instead)"});
-        s.pin = Pin::kSoft;
-        ++counts_.pins_refused;
-        log_.add({.event = counts_.events,
-                  .position = sequence_.next_position(),
-                  .first = s.first,
-                  .last = s.last,
-                  .why = KvWhy::kRefuse});
-      } else {
-        hard += s.last - s.first;
-      }
-    }
-    if (s.pin != Pin::kNone && policy_->uses_metadata) index_.add_anchor(s);
-    const int32_t range[] = {s.first,   s.last, s.ttl, static_cast<int32_t>(s.kind), static_cast<int32_t>(s.pin),
-                             s.priority};
-    const auto add_to = [&](uint64_t hash) {
-      hash = checksum(range, sizeof range, hash);
-      hash = checksum(s.source_id.data(), s.source_id.size(), hash);
-      return checksum(&s.trust, sizeof s.trust, hash);
-    };
-    retention_ = add_to(retention_);
-    if (origin_ != 0) origin_ = add_to(origin_);
-  }
-  return refused;
-}
-
-Status KvMemory::truncate(int n, const ThreadTeam& team) {
-  if (n >= sequence_.next_position()) return {};
-  disturb();
-  KEDGE_TRY(sequence_.truncate(n, team));
-  index_.truncate(n);
-  if (cold_) cold_->drop_from(n);
-  std::erase_if(recalled_, [n](int32_t p) { return p >= n; });
-  std::erase_if(hot_, [n](int32_t p) { return p >= n; });
-  hot_until_ = std::min(hot_until_, n);
-  if (counts_.events > 0) retention_ = checksum(&n, sizeof n, retention_);
-  look_again();
-  return {};
-}
-
-Result<std::unique_ptr<KvMemory>> KvMemory::fork() const {
-  const KvArena& arena = sequence_.arena();
-  const size_t free = arena.pages_total() - arena.pages_in_use();
-  if (owns_arena_ && !arena.reclaims() && free < static_cast<size_t>(sequence_.n_tables())) {
-    return Error{ErrorCode::kCapacity, "KV arena: " + std::to_string(free) + " of " +
-                                           std::to_string(arena.pages_total()) + " pages are free, a fork needs " +
-                                           std::to_string(sequence_.n_tables()) + " of its own; it is made for " +
-                                           std::to_string(options_.forks) + " sequence(s) (option forks)"};
-  }
-  return copy_with(sequence_.fork());
-}
-
-std::unique_ptr<const KvMemory> KvMemory::freeze() const { return copy_with(sequence_.freeze()); }
-
-std::unique_ptr<KvMemory> KvMemory::copy_with(KvSequence sequence) const {
-  std::unique_ptr<KvMemory> copy(new KvMemory(shape_, options_, *policy_, *kernels_, std::move(sequence)));
-  copy->owns_arena_ = owns_arena_;
-  copy->index_ = index_;
-  copy->cold_ = cold_;
-  copy->sink_attention_ = sink_attention_;
-  copy->all_attention_ = all_attention_;
-  copy->hot_ = hot_;
-  copy->hot_until_ = hot_until_;
-  copy->recalled_ = recalled_;
-  copy->log_ = log_;
-  copy->counts_ = counts_;
-  copy->evicted_entries_ = evicted_entries_;
-  copy->detached_ = detached_;
-  copy->retention_ = retention_;
-  copy->origin_ = origin_;
-  return copy;
-}
-
-// The first token whose attention goes into the scores, while nothing has left.
-int KvMemory::first_counted() const { return bounded() ? std::max(budget() - policy_->observe.rows, 0) : n_ctx(); }
-
-int KvMemory::usable(int n) const {
-  if (counts_.events > 0) return 0;
-  const int all = sequence_.next_position();
-  n = std::min(n, all);
-  const bool same_scores = n == all && origin_ != 0;
-  return same_scores ? n : std::min(n, first_counted());
-}
-
-void KvMemory::begin_with(const KvMemory& other, int n) {
-  sequence_.begin_with(other.sequence_, n);
-  if (n > first_counted()) return;
-  for (int t = 0; t < sequence_.n_tables(); ++t) {
-    const std::span<uint32_t> scores = sequence_.scores(t);
-    std::fill(scores.begin(), scores.end(), 0u);
-  }
-}
-
-std::vector<int32_t> KvMemory::hot_positions() const {
-  std::vector<int32_t> hot;
-  hot.reserve(static_cast<size_t>(budget()));
-  hot.assign(hot_.begin(), hot_.end());
-  for (int32_t p = hot_until_; p < sequence_.next_position(); ++p) hot.push_back(p);
-  return hot;
-}
-
-size_t KvMemory::slots_wasted() const {
-  size_t used = 0;
-  for (int t = 0; t < sequence_.n_tables(); ++t) used += static_cast<size_t>(sequence_.slots(t));
-  return sequence_.pages() * kPageTokens - used;
-}
-
-size_t KvMemory::metadata_bytes() const {
-  constexpr size_t kPerSlot = sizeof(int32_t) + sizeof(uint32_t);
-  return static_cast<size_t>(sequence_.n_tables()) * static_cast<size_t>(budget()) * kPerSlot;
+  parts_.recaller.note(parts_, texts, static_cast<int>(texts.size()));
+  return parts_.recaller.settle(parts_, team);
 }
 
 }  // namespace kedge::memory

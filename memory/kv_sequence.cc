@@ -2,92 +2,130 @@
 
 #include <algorithm>
 #include <cstring>
-#include <numeric>
 #include <string>
 #include <utility>
 
+#include "memory/kv_mark.h"
+
 namespace kedge::memory {
 
-namespace {
-size_t pages_of(int tokens) { return (static_cast<size_t>(tokens) + kPageTokens - 1) / kPageTokens; }
-size_t to_size(int x) { return static_cast<size_t>(x); }
-}  // namespace
-
 KvSequence::KvSequence(std::shared_ptr<KvArena> arena, int n_layers, int n_kv_heads, int capacity)
-    : arena_(std::move(arena)), n_layers_(n_layers), n_kv_heads_(n_kv_heads), capacity_(capacity) {
-  size_tables(capacity);  // all it will ever need: nothing is allocated per token
+    : arena_(std::move(arena)),
+      n_layers_(n_layers),
+      n_kv_heads_(n_kv_heads),
+      capacity_(capacity),
+      tables_(to_size(n_layers) * to_size(n_kv_heads)) {
+  pages_.reshape(tables_.size(), 0);
 }
 
-void KvSequence::size_tables(int n) {
-  tables_.resize(to_size(n_layers_) * to_size(n_kv_heads_));
-  for (Table& t : tables_) {
-    t.ids.reserve(pages_of(n));
-    t.addresses.reserve(pages_of(n));
-    t.positions.resize(to_size(n));
-    t.scores.resize(to_size(n));
-  }
-}
-
-KvSequence::~KvSequence() {
-  for (Table& t : tables_) drop_pages_from(t, 0);
-}
+KvSequence::~KvSequence() { drop_all_pages(); }
 
 KvSequence::KvSequence(KvSequence&& o) noexcept
-    : arena_(o.arena_),
-      n_layers_(o.n_layers_),
-      n_kv_heads_(o.n_kv_heads_),
-      capacity_(o.capacity_),
-      position_(std::exchange(o.position_, 0)),
-      tables_(std::move(o.tables_)) {
-  o.tables_.clear();
+    : arena_(o.arena_), n_layers_(o.n_layers_), n_kv_heads_(o.n_kv_heads_), capacity_(o.capacity_) {
+  *this = std::move(o);
 }
 
-size_t KvSequence::pages_for(int n_layers, int n_kv_heads, int tokens) {
-  return pages_of(tokens) * to_size(n_layers) * to_size(n_kv_heads);
+KvSequence& KvSequence::operator=(KvSequence&& o) noexcept {
+  if (this == &o) return *this;
+  drop_all_pages();
+  arena_ = o.arena_;
+  n_layers_ = o.n_layers_;
+  n_kv_heads_ = o.n_kv_heads_;
+  capacity_ = o.capacity_;
+  position_ = std::exchange(o.position_, 0);
+  tables_ = std::exchange(o.tables_, {});
+  pages_ = std::exchange(o.pages_, {});
+  positions_ = std::exchange(o.positions_, {});
+  scores_ = std::exchange(o.scores_, {});
+  kept_scores_ = std::exchange(o.kept_scores_, {});
+  marks_ = std::exchange(o.marks_, {});
+  spilled_ = std::move(o.spilled_);
+  missing_pages_ = o.missing_pages_;
+  return *this;
 }
 
 int KvSequence::most_slots() const {
   int most = 0;
-  for (const Table& t : tables_) most = std::max(most, t.slots);
+  for (const Table& t : tables_) most = std::max(most, static_cast<int>(t.slots));
   return most;
 }
 
 size_t KvSequence::pages() const {
   size_t n = 0;
-  for (const Table& t : tables_) n += t.ids.size();
+  for (const Table& t : tables_) n += t.pages;
   return n;
 }
 
+size_t KvSequence::slots_wasted() const {
+  size_t wasted = 0;
+  for (const Table& t : tables_)
+    wasted += t.pages * kPageTokens - to_size(std::min<int>(t.slots, static_cast<int>(t.pages) * kPageTokens));
+  return wasted;
+}
+
+size_t KvSequence::metadata_bytes() const {
+  return tables_.capacity() * sizeof(Table) + pages_.bytes() + positions_.bytes() + scores_.bytes() +
+         kept_scores_.capacity() * sizeof(uint32_t);
+}
+
 std::span<const int32_t> KvSequence::positions(int table) const {
-  const Table& t = tables_[to_size(table)];
-  return {t.positions.data(), to_size(t.slots)};
+  const size_t n = to_size(slots(table));
+  if (positions_.rows() == 0) return {arena_->ascending(n), n};
+  return {positions_.row(positions_.rows() == 1 ? 0 : to_size(table)), n};
 }
 
-std::span<uint32_t> KvSequence::scores(int table) { return tables_[to_size(table)].scores; }
-std::span<const uint32_t> KvSequence::scores(int table) const { return tables_[to_size(table)].scores; }
-
-void KvSequence::add_page(Table& t, PageId id) {
-  t.ids.push_back(id);
-  t.addresses.push_back(arena_->data(id));
+std::span<const uint32_t> KvSequence::scores(int table) const {
+  const size_t n = to_size(slots(table));
+  return {has_scores() ? scores_.row(to_size(table)) : arena_->zeros(n), n};
 }
 
-void KvSequence::drop_pages_from(Table& t, size_t first) {
-  for (size_t p = first; p < t.ids.size(); ++p) arena_->release(t.ids[p]);
-  if (first >= t.ids.size()) return;
-  t.ids.resize(first);
-  t.addresses.resize(first);
+void KvSequence::want_scores() {
+  if (!has_scores()) scores_.reshape(tables_.size(), std::max(to_size(most_slots()), to_size(kPageTokens)));
+}
+
+void KvSequence::keep_scores() {
+  kept_scores_.clear();
+  for (size_t t = 0; t < tables_.size() && has_scores(); ++t) {
+    kept_scores_.insert(kept_scores_.end(), scores_.row(t), scores_.row(t) + tables_[t].slots);
+  }
+}
+
+void KvSequence::undo_scores() {
+  auto from = kept_scores_.begin();
+  for (size_t t = 0; t < tables_.size() && has_scores(); ++t) {
+    std::copy_n(from, tables_[t].slots, scores_.row(t));
+    from += tables_[t].slots;
+  }
+}
+
+void KvSequence::drop_pages_from(size_t table, size_t first) {
+  Table& t = tables_[table];
+  for (size_t p = first; p < t.pages; ++p) arena_->release(arena_->page_at(pages_.row(table)[p]));
+  t.pages = static_cast<uint32_t>(std::min(first, size_t{t.pages}));
+}
+
+void KvSequence::drop_all_pages() {
+  for (size_t t = 0; t < tables_.size(); ++t) drop_pages_from(t, 0);
+}
+
+void KvSequence::grow_pages(size_t columns) { pages_.grow(columns, pages_of(capacity_)); }
+
+// The tail is copied before it is written when another sequence has it too. Nobody else can begin to share it.
+bool KvSequence::shares_tail(size_t table) const {
+  const Table& t = tables_[table];
+  return t.slots % kPageTokens != 0 && t.pages >= pages_of(t.slots) &&
+         arena_->shared(arena_->page_at(pages_.row(table)[pages_of(t.slots) - 1]));
 }
 
 size_t KvSequence::pages_needed(int n) const {
   size_t needed = 0;
-  for (const Table& t : tables_) {
-    const bool leaves = n > capacity_ - t.slots;
+  for (size_t i = 0; i < tables_.size(); ++i) {
+    const Table& t = tables_[i];
+    const bool leaves = n > capacity_ - t.slots;  // and may take others along that are shared
+    size_t own = t.pages;
+    if (!leaves && shares_tail(i)) --own;
+    for (size_t p = 0; p < t.pages && leaves; ++p) own -= arena_->shared(arena_->page_at(pages_.row(i)[p])) ? 1 : 0;
     const size_t all = pages_of(leaves ? capacity_ : t.slots + n);
-    size_t own = t.ids.size();
-    for (size_t p = 0; p < t.ids.size(); ++p) {
-      const bool tail = t.slots % kPageTokens != 0 && p == pages_of(t.slots) - 1;
-      if ((leaves || tail) && arena_->shared(t.ids[p])) --own;
-    }
     needed += all - std::min(all, own);
   }
   return needed;
@@ -95,40 +133,49 @@ size_t KvSequence::pages_needed(int n) const {
 
 Status KvSequence::reserve(int n) {
   missing_pages_ = 0;
-  // The tail is copied before it is written when another sequence has it too. Nobody else can begin to share it.
-  const auto shares_tail = [&](const Table& t) {
-    return n > 0 && t.slots % kPageTokens != 0 && arena_->shared(t.ids[pages_of(t.slots) - 1]);
-  };
   std::unique_lock<std::mutex> copying;
-  if (std::any_of(tables_.begin(), tables_.end(), shares_tail)) copying = arena_->lock_copies();
   size_t missing = 0;
-  for (const Table& t : tables_) {
+  size_t columns = 0;
+  for (size_t i = 0; i < tables_.size(); ++i) {
+    const Table& t = tables_[i];
     if (n > capacity_ - t.slots) {
       return Error{ErrorCode::kCapacity, "context full: " + std::to_string(t.slots) + " tokens are in the cache, " +
                                              std::to_string(n) + " more do not fit into a context of " +
                                              std::to_string(capacity_)};
     }
-    missing += pages_of(t.slots + n) - std::min(pages_of(t.slots + n), t.ids.size());
-    missing += shares_tail(t) ? 1 : 0;
+    columns = std::max(columns, pages_of(t.slots + n));
+    missing += pages_of(t.slots + n) - std::min(pages_of(t.slots + n), size_t{t.pages});
+  }
+  const auto count_shared = [&] {
+    size_t shared = 0;
+    for (size_t i = 0; i < tables_.size() && n > 0; ++i) shared += shares_tail(i) ? 1 : 0;
+    return shared;
+  };
+  if (count_shared() > 0) {
+    copying = arena_->lock_copies();
+    missing += count_shared();
   }
   std::vector<PageId> fresh;
+  grow_pages(columns);
+  if (has_scores()) scores_.grow(to_size(most_slots() + n), to_size(capacity_));
   if (missing > 0) KEDGE_TRY(arena_->allocate(missing, &fresh, &missing_pages_));
   // Here and not in commit(): the rows of a step look at each other.
-  for (Table& t : tables_) std::fill_n(t.scores.begin() + t.slots, n, 0u);
-  if (missing == 0) return {};
-  for (Table& t : tables_) {
-    const size_t tail = pages_of(t.slots) - 1;
+  if (has_scores()) {
+    for (size_t i = 0; i < tables_.size(); ++i) std::fill_n(scores_.row(i) + tables_[i].slots, n, 0u);
+  }
+  for (size_t i = 0; i < tables_.size() && !fresh.empty(); ++i) {
+    Table& t = tables_[i];
     // Between the count and here another owner may have let go of the tail; then a page goes back below.
-    if (shares_tail(t)) {
-      const PageId copy = fresh.back();
+    if (n > 0 && shares_tail(i)) {
+      std::byte*& tail = pages_.row(i)[pages_of(t.slots) - 1];
+      std::byte* copy = arena_->data(fresh.back());
       fresh.pop_back();
-      std::memcpy(arena_->data(copy), arena_->data(t.ids[tail]), arena_->page_bytes());
-      arena_->release(t.ids[tail]);
-      t.ids[tail] = copy;
-      t.addresses[tail] = arena_->data(copy);
+      std::memcpy(copy, tail, arena_->page_bytes());
+      arena_->release(arena_->page_at(tail));
+      tail = copy;
     }
-    while (t.ids.size() < pages_of(t.slots + n)) {
-      add_page(t, fresh.back());
+    while (t.pages < pages_of(t.slots + n)) {
+      pages_.row(i)[t.pages++] = arena_->data(fresh.back());
       fresh.pop_back();
     }
   }
@@ -136,226 +183,108 @@ Status KvSequence::reserve(int n) {
   return {};
 }
 
+void KvSequence::unreserve() {
+  for (size_t i = 0; i < tables_.size(); ++i) drop_pages_from(i, pages_of(tables_[i].slots));
+}
+
 void KvSequence::commit(int n) {
-  for (Table& t : tables_) {
-    for (int i = 0; i < n; ++i) t.positions[to_size(t.slots + i)] = position_ + i;
-    t.slots += n;
+  if (positions_.rows() > 0) positions_.grow(to_size(most_slots() + n), to_size(capacity_));
+  for (size_t r = 0; r < positions_.rows(); ++r) {
+    for (int i = 0; i < n; ++i) positions_.row(r)[tables_[r].slots + i] = position_ + i;
   }
+  for (Table& t : tables_) t.slots += n;
   position_ += n;
 }
 
-void KvSequence::insert(int table, std::span<const int32_t> positions) {
-  Table& t = tables_[to_size(table)];
-  for (const int32_t p : positions) {
-    t.positions[to_size(t.slots)] = p;
-    t.scores[to_size(t.slots)] = 0;
-    ++t.slots;
+// So many lists of positions; there may have been none, or one.
+void KvSequence::list_positions(size_t rows) {
+  if (positions_.rows() >= rows) return;
+  Grid<int32_t> lists;
+  lists.reshape(rows, std::max(positions_.columns(), to_size(most_slots())));
+  for (size_t r = 0; r < rows; ++r) {
+    const auto from = positions(static_cast<int>(r));
+    std::copy(from.begin(), from.end(), lists.row(r));
   }
+  positions_ = std::move(lists);
 }
 
-// What remove() does to one table: the slots that move, in their new order, and the pages they move to.
-struct KvSequence::Rewrite {
-  std::vector<int32_t> slots;  // survivors of the pages concerned, by position
-  std::vector<size_t> pages;   // places in the table of the pages concerned
-  size_t fresh = 0;            // pages needed because too few of these are ours alone
-};
-
-KvSequence::Rewrite KvSequence::plan(const Table& t, std::span<const int32_t> victims) const {
-  Rewrite r;
-  if (victims.empty()) return r;
-  const size_t n_pages = pages_of(t.slots);
-  size_t at = 0;
-  size_t own = 0;
-  for (size_t p = 0; p < n_pages; ++p) {
-    const int end = std::min(static_cast<int>(p + 1) * kPageTokens, t.slots);
-    const bool hit = at < victims.size() && victims[at] < end;
-    const bool partial = end % kPageTokens != 0;
-    if (!hit && !partial) continue;
-    r.pages.push_back(p);
-    own += arena_->shared(t.ids[p]) ? 0 : 1;
-    for (int slot = static_cast<int>(p) * kPageTokens; slot < end; ++slot) {
-      if (at < victims.size() && victims[at] == slot) {
-        ++at;
-      } else {
-        r.slots.push_back(slot);
-      }
-    }
+void KvSequence::insert(std::span<const int32_t> inserted) {
+  list_positions(1);
+  positions_.grow(to_size(most_slots()) + inserted.size(), to_size(capacity_));
+  for (size_t r = 0; r < positions_.rows(); ++r) {
+    std::copy(inserted.begin(), inserted.end(), positions_.row(r) + tables_[r].slots);
   }
-  std::sort(r.slots.begin(), r.slots.end(),
-            [&](int32_t a, int32_t b) { return t.positions[to_size(a)] < t.positions[to_size(b)]; });
-  const size_t needed = pages_of(static_cast<int>(r.slots.size()));
-  r.fresh = needed > own ? needed - own : 0;
-  return r;
+  for (Table& t : tables_) t.slots += static_cast<int32_t>(inserted.size());
 }
 
-// The survivors are gathered in pages aside and then take the place of the pages concerned: pages of the table that
-// nobody shares, then fresh ones.
-void KvSequence::move(Table& t, const Rewrite& r, std::span<const PageId> fresh, std::vector<std::byte>& aside) {
-  const size_t needed = pages_of(static_cast<int>(r.slots.size()));
-  if (aside.size() < needed * arena_->page_bytes()) aside.resize(needed * arena_->page_bytes());
-  std::vector<int32_t> positions(r.slots.size());
-  std::vector<uint32_t> scores(r.slots.size());
-  for (size_t i = 0; i < r.slots.size();) {
-    const auto page = to_size(r.slots[i] / kPageTokens);
-    uint8_t from[kPageTokens];
-    const size_t to = i % kPageTokens;
-    size_t n = 0;  // slots of one page that stay together
-    while (i + n < r.slots.size() && to + n < kPageTokens && to_size(r.slots[i + n] / kPageTokens) == page) {
-      from[n] = static_cast<uint8_t>(r.slots[i + n] % kPageTokens);
-      positions[i + n] = t.positions[to_size(r.slots[i + n])];
-      scores[i + n] = t.scores[to_size(r.slots[i + n])];
-      ++n;
-    }
-    kv_copy_slots(layout(), t.addresses[page], from, aside.data() + i / kPageTokens * arena_->page_bytes(),
-                  static_cast<int>(to), static_cast<int>(n));
-    i += n;
-  }
-  // The pages concerned leave the table; those we own alone come back filled anew.
-  std::vector<PageId> own;
-  std::vector<PageId> ids;
-  std::vector<int32_t> all_positions;
-  std::vector<uint32_t> all_scores;
-  size_t next = 0;
-  for (size_t p = 0; p < t.ids.size(); ++p) {
-    if (next < r.pages.size() && r.pages[next] == p) {
-      ++next;
-      if (own.size() < needed && !arena_->shared(t.ids[p])) {
-        own.push_back(t.ids[p]);
-      } else {
-        arena_->release(t.ids[p]);
-      }
-    } else if (p < pages_of(t.slots)) {
-      ids.push_back(t.ids[p]);
-      const auto begin = static_cast<std::ptrdiff_t>(p * kPageTokens);
-      all_positions.insert(all_positions.end(), t.positions.begin() + begin, t.positions.begin() + begin + kPageTokens);
-      all_scores.insert(all_scores.end(), t.scores.begin() + begin, t.scores.begin() + begin + kPageTokens);
-    } else {
-      arena_->release(t.ids[p]);  // reserved, never filled
-    }
-  }
-  size_t used = 0;
-  while (own.size() < needed) own.push_back(fresh[used++]);
-  for (; used < fresh.size(); ++used) arena_->release(fresh[used]);
-  for (size_t i = 0; i < needed; ++i) {
-    std::memcpy(arena_->data(own[i]), aside.data() + i * arena_->page_bytes(), arena_->page_bytes());
-    ids.push_back(own[i]);
-  }
-  all_positions.insert(all_positions.end(), positions.begin(), positions.end());
-  all_scores.insert(all_scores.end(), scores.begin(), scores.end());
-  t.slots = static_cast<int>(all_positions.size());
-  std::copy(all_positions.begin(), all_positions.end(), t.positions.begin());
-  std::copy(all_scores.begin(), all_scores.end(), t.scores.begin());
-  t.ids.clear();
-  t.addresses.clear();
-  for (const PageId id : ids) add_page(t, id);
+void KvSequence::copy_state(const KvSequence& o) {
+  position_ = o.position_;
+  positions_ = o.positions_;
+  scores_ = o.scores_;
+  for (size_t i = 0; i < tables_.size(); ++i) tables_[i].slots = o.tables_[i].slots;
 }
 
-Status KvSequence::remove(std::span<const std::vector<int32_t>> victims, const ThreadTeam& team) {
-  missing_pages_ = 0;
-  std::vector<Rewrite> plans(tables_.size());
-  std::vector<size_t> first(tables_.size());
-  size_t n_fresh = 0;
-  auto copying = arena_->lock_copies();
-  for (size_t i = 0; i < tables_.size(); ++i) {
-    plans[i] = plan(tables_[i], victims[i]);
-    first[i] = n_fresh;
-    n_fresh += plans[i].fresh;
-  }
-  if (n_fresh == 0) copying.unlock();
-  std::vector<PageId> fresh;
-  fresh.reserve(n_fresh);
-  KEDGE_TRY(arena_->allocate(n_fresh, &fresh, &missing_pages_));
-  aside_.resize(std::max(aside_.size(), to_size(team.size())));
-  team.each(tables_.size(), [&](size_t i, int thread) {
-    if (victims[i].empty()) return;
-    move(tables_[i], plans[i], std::span(fresh).subspan(first[i], plans[i].fresh), aside_[to_size(thread)]);
-  });
-  return {};
-}
-
-Status KvSequence::truncate(int n, const ThreadTeam& team) {
-  std::vector<std::vector<int32_t>> victims(tables_.size());
-  std::vector<int> slots(tables_.size());
+// The pages of the tokens that are there.
+void KvSequence::share_pages(const KvSequence& from) {
+  grow_pages(pages_of(most_slots()));
   for (size_t i = 0; i < tables_.size(); ++i) {
     Table& t = tables_[i];
-    slots[i] = t.slots;  // tokens at the end of the table simply go
-    while (t.slots > 0 && t.positions[to_size(t.slots - 1)] >= n) --t.slots;
-    for (int s = 0; s < t.slots; ++s) {
-      if (t.positions[to_size(s)] >= n) victims[i].push_back(s);
+    for (; t.pages < pages_of(t.slots); ++t.pages) {
+      std::byte* page = const_cast<std::byte*>(from.pages_.row(i)[t.pages]);
+      arena_->retain(arena_->page_at(page));
+      pages_.row(i)[t.pages] = page;
     }
   }
-  Status removed = remove(victims, team);
-  for (size_t i = 0; i < tables_.size(); ++i) {
-    Table& t = tables_[i];
-    if (!removed.ok()) {
-      t.slots = slots[i];
-    } else {
-      drop_pages_from(t, pages_of(t.slots));
-    }
-  }
-  if (removed.ok()) position_ = std::min(position_, n);
-  return removed;
-}
-
-void KvSequence::keep_scores() {
-  kept_scores_.clear();
-  for (const Table& t : tables_) kept_scores_.insert(kept_scores_.end(), t.scores.begin(), t.scores.begin() + t.slots);
-}
-
-void KvSequence::undo_scores() {
-  auto from = kept_scores_.begin();
-  for (Table& t : tables_) {
-    std::copy_n(from, t.slots, t.scores.begin());
-    from += t.slots;
-  }
-}
-
-void KvSequence::unreserve() {
-  for (Table& t : tables_) drop_pages_from(t, pages_of(t.slots));
 }
 
 KvSequence KvSequence::fork() const {
   KvSequence copy(arena_, n_layers_, n_kv_heads_, capacity_);
-  copy.begin_with(*this, position_);
+  copy.copy_state(*this);
+  copy.share_pages(*this);
   return copy;
 }
 
-KvSequence KvSequence::freeze() const {
-  KvSequence copy(arena_, n_layers_, n_kv_heads_, 0);
-  copy.capacity_ = capacity_;
-  copy.size_tables(most_slots());
-  copy.begin_with(*this, position_);
-  return copy;
-}
-
-// A table without gaps has the first n tokens in its first n slots; of one with gaps only all tokens are asked for.
-void KvSequence::begin_with(const KvSequence& other, int n) {
+void KvSequence::begin_with(const KvSequence& other, int n, bool with_scores) {
   position_ = n;
-  for (size_t i = 0; i < tables_.size(); ++i) {
-    const Table& from = other.tables_[i];
-    Table& to = tables_[i];
-    to.slots = std::min(from.slots, n);
-    std::copy_n(from.positions.begin(), to.slots, to.positions.begin());
-    std::copy_n(from.scores.begin(), to.slots, to.scores.begin());
-    for (size_t p = 0; p < pages_of(to.slots); ++p) {
-      arena_->retain(from.ids[p]);
-      add_page(to, from.ids[p]);
-    }
-  }
+  if (with_scores) scores_ = other.scores_;
+  for (Table& t : tables_) t.slots = n;
+  share_pages(other);
 }
 
 Status KvSequence::restore(int table, std::span<const int32_t> positions, std::span<const uint32_t> scores) {
-  Table& t = tables_[to_size(table)];
   if (positions.size() > to_size(capacity_)) {
     return Error{ErrorCode::kCapacity, "a table of " + std::to_string(positions.size()) +
                                            " tokens does not fit a capacity of " + std::to_string(capacity_)};
   }
+  const size_t n_pages = pages_of(static_cast<int>(positions.size()));
   std::vector<PageId> fresh;
-  KEDGE_TRY(arena_->allocate(pages_of(static_cast<int>(positions.size())), &fresh));
-  for (const PageId id : fresh) add_page(t, id);
-  t.slots = static_cast<int>(positions.size());
-  std::copy(positions.begin(), positions.end(), t.positions.begin());
-  std::copy(scores.begin(), scores.end(), t.scores.begin());
+  grow_pages(n_pages);
+  KEDGE_TRY(arena_->allocate(n_pages, &fresh, &missing_pages_));
+  Table& t = tables_[to_size(table)];
+  for (const PageId id : fresh) pages_.row(to_size(table))[t.pages++] = arena_->data(id);
+  t.slots = static_cast<int32_t>(positions.size());
+  bool as_known = table > 0 || positions_.rows() > 0;
+  if (table == 0) {
+    const int32_t* ascending = arena_->ascending(positions.size());
+    as_known = std::equal(positions.begin(), positions.end(), ascending);
+  } else if (positions_.rows() < 2) {
+    const auto first = this->positions(0);
+    as_known = std::equal(positions.begin(), positions.end(), first.begin(), first.end());
+  } else {
+    as_known = false;
+  }
+  if (!as_known) {
+    list_positions(table == 0 ? 1 : tables_.size());
+    positions_.grow(positions.size(), to_size(capacity_));
+    std::copy(positions.begin(), positions.end(), positions_.row(to_size(table)));
+  }
+  if (std::any_of(scores.begin(), scores.end(), [](uint32_t s) { return s != 0; })) {
+    want_scores();
+  }
+  if (has_scores()) {
+    scores_.grow(scores.size(), to_size(capacity_));
+    std::copy(scores.begin(), scores.end(), scores_.row(to_size(table)));
+  }
   return {};
 }
 

@@ -2,18 +2,24 @@
 // token's place in the text: after tokens were removed or brought back, slots are not in the order of positions, and
 // every table may hold other tokens. The slots of a table have no holes. A page that another sequence shares is copied
 // before it is written.
+// What is known by slot is held only where it says something: positions once a token is missing (one list for as long
+// as the tables agree), scores once somebody counts them.
 // One thread at a time, except that writing different tokens may run in parallel after reserve(), and what works on one
 // table for different tables.
 #pragma once
 
 #include <cstddef>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <vector>
 
 #include "kernels/base/parallel.h"
 #include "kernels/base/result.h"
+#include "memory/grid.h"
 #include "memory/kv_arena.h"
+#include "memory/sizes.h"
+#include "memory/spill_file.h"
 
 namespace kedge::memory {
 
@@ -23,7 +29,7 @@ class KvSequence {
   KvSequence(std::shared_ptr<KvArena> arena, int n_layers, int n_kv_heads, int capacity);
   ~KvSequence();
   KvSequence(KvSequence&& other) noexcept;
-  KvSequence& operator=(KvSequence&&) = delete;
+  KvSequence& operator=(KvSequence&& other) noexcept;
 
   KvArena& arena() const { return *arena_; }
   const KvLayout& layout() const { return arena_->layout(); }
@@ -32,50 +38,59 @@ class KvSequence {
   int table_of(int layer, int kv_head) const { return layer * n_kv_heads_ + kv_head; }
   int capacity() const { return capacity_; }       // most tokens a table can hold
   int next_position() const { return position_; }  // of the next token
-  int slots(int table) const { return tables_[static_cast<size_t>(table)].slots; }
+  int slots(int table) const { return tables_[to_size(table)].slots; }
   int most_slots() const;  // of the fullest table
   size_t pages() const;    // in all tables
-  // By slot: where in the text the token stands.
+  size_t slots_wasted() const;
+  size_t metadata_bytes() const;  // of page tables, positions and scores
+
+  // By slot: where in the text the token stands. Valid until the next change.
   std::span<const int32_t> positions(int table) const;
-  // By slot: what it was looked at, in units of the policy; zero for tokens just reserved.
-  std::span<uint32_t> scores(int table);
+  // By slot: what it was looked at, in units of the policy; zero before want_scores(). Valid until the next change.
   std::span<const uint32_t> scores(int table) const;
-  // For a step that may be cancelled: the scores as they are, and back to them when it was. No token came or went.
+  // For adding to them, those of reserved slots too; after want_scores().
+  std::span<uint32_t> scores_to_change(int table) { return {scores_.row(to_size(table)), scores_.columns()}; }
+  // From now on there are scores; zero for all that is there and for tokens that come.
+  void want_scores();
+  bool has_scores() const { return scores_.rows() > 0; }
+  void drop_scores() { scores_.clear(); }  // all of them are zero again
+  // For a step that may be dropped: the scores as they are, and back to them when it was. No token came or went.
   void keep_scores();
   void undo_scores();
-  // Pages without tokens go back.
-  void unreserve();
-  // Of the reserve(), remove() or truncate() that failed last: how many pages the arena was short of, 0 when that was
-  // not the reason.
+
+  // Pages the tables of `tokens` tokens take.
+  static size_t pages_for(int n_layers, int n_kv_heads, int tokens) {
+    return pages_of(tokens) * to_size(n_layers) * to_size(n_kv_heads);
+  }
+  // Pages that n more tokens take at most, with copies of what others share.
+  size_t pages_needed(int n) const;
+  // Of the last call that had to get pages: how many the arena was short of; 0 when it failed for another reason.
   size_t missing_pages() const { return missing_pages_; }
   void forget_missing_pages() { missing_pages_ = 0; }
-
-  // Pages that n more tokens take at most, those that others share counted as copies when something may have to leave.
-  size_t pages_needed(int n) const;
-  // Pages the tables of `tokens` tokens take.
-  static size_t pages_for(int n_layers, int n_kv_heads, int tokens);
 
   // Makes room for n tokens behind the last slot of every table. Either all pages are there or nothing changed.
   // Errors: kCapacity (a table or the arena is full).
   Status reserve(int n);
+  void unreserve();  // pages without tokens go back
   // The page that holds `slot` for writing; the slot must be reserved.
-  std::byte* page_for_write(int table, int slot) {
-    const Table& t = tables_[static_cast<size_t>(table)];
-    return const_cast<std::byte*>(t.addresses[static_cast<size_t>(slot / kPageTokens)]);
-  }
+  std::byte* page_for_write(int table, int slot) { return pages_.row(to_size(table))[slot / kPageTokens]; }
   // Counts n reserved tokens as present; they get the next n positions.
   void commit(int n);
   // The page addresses of a table, in ascending order of slots; valid until the next change.
-  const std::byte* const* table(int table) const { return tables_[static_cast<size_t>(table)].addresses.data(); }
+  const std::byte* const* table(int table) const { return pages_.row(to_size(table)); }
 
   // Takes tokens out: victims[t] are slots of table t, ascending (empty: nothing). Pages without a victim stay as they
   // are; the survivors of the others and of the last page move together, in the order of their positions, and pages
-  // that become free go back. Either all of it happens or, when pages another sequence shares would have to be copied
-  // and the arena is full, nothing (kCapacity). `team` spreads the tables.
+  // that become free go back. `team` spreads the tables. Errors: kCapacity when pages another sequence shares would
+  // have to be copied and the arena is full; nothing happened then.
   Status remove(std::span<const std::vector<int32_t>> victims, const ThreadTeam& team);
+  // The same in two parts: when the first has succeeded, the second cannot fail. In between nothing else.
+  class Removal;
+  Result<Removal> prepare(std::span<const std::vector<int32_t>> victims);
+  void remove(Removal removal, const ThreadTeam& team);
 
-  // Puts tokens back behind the last slot of one table, after reserve(): `fill` writes n tokens beginning at a slot.
-  void insert(int table, std::span<const int32_t> positions);
+  // Puts tokens back behind the last slots, after reserve() and when their keys and values are written.
+  void insert(std::span<const int32_t> positions);
 
   // Forgets the tokens from position n on, where they are; those removed before stay away. All or nothing, as remove().
   Status truncate(int n, const ThreadTeam& team);
@@ -83,30 +98,44 @@ class KvSequence {
   // A second sequence with the same tokens, sharing all pages: O(pages), no keys or values are copied. The tail page is
   // copied when either side writes into it.
   KvSequence fork() const;
-  // The same for keeping: it can be forked and begun with, nothing else, and its positions and scores take no more room
-  // than its tokens.
-  KvSequence freeze() const;
-  // An empty sequence takes the first n tokens of another one of its shape that has lost none, sharing their pages.
-  void begin_with(const KvSequence& other, int n);
+  // An empty sequence takes the first n tokens of another one of its tables that has lost none, sharing their pages.
+  void begin_with(const KvSequence& other, int n, bool with_scores);
 
-  // For snapshots: an empty sequence takes this shape. Errors: kCapacity.
+  // What the sequence is now, for rollback(). Pages are shared only when the sequence would change what is in them, so
+  // that a mark costs little and appending behind it copies nothing. It belongs to this sequence and its thread.
+  class Mark;
+  std::shared_ptr<const Mark> mark();
+  bool has(const Mark& mark) const;  // is one of this sequence's
+  void rollback(const Mark& mark);
+
+  // All pages go to the file and back to the arena; slots, positions and scores stay. Nothing changes on errors: kIo.
+  Status swap_out(SpillFile& file);
+  // They come back with the same bytes. Errors: kCapacity (the arena), kIo, kCorrupt; it stays swapped out then.
+  Status swap_in();
+  bool swapped_out() const { return spilled_ != nullptr; }
+
+  // For snapshots: table after table, an empty sequence takes this shape. Errors: kCapacity.
   Status restore(int table, std::span<const int32_t> positions, std::span<const uint32_t> scores);
   void set_next_position(int position) { position_ = position; }
 
  private:
   struct Table {
-    int slots = 0;
-    std::vector<PageId> ids;
-    std::vector<const std::byte*> addresses;
-    std::vector<int32_t> positions;
-    std::vector<uint32_t> scores;
+    int32_t slots = 0;
+    uint32_t pages = 0;
   };
   struct Rewrite;
-  void size_tables(int n);
-  void add_page(Table& t, PageId id);
-  void drop_pages_from(Table& t, size_t first);
-  Rewrite plan(const Table& t, std::span<const int32_t> victims) const;
-  void move(Table& t, const Rewrite& r, std::span<const PageId> fresh, std::vector<std::byte>& aside);
+  struct Spilled;
+  void drop_pages_from(size_t table, size_t first);
+  void drop_all_pages();
+  bool shares_tail(size_t table) const;
+  void grow_pages(size_t columns);
+  void list_positions(size_t rows);
+  void copy_state(const KvSequence& other);  // but for the pages
+  void share_pages(const KvSequence& from);
+  void hold_marks(const Mark* but = nullptr);
+  Rewrite plan(int table, int slots, std::span<const int32_t> victims) const;
+  Result<Removal> prepare(std::span<const std::vector<int32_t>> victims, std::vector<int32_t> slots);
+  void move_bytes(size_t table, const Rewrite& r, std::span<const PageId> fresh);
 
   std::shared_ptr<KvArena> arena_;
   int n_layers_;
@@ -114,9 +143,42 @@ class KvSequence {
   int capacity_;
   int position_ = 0;
   std::vector<Table> tables_;
-  std::vector<std::vector<std::byte>> aside_;  // per thread: where survivors wait while pages are refilled
+  Grid<std::byte*> pages_;   // [table][page]
+  Grid<int32_t> positions_;  // no row: slot and position are one; one: all tables agree; else [table][slot]
+  Grid<uint32_t> scores_;    // [table][slot], or no row: all are zero
   std::vector<uint32_t> kept_scores_;
+  std::vector<std::weak_ptr<Mark>> marks_;
+  std::unique_ptr<Spilled> spilled_;
   size_t missing_pages_ = 0;
+};
+
+// What remove() does to one table.
+struct KvSequence::Rewrite {
+  std::vector<int32_t> slots;  // survivors of the pages concerned, by position: they move, in this order
+  std::vector<int32_t> stay;   // pages of the table that are left alone
+  std::vector<int32_t> pages;  // the pages concerned
+  size_t fresh = 0;            // pages needed because too few of these are ours alone
+  int slots_after() const { return static_cast<int>(stay.size()) * kPageTokens + static_cast<int>(slots.size()); }
+};
+
+// Tokens that are about to be taken out, and the pages for it.
+class KvSequence::Removal {
+ public:
+  Removal(Removal&&) noexcept = default;
+  Removal& operator=(Removal&&) = delete;
+  ~Removal();
+
+ private:
+  friend class KvSequence;
+  Removal() = default;
+  std::shared_ptr<KvArena> arena_;
+  std::unique_lock<std::mutex> copying_;  // while pages that are shared are being replaced
+  std::vector<int32_t> slots_;            // by table: how many are looked at; those behind are gone already
+  std::vector<bool> touched_;             // by table: it has victims
+  std::vector<Rewrite> plans_;
+  std::vector<size_t> first_;  // of its fresh pages, by table
+  std::vector<PageId> fresh_;
+  bool agree_ = false;  // the tables do, and still will
 };
 
 }  // namespace kedge::memory

@@ -4,39 +4,69 @@
 #include <string>
 #include <utility>
 
+#include "memory/sizes.h"
+
 namespace kedge::memory {
 
-Result<KvStep> KvStep::begin(KvMemory& m, std::span<const std::string_view> texts, int wanted, const ThreadTeam& team) {
-  if (wanted < 1 || (!texts.empty() && texts.size() < static_cast<size_t>(wanted))) {
+namespace {
+
+// How many tokens may be appended before the next eviction, at least 1, after one when the budget is full.
+Result<int> make_room(KvParts& m, const ThreadTeam& team) {
+  const KvSetup& setup = *m.setup;
+  const int room = setup.budget - m.sequence.most_slots();
+  if (room > 0) return room;
+  if (!setup.bounded()) {
+    return Error{ErrorCode::kCapacity, "context full: " + std::to_string(m.sequence.most_slots()) +
+                                           " tokens are in the cache, which holds " + std::to_string(setup.budget)};
+  }
+  if (!setup.policy->evicts) {
+    return Error{ErrorCode::kCapacity, "the KV budget of " + std::to_string(setup.budget) +
+                                           " tokens is full and the policy '" + setup.options.policy +
+                                           "' never evicts"};
+  }
+  KEDGE_TRY(m.evictor.evict(m, setup.budget - setup.quantum(), team));
+  return setup.budget - m.sequence.most_slots();
+}
+
+// The rows of a step, from which one on, whose attention the policy wants; n: none.
+int watched_from(const KvParts& m, int n) {
+  if (!m.setup->counts_attention()) return n;
+  return std::clamp(m.setup->first_counted() - m.sequence.most_slots(), 0, n);
+}
+
+}  // namespace
+
+Result<KvStep> KvStep::begin(KvMemory& memory, std::span<const std::string_view> texts, int wanted,
+                             const ThreadTeam& team) {
+  if (wanted < 1 || (!texts.empty() && texts.size() < to_size(wanted))) {
     return Error{ErrorCode::kInvalidArgument, "KV memory: a step of " + std::to_string(wanted) + " tokens with " +
                                                   std::to_string(texts.size()) + " texts"};
   }
-  KEDGE_TRY(m.settle(team));
-  KEDGE_ASSIGN(room, m.make_room(team));
-  int n = std::min(wanted, room);
-  if (m.bounded()) {
-    // Without texts nothing is mentioned.
-    n = texts.empty() ? m.until_probe(n) : static_cast<int>(m.allowed(texts.first(static_cast<size_t>(n))));
-  }
-  KEDGE_TRY(m.sequence_.reserve(n));
-  KvStep step;
+  KEDGE_TRY(memory.ready(team));
+  KvParts& m = memory.parts_;
+  KEDGE_ASSIGN(room, make_room(m, team));
+  const int n = m.recaller.until_event(m, texts, std::min(wanted, room));
+  Result<KvStep> begun{KvStep()};
+  KvStep& step = *begun;
   step.n_ = n;
-  step.position_ = m.sequence_.next_position();
-  step.watched_ = m.first_watched(n);
-  step.probed_ = m.probed_row(n);
-  if (!texts.empty()) step.texts_ = texts.first(static_cast<size_t>(n));
-  if (step.watched_ < n) m.sequence_.keep_scores();
-  if (step.probed_ >= 0) m.begin_probe();
-  step.memory_ = &m;
-  m.step_ = &step;
-  return step;
+  step.position_ = m.next();
+  step.watched_ = watched_from(m, n);
+  step.probed_ = m.recaller.probed_row(m, n);
+  if (!texts.empty()) step.texts_ = texts.first(to_size(n));
+  if (step.watched_ < n) m.sequence.want_scores();
+  KEDGE_TRY(m.sequence.reserve(n));
+  if (step.watched_ < n) m.sequence.keep_scores();
+  if (step.probed_ >= 0) m.recaller.begin_probe(m);
+  step.memory_ = &memory;
+  memory.step_ = &step;
+  return begun;
 }
 
 KvStep::KvStep(KvStep&& o) noexcept { *this = std::move(o); }
 
 KvStep& KvStep::operator=(KvStep&& o) noexcept {
   if (this == &o) return *this;
-  end(true);
+  drop();
   memory_ = std::exchange(o.memory_, nullptr);
   texts_ = o.texts_;
   n_ = o.n_;
@@ -47,43 +77,47 @@ KvStep& KvStep::operator=(KvStep&& o) noexcept {
   return *this;
 }
 
-KvStep::~KvStep() {
-  if (memory_ != nullptr) memory_->disturb();
-  end(true);
+KvStep::~KvStep() { drop(); }
+
+void KvStep::drop() {
+  if (memory_ != nullptr) memory_->parts_.ledger.disturb();
+  retract();
 }
 
-void KvStep::retract() { end(true); }
-
-void KvStep::end(bool undo) {
+void KvStep::retract() {
   if (memory_ == nullptr) return;
-  KvMemory& m = *std::exchange(memory_, nullptr);
-  m.step_ = nullptr;
-  if (!undo) return;
-  if (watched_ < n_) m.sequence_.undo_scores();
-  m.sequence_.unreserve();
-  m.probed_blocks_.clear();
+  KvMemory& memory = *std::exchange(memory_, nullptr);
+  memory.step_ = nullptr;
+  if (watched_ < n_) memory.parts_.sequence.undo_scores();
+  memory.parts_.sequence.unreserve();
+  memory.parts_.recaller.end_probe();
 }
 
-std::byte* KvStep::page_for_write(int table, int slot) const { return memory_->sequence_.page_for_write(table, slot); }
+std::byte* KvStep::page_for_write(int table, int slot) const {
+  return memory_->parts_.sequence.page_for_write(table, slot);
+}
 
 void KvStep::add_scores(int table, const float* mass, size_t stride, int n_rows, int group, int n_slots) const {
-  memory_->add_scores(table, mass, stride, n_rows, group, n_slots);
+  KvParts& m = memory_->parts_;
+  memory::add_scores(m.setup->policy->observe, m.sequence.scores_to_change(table), mass, stride, n_rows, group,
+                     n_slots);
 }
 
 void KvStep::probe(int table, const float* q, int group, float scale, const float* mass, size_t stride,
                    int n_slots) const {
-  memory_->probe(table, q, group, scale, mass, stride, n_slots);
+  KvParts& m = memory_->parts_;
+  m.recaller.probe(m, table, q, group, scale, mass, stride, n_slots);
 }
 
 Status KvStep::commit(const ThreadTeam& team) {
-  if (memory_ == nullptr) return Error{ErrorCode::kInvalidArgument, "KV memory: a step that is over"};
-  KvMemory& m = *memory_;
-  end(false);
-  m.sequence_.commit(n_);
-  if (!m.bounded()) return {};
-  if (!texts_.empty()) return m.noted(texts_, team);
-  const std::vector<std::string_view> none(static_cast<size_t>(n_));
-  return m.noted(none, team);
+  if (memory_ == nullptr) return Error{ErrorCode::kInvalidArgument, "KV memory: the step is over"};
+  KvMemory& memory = *std::exchange(memory_, nullptr);
+  memory.step_ = nullptr;
+  KvParts& m = memory.parts_;
+  m.sequence.commit(n_);
+  if (!m.setup->bounded()) return {};
+  m.recaller.note(m, texts_, n_);
+  return memory.settle(team);
 }
 
 }  // namespace kedge::memory

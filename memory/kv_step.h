@@ -62,7 +62,7 @@ class KvStep {
  private:
   friend class KvMemory;
   KvStep() = default;
-  void end(bool undo);
+  void drop();
   const KvSequence& sequence() const { return memory_->sequence(); }
 
   KvMemory* memory_ = nullptr;  // null: over

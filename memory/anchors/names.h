@@ -44,6 +44,11 @@ class NameTable {
  public:
   void add(const Name& name, uint32_t owner);
   void remove(const Name& name, uint32_t owner);
+  size_t bytes() const {  // on the heap
+    size_t n = by_key_.bucket_count() * sizeof(void*);
+    for (const auto& [key, owners] : by_key_) n += 6 * sizeof(void*) + owners.capacity() * sizeof(uint32_t);
+    return n;
+  }
 
   struct Match {
     uint64_t key = 0;
