@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/engine.h"
 #include "engine/generate.h"
 #include "engine/model.h"
 #include "engine/session.h"
@@ -21,6 +22,10 @@
 
 struct kedge_model {
   std::shared_ptr<const kedge::engine::Model> model;
+};
+
+struct kedge_engine {
+  std::shared_ptr<kedge::engine::Engine> engine;
 };
 
 struct kedge_session {
@@ -32,6 +37,10 @@ struct kedge_session {
   const pid_t process = getpid();
 };
 static_assert(std::atomic<bool>::is_always_lock_free, "kedge_session_set_cancel is called from signal handlers");
+
+struct kedge_checkpoint {
+  std::shared_ptr<const kedge::engine::Session::Checkpoint> state;
+};
 
 struct kedge_generation {
   kedge::engine::GenerateResult result;
@@ -126,12 +135,13 @@ Status give_struct(T* out, const char* name, const T& value) {
 class SessionUse {
  public:
   static Result<SessionUse> begin(const kedge_session* session);
-  SessionUse(SessionUse&& other) noexcept : session_(std::exchange(other.session_, nullptr)) {}
+  SessionUse(SessionUse&& other) noexcept = default;
   SessionUse& operator=(SessionUse&&) = delete;
   ~SessionUse();
 
  private:
-  explicit SessionUse(const kedge_session* session) : session_(session) {}
+  explicit SessionUse(const kedge_session* session) : held_(session->session->use()), session_(session) {}
+  std::unique_lock<std::recursive_mutex> held_;  // empty when moved from
   const kedge_session* session_;
 };
 

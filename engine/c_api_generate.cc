@@ -33,6 +33,17 @@ Result<GenerateOptions> generate_options(const kedge_generate_options& o) {
     options.stop.emplace_back(text);
   }
   KEDGE_ASSIGN(bias, in_span(o.logit_bias, o.n_logit_bias, "logit_bias"));
+  KEDGE_ASSIGN(key, in_text(o.key.data, o.key.size, "key"));
+  options.key = key;
+  constexpr double kLongest = 1e12;
+  if (!(o.deadline_ms >= 0 && o.deadline_ms <= kLongest)) {
+    return invalid("deadline_ms = " + std::to_string(o.deadline_ms) + ", must be 0 (none) to 1e12");
+  }
+  if (o.deadline_ms > 0) {
+    const std::chrono::duration<double, std::milli> left(o.deadline_ms);
+    options.deadline =
+        std::chrono::steady_clock::now() + std::chrono::duration_cast<std::chrono::steady_clock::duration>(left);
+  }
   for (const kedge_logit_bias& b : bias) options.sampler.logit_bias.push_back({b.token, b.bias});
   return options;
 }
@@ -104,6 +115,7 @@ kedge_status kedge_generation_get(const kedge_generation* generation, kedge_gene
     value.decode_ms = r.decode_ms;
     value.settings = {r.settings.data(), r.settings.size()};
     value.kv = {r.kv.data(), r.kv.size()};
+    value.cpu_s = r.cost_s;
     return give_struct(result, "kedge_generation_result", value);
   });
 }

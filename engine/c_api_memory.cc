@@ -90,6 +90,27 @@ kedge_status kedge_session_fork(const kedge_session* session, kedge_session** fo
   });
 }
 
+kedge_status kedge_session_checkpoint(const kedge_session* session, kedge_checkpoint** checkpoint) {
+  return guard([&]() -> Status {
+    KEDGE_TRY(not_null(checkpoint, "checkpoint"));
+    *checkpoint = nullptr;
+    KEDGE_ASSIGN(use, SessionUse::begin(session));
+    KEDGE_ASSIGN(made, session->session->checkpoint());
+    *checkpoint = new kedge_checkpoint{std::move(made)};
+    return {};
+  });
+}
+
+kedge_status kedge_session_rollback(kedge_session* session, const kedge_checkpoint* checkpoint) {
+  return guard([&]() -> Status {
+    KEDGE_TRY(not_null(checkpoint, "checkpoint"));
+    KEDGE_ASSIGN(use, SessionUse::begin(session));
+    return session->session->rollback(*checkpoint->state);
+  });
+}
+
+void kedge_checkpoint_free(kedge_checkpoint* checkpoint) { delete checkpoint; }
+
 kedge_status kedge_session_save(const kedge_session* session, const char* path, size_t path_size) {
   return guard([&]() -> Status {
     KEDGE_ASSIGN(use, SessionUse::begin(session));

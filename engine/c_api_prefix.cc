@@ -41,6 +41,21 @@ kedge_status kedge_prefix_cache_create(const kedge_model* model, const kedge_ses
   });
 }
 
+kedge_status kedge_prefix_cache_create_on(kedge_engine* engine, const kedge_session_options* given,
+                                          const kedge_prefix_cache_options* options, kedge_prefix_cache** cache) {
+  return guard([&]() -> Status {
+    KEDGE_TRY(not_null(cache, "cache"));
+    *cache = nullptr;
+    KEDGE_TRY(not_null(engine, "engine"));
+    KEDGE_ASSIGN(session, session_options(*engine->engine->model(), given));
+    kedge_prefix_cache_options o = kDefaults;
+    KEDGE_TRY(read_options(options, "kedge_prefix_cache_options", o));
+    KEDGE_ASSIGN(made, PrefixCache::create(engine->engine, session, {.entries = o.entries}));
+    *cache = new kedge_prefix_cache{std::move(made)};
+    return {};
+  });
+}
+
 void kedge_prefix_cache_free(kedge_prefix_cache* cache) { delete cache; }
 
 kedge_status kedge_prefix_cache_acquire(kedge_prefix_cache* cache, const int32_t* tokens, size_t n_tokens,

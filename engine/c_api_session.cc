@@ -1,7 +1,7 @@
 // The C interface: sessions.
 #include "engine/c_api.h"
 #include "engine/kv_json.h"
-#include "engine/session_state.h"
+#include "engine/sequence.h"
 
 namespace kedge::engine::c_api {
 namespace {
@@ -23,6 +23,12 @@ static_assert(KEDGE_KV_F32 == static_cast<int>(KvFormat::kF32) && KEDGE_KV_F16 =
 
 Result<SessionUse> SessionUse::begin(const kedge_session* session) {
   KEDGE_TRY(not_null(session, "session"));
+  if (session->process != getpid() && session->session->engine()->is_shared()) {
+    return Error{
+        ErrorCode::kUnsupported,
+        "the session is one of an engine made before fork(), whose sessions are the parent's: make an engine of "
+        "your own in this process"};
+  }
   if (session->process != getpid() && session->session->options().kv.cold == KvOptions::Cold::kFile) {
     return Error{ErrorCode::kUnsupported,
                  "the session was made before fork() and keeps its cold tier in a file that is the parent's: make one "
@@ -38,7 +44,8 @@ Result<SessionUse> SessionUse::begin(const kedge_session* session) {
 }
 
 SessionUse::~SessionUse() {
-  if (session_ == nullptr) return;
+  if (!held_.owns_lock()) return;
+  held_.unlock();
   if (session_->state.exchange(kedge_session::kIdle) == kedge_session::kInUseAndFreed) delete session_;
 }
 

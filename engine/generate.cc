@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <optional>
 
 #include "engine/settings_json.h"
 #include "engine/stop_matcher.h"
@@ -50,73 +51,79 @@ bool asks_for_dry(const SamplerOptions& options) {
                      [](const auto& s) { return s.first == "dry_multiplier" && s.second != 0.0; });
 }
 
-// One generation under way.
-class Run {
+}  // namespace
+
+class Generation::Run {
  public:
-  Run(GenerationSource& source, const GenerateOptions& options, const GenerateCallbacks& callbacks, Sampler sampler,
-      StopMatcher stops)
+  Run(GenerationSource& source, std::span<const int32_t> prompt, const GenerateOptions& options,
+      const GenerateCallbacks& callbacks, Sampler sampler, StopMatcher stops)
       : source_(source),
         options_(options),
         callbacks_(callbacks),
         sampler_(std::move(sampler)),
-        stops_(std::move(stops)) {
+        stops_(std::move(stops)),
+        wanted_(prompt),
+        before_(source.tokens().size()),
+        begun_(Clock::now()) {
     result_.settings = generate_settings_json(options, sampler_);
     if (options.logprobs >= 0) result_.logprobs_per_token = static_cast<size_t>(options.logprobs) + 1;
   }
 
-  Result<GenerateResult> run(std::span<const int32_t> prompt) {
-    KEDGE_ASSIGN(prefilled, prefill(prompt));
-    if (!prefilled) return finish(FinishReason::kCancelled);
-    reserve();
+  bool over() const { return over_; }
+  std::span<const int32_t> wanted() const { return wanted_; }
+
+  Status advance(Status evaluated) {
+    const bool prompt = start_ == Clock::time_point();
+    if (prompt) {
+      result_.n_prompt = source_.tokens().size() - before_;
+      result_.prefill_ms = ms_since(begun_);
+    }
+    if (!evaluated.ok()) {
+      if (evaluated.error().code != ErrorCode::kCancelled) return evaluated;
+      finish(stopped().value_or(FinishReason::kCancelled));
+      return {};
+    }
+    if (prompt) KEDGE_TRY(begin_text());
+    KEDGE_ASSIGN(reason, choose());
+    if (reason) finish(*reason);
+    return {};
+  }
+
+  GenerateResult result() { return std::move(result_); }
+
+ private:
+  // The reason to end that came from outside, if any.
+  std::optional<FinishReason> stopped() const {
+    const bool flag = callbacks_.cancel != nullptr && callbacks_.cancel->load(std::memory_order_relaxed);
+    if (callback_cancelled_ || flag) return FinishReason::kCancelled;
+    if (options_.deadline < Clock::now()) return FinishReason::kDeadline;
+    return std::nullopt;
+  }
+
+  Status begin_text() {
+    // The most this run can produce, so that decoding does not allocate.
+    size_t most = source_.n_ctx() - source_.tokens().size() + 1;
+    if (options_.max_tokens >= 0) most = std::min(most, static_cast<size_t>(options_.max_tokens));
+    result_.tokens.reserve(std::min(most, kReserved));
+    result_.logprobs.reserve(std::min(most, kReserved) * result_.logprobs_per_token);
     const auto tokens = source_.tokens();
     KEDGE_TRY(source_.begin_text(tokens.empty() ? -1 : tokens.back(), options_.render_special));
     utf8_.push(source_.open_character(), &characters_);
     start_ = Clock::now();
-    KEDGE_ASSIGN(reason, decode());
-    return finish(reason);
+    return {};
   }
 
- private:
-  bool cancelled() const {
-    return callback_cancelled_ || (callbacks_.cancel != nullptr && callbacks_.cancel->load(std::memory_order_relaxed));
-  }
-
-  // False when cancelled.
-  Result<bool> prefill(std::span<const int32_t> prompt) {
-    const auto start = Clock::now();
-    const size_t before = source_.tokens().size();
-    Status status;
-    if (!prompt.empty()) status = source_.eval(prompt, callbacks_.on_prefill, callbacks_.cancel);
-    result_.n_prompt = source_.tokens().size() - before;
-    result_.prefill_ms = ms_since(start);
-    if (status.ok()) return true;
-    if (status.error().code == ErrorCode::kCancelled) return false;
-    return std::move(status).error();
-  }
-
-  // The most this run can produce, so that decoding does not allocate.
-  void reserve() {
-    size_t most = source_.n_ctx() - source_.tokens().size() + 1;
-    if (options_.max_tokens >= 0) most = std::min(most, static_cast<size_t>(options_.max_tokens));
-    result_.tokens.reserve(most);
-    result_.logprobs.reserve(std::min(most, size_t{4096}) * result_.logprobs_per_token);
-  }
-
-  Result<FinishReason> decode() {
-    for (int n = 0;; ++n) {
-      if (cancelled()) return FinishReason::kCancelled;
-      if (n == options_.max_tokens) return FinishReason::kLength;
-      if (n > 0) {
-        if (source_.tokens().size() >= source_.n_ctx()) return FinishReason::kContextFull;
-        const Status status = source_.eval({&result_.tokens.back(), 1}, {}, callbacks_.cancel);
-        if (!status.ok()) {
-          if (status.error().code == ErrorCode::kCancelled) return FinishReason::kCancelled;
-          return status.error();
-        }
-      }
-      KEDGE_ASSIGN(stop, step());
-      if (stop != 0) return static_cast<FinishReason>(stop);
-    }
+  // The next token, from the logits that are there; or why there is none, or none behind it.
+  Result<std::optional<FinishReason>> choose() {
+    if (const auto outside = stopped()) return outside;
+    if (static_cast<int>(result_.tokens.size()) == options_.max_tokens) return std::optional(FinishReason::kLength);
+    KEDGE_ASSIGN(stop, step());
+    if (stop != 0) return std::optional(static_cast<FinishReason>(stop));
+    if (const auto outside = stopped()) return outside;
+    if (static_cast<int>(result_.tokens.size()) == options_.max_tokens) return std::optional(FinishReason::kLength);
+    if (source_.tokens().size() >= source_.n_ctx()) return std::optional(FinishReason::kContextFull);
+    wanted_ = {&result_.tokens.back(), 1};
+    return std::optional<FinishReason>();
   }
 
   // Chooses a token and gives out its text; a FinishReason, or 0 to go on.
@@ -160,7 +167,9 @@ class Run {
   }
 
   // Gives out what is still held back, unless a stop string was met.
-  GenerateResult finish(FinishReason reason) {
+  void finish(FinishReason reason) {
+    over_ = true;
+    wanted_ = {};
     if (reason != FinishReason::kStopString) {
       characters_.clear();
       if (reason == FinishReason::kStopToken) utf8_.flush(&characters_);
@@ -175,8 +184,9 @@ class Run {
     if (start_ != Clock::time_point()) result_.decode_ms = ms_since(start_);
     result_.finish = reason;
     result_.stop_index = stops_.matched();
-    return std::move(result_);
   }
+
+  static constexpr size_t kReserved = 4096;  // tokens
 
   GenerationSource& source_;
   const GenerateOptions& options_;
@@ -184,15 +194,17 @@ class Run {
   Sampler sampler_;
   StopMatcher stops_;
   Utf8Stream utf8_{InvalidUtf8::kReplace};
+  std::span<const int32_t> wanted_;
+  size_t before_;  // tokens of the session
   GenerateResult result_;
-  Clock::time_point start_{};
+  Clock::time_point begun_;
+  Clock::time_point start_{};  // of decoding
+  bool over_ = false;
   bool callback_cancelled_ = false;
   std::string bytes_;       // of a token
   std::string characters_;  // whole ones
   std::string certain_;     // not part of a stop string
 };
-
-}  // namespace
 
 const char* finish_reason_name(FinishReason reason) {
   switch (reason) {
@@ -206,12 +218,22 @@ const char* finish_reason_name(FinishReason reason) {
       return "context_full";
     case FinishReason::kCancelled:
       return "cancelled";
+    case FinishReason::kDeadline:
+      return "deadline";
   }
   return "unknown";
 }
 
-Result<GenerateResult> generate(GenerationSource& source, std::span<const int32_t> prompt,
-                                const GenerateOptions& options, const GenerateCallbacks& callbacks) {
+Generation::Generation(std::unique_ptr<Run> run) : run_(std::move(run)) {}
+Generation::~Generation() = default;
+bool Generation::over() const { return run_->over(); }
+std::span<const int32_t> Generation::wanted() const { return run_->wanted(); }
+Status Generation::advance(Status evaluated) { return run_->advance(std::move(evaluated)); }
+GenerateResult Generation::result() { return run_->result(); }
+
+Result<std::unique_ptr<Generation>> Generation::begin(GenerationSource& source, std::span<const int32_t> prompt,
+                                                      const GenerateOptions& options,
+                                                      const GenerateCallbacks& callbacks) {
   KEDGE_TRY(check(source, prompt, options));
   SamplerOptions sampling = options.sampler;
   if (options.ignore_eos) {
@@ -220,7 +242,30 @@ Result<GenerateResult> generate(GenerationSource& source, std::span<const int32_
   if (asks_for_dry(sampling)) sampling.breakers = source.breaker_tokens();
   KEDGE_ASSIGN(sampler, Sampler::create(sampling, source.n_vocab()));
   KEDGE_ASSIGN(stops, StopMatcher::create(options.stop));
-  return Run(source, options, callbacks, std::move(sampler), std::move(stops)).run(prompt);
+  auto run = std::make_unique<Run>(source, prompt, options, callbacks, std::move(sampler), std::move(stops));
+  return std::unique_ptr<Generation>(new Generation(std::move(run)));
+}
+
+Result<GenerateResult> drive(Generation& generation, GenerationSource& source, const GenerateCallbacks& callbacks) {
+  const double cost_before = source.cost_s();
+  for (bool first = true; !generation.over(); first = false) {
+    const auto tokens = generation.wanted();
+    Status evaluated;
+    if (!tokens.empty()) {
+      const auto& progress = first ? callbacks.on_prefill : std::function<bool(size_t, size_t)>();
+      evaluated = source.eval(tokens, progress, callbacks.cancel);
+    }
+    KEDGE_TRY(generation.advance(std::move(evaluated)));
+  }
+  GenerateResult result = generation.result();
+  result.cost_s = source.cost_s() - cost_before;
+  return result;
+}
+
+Result<GenerateResult> generate(GenerationSource& source, std::span<const int32_t> prompt,
+                                const GenerateOptions& options, const GenerateCallbacks& callbacks) {
+  KEDGE_ASSIGN(generation, Generation::begin(source, prompt, options, callbacks));
+  return drive(*generation, source, callbacks);
 }
 
 }  // namespace kedge::engine

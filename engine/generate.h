@@ -2,8 +2,10 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -23,6 +25,7 @@ enum class FinishReason : int {
   kLength = 3,       // max_tokens
   kContextFull = 4,  // no room in the KV cache for another token
   kCancelled = 5,    // by a callback or the cancel flag
+  kDeadline = 6,     // GenerateOptions::deadline
 };
 const char* finish_reason_name(FinishReason reason);  // "stop_token", "stop_string", "length", ...
 
@@ -35,6 +38,8 @@ struct GenerateOptions {
   bool render_special = false;  // control tokens appear in the text
   std::vector<std::string> stop = {};
   SamplerOptions sampler = {};  // `breakers` is filled in from the vocabulary
+  std::string key = {};         // whose call it is: an engine is fair among keys
+  std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
 };
 
 // All optional; those that return bool cancel by false. They run on the calling thread.
@@ -58,6 +63,7 @@ struct GenerateResult {
   size_t n_prompt = 0;  // prompt tokens evaluated: fewer than given only when cancelled
   double prefill_ms = 0;
   double decode_ms = 0;  // from the first token chosen to the end
+  double cost_s = 0;     // thread-seconds of the engine's steps, by this generation's share of their rows
   std::string settings;  // JSON: every option as it took effect
   std::string kv;        // JSON: what the memory did meanwhile, see kedge.h; empty without a session
 };
@@ -79,6 +85,7 @@ class GenerationSource {
   virtual std::span<const float> logits() const = 0;
   virtual Status eval(std::span<const int32_t> tokens, const std::function<bool(size_t, size_t)>& progress,
                       const std::atomic<bool>* cancel) = 0;
+  virtual double cost_s() const { return 0; }               // thread-seconds spent on it so far
   virtual std::span<const int32_t> eog_tokens() const = 0;  // sorted
   virtual std::vector<int32_t> breaker_tokens() const = 0;  // called only when DRY is on
   // Appends the bytes of the next token of the sequence. begin_text() comes first, with the last token before it, or
@@ -88,6 +95,33 @@ class GenerationSource {
   // Bytes of a character that the sequence begins but does not end.
   virtual std::string open_character() const { return {}; }
 };
+
+// A generation under way, as a machine whose steps somebody else evaluates: wanted() are the tokens to evaluate next,
+// advance() looks at the logits they gave, chooses a token and gives out its text. The source, the options and the
+// callbacks outlive it.
+class Generation {
+ public:
+  // Errors: as generate().
+  static Result<std::unique_ptr<Generation>> begin(GenerationSource& source, std::span<const int32_t> prompt,
+                                                   const GenerateOptions& options, const GenerateCallbacks& callbacks);
+  ~Generation();
+
+  bool over() const;
+  // Empty at first when the generation goes on from logits that are there. Valid until advance().
+  std::span<const int32_t> wanted() const;
+  // What evaluating wanted() gave. Errors: its own, unless it was cancelled; those of the sampler.
+  Status advance(Status evaluated);
+  // When it is over.
+  GenerateResult result();
+
+ private:
+  class Run;
+  explicit Generation(std::unique_ptr<Run> run);
+  std::unique_ptr<Run> run_;
+};
+
+// Evaluates what a generation wants until it is over.
+Result<GenerateResult> drive(Generation& generation, GenerationSource& source, const GenerateCallbacks& callbacks);
 Result<GenerateResult> generate(GenerationSource& source, std::span<const int32_t> prompt,
                                 const GenerateOptions& options, const GenerateCallbacks& callbacks = {});
 

@@ -12,7 +12,8 @@ namespace {
 
 class SessionSource final : public GenerationSource {
  public:
-  explicit SessionSource(Session& session) : session_(session), detokenizer_(tokenizer()) {}
+  SessionSource(Session& session, const GenerateOptions& options)
+      : session_(session), options_(options), detokenizer_(tokenizer()) {}
 
   size_t n_vocab() const override { return static_cast<size_t>(session_.model().config().n_vocab); }
   size_t n_ctx() const override { return static_cast<size_t>(session_.n_ctx()); }
@@ -22,8 +23,10 @@ class SessionSource final : public GenerationSource {
 
   Status eval(std::span<const int32_t> tokens, const std::function<bool(size_t, size_t)>& progress,
               const std::atomic<bool>* cancel) override {
-    return session_.eval(tokens, {.progress = progress, .cancel = cancel});
+    return session_.eval(tokens,
+                         {.progress = progress, .cancel = cancel, .deadline = options_.deadline, .key = options_.key});
   }
+  double cost_s() const override { return session_.cost_s(); }
 
   // The tokens with one of DRY's usual breakers in them.
   std::vector<int32_t> breaker_tokens() const override {
@@ -64,6 +67,7 @@ class SessionSource final : public GenerationSource {
  private:
   const Tokenizer& tokenizer() const { return session_.model().tokenizer(); }
   Session& session_;
+  const GenerateOptions& options_;
   Detokenizer detokenizer_;
 };
 
@@ -71,9 +75,16 @@ class SessionSource final : public GenerationSource {
 
 Result<GenerateResult> generate(Session& session, std::span<const int32_t> prompt, const GenerateOptions& options,
                                 const GenerateCallbacks& callbacks) {
-  SessionSource source(session);
+  const auto held = session.use();
+  SessionSource source(session, options);
   const KvCounts before = session.memory().counts();
-  KEDGE_ASSIGN(result, generate(source, prompt, options, callbacks));
+  KEDGE_ASSIGN(generation, Generation::begin(source, prompt, options, callbacks));
+  const auto most = static_cast<size_t>(options.max_tokens >= 0 ? options.max_tokens : session.default_tokens());
+  const size_t room = source.n_ctx() - source.tokens().size();
+  const EvalHooks hooks{.progress = {}, .cancel = callbacks.cancel, .deadline = options.deadline, .key = options.key};
+  auto admitted = Session::Admission::wait(session, std::min(prompt.size() + most, room), hooks);
+  if (!admitted.ok()) KEDGE_TRY(generation->advance(std::move(admitted).error()));
+  KEDGE_ASSIGN(result, drive(*generation, source, callbacks));
   result.kv = kv_answer_json(session.memory(), before);
   return result;
 }

@@ -7,7 +7,7 @@
 #include <unordered_set>
 #include <utility>
 
-#include "engine/session_state.h"
+#include "engine/sequence.h"
 #include "kernels/base/json.h"
 #include "memory/checksum.h"
 
@@ -47,7 +47,7 @@ uint64_t prefix_hash(uint64_t before, std::span<const int32_t> block) {
 struct PrefixCache::State {
   using Order = std::list<std::shared_ptr<Entry>>;
 
-  std::shared_ptr<const Model> model;
+  std::shared_ptr<Engine> engine;
   SessionOptions options;
   size_t most_entries = 0;
   PrefixHash hash = nullptr;
@@ -70,17 +70,18 @@ struct PrefixCache::State {
   // Of a state that has been retained in a certain way.
   static uint64_t state_key(uint64_t key, uint64_t origin) { return checksum(&origin, sizeof origin, key ^ origin); }
 
-  void consider(const Order::iterator& at, std::span<const int32_t> tokens, uint64_t origin, Match* best,
+  void consider(const Order::iterator& at, std::span<const int32_t> tokens, const KvMemory& beginning, Match* best,
                 Order::iterator* best_at) const;
-  Match find(std::span<const int32_t> tokens, uint64_t origin);
+  Match find(std::span<const int32_t> tokens, const KvMemory& beginning);
   Order::iterator same(const Entry& added);
   std::shared_ptr<Entry> take_out(Order::iterator at);
   bool drop_oldest();
 };
 
 // What of the request's beginning this entry has.
-void PrefixCache::State::consider(const Order::iterator& at, std::span<const int32_t> tokens, uint64_t origin,
+void PrefixCache::State::consider(const Order::iterator& at, std::span<const int32_t> tokens, const KvMemory& beginning,
                                   Match* best, Order::iterator* best_at) const {
+  const uint64_t origin = beginning.origin();
   const Entry& e = **at;
   const size_t most = std::min(e.tokens.size(), tokens.size());
   const auto shared = static_cast<size_t>(
@@ -95,7 +96,7 @@ void PrefixCache::State::consider(const Order::iterator& at, std::span<const int
     m.n = shared;
   } else {
     const size_t wanted = m.logits ? shared : std::min(shared, tokens.size() - 1);
-    m.n = static_cast<size_t>(e.memory->usable(static_cast<int>(wanted)));
+    m.n = static_cast<size_t>(beginning.usable(*e.memory, static_cast<int>(wanted)));
     m.logits = m.logits && m.n == shared;
   }
   if (m.n < best->n || (m.n == best->n && (best->same_state || !m.same_state))) return;
@@ -104,7 +105,8 @@ void PrefixCache::State::consider(const Order::iterator& at, std::span<const int
   *best_at = at;
 }
 
-Match PrefixCache::State::find(std::span<const int32_t> tokens, uint64_t origin) {
+Match PrefixCache::State::find(std::span<const int32_t> tokens, const KvMemory& beginning) {
+  const uint64_t origin = beginning.origin();
   const std::vector<uint64_t> keys = chain(tokens);
   const std::lock_guard lock(mutex);
   const uint64_t number = ++stats.lookups;
@@ -116,7 +118,7 @@ Match PrefixCache::State::find(std::span<const int32_t> tokens, uint64_t origin)
       const auto found = index.find(key);
       if (found == index.end()) continue;
       for (const Order::iterator at : found->second) {
-        if (std::exchange((*at)->seen, number) != number) consider(at, tokens, origin, &best, &best_at);
+        if (std::exchange((*at)->seen, number) != number) consider(at, tokens, beginning, &best, &best_at);
       }
     }
   }
@@ -168,66 +170,89 @@ Result<std::unique_ptr<PrefixCache>> PrefixCache::create(std::shared_ptr<const M
                                                          const SessionOptions& options, const PrefixCacheOptions& cache,
                                                          PrefixHash hash) {
   constexpr int kMostSessions = 512;
-  KEDGE_TRY(in_range("entries", cache.entries, 1 << 20));
   KEDGE_TRY(in_range("sessions", cache.sessions, kMostSessions));
-  KEDGE_ASSIGN(s, Session::State::make(std::move(model), options));
-  KEDGE_ASSIGN(shape, kv_shape(s->model->config(), options.kv_type, s->options.n_ctx));
-  KvOptions kv = options.kv;
+  KEDGE_TRY(check_context(options.n_ctx));
+  const ModelConfig& c = model->config();
+  const int n_ctx = options.n_ctx == 0 ? c.n_ctx_train : options.n_ctx;
+  const int budget = options.kv.budget == 0 ? n_ctx : std::min(options.kv.budget, n_ctx);
+  EngineOptions o;
+  o.n_threads = options.n_threads;
+  o.sequences = cache.sessions;
+  o.step_tokens = std::min(options.chunk, std::max(budget, 1));
+  o.kv_type = options.kv_type;
+  o.numerics = options.numerics;
   // Twice: a session that has to copy shared pages holds both for a moment.
-  kv.forks = std::max(kv.forks, 2 * cache.sessions);
-  KEDGE_ASSIGN(root, KvMemory::create(shape, kv, *s->kernels));
+  const auto budgets = static_cast<size_t>(std::max(options.kv.forks, 2 * cache.sessions));
+  const size_t pages = budgets * KvSequence::pages_for(c.n_layers, c.n_kv_heads, budget);
+  KEDGE_ASSIGN(engine, Engine::with_pages(std::move(model), o, pages));
+  SessionOptions shared = options;
+  shared.n_threads = SessionOptions().n_threads;
+  shared.chunk = SessionOptions().chunk;
+  return create(std::move(engine), shared, cache, hash);
+}
 
+Result<std::unique_ptr<PrefixCache>> PrefixCache::create(std::shared_ptr<Engine> engine, const SessionOptions& given,
+                                                         const PrefixCacheOptions& cache, PrefixHash hash) {
+  KEDGE_TRY(in_range("entries", cache.entries, 1 << 20));
+  KEDGE_ASSIGN(options, engine->session_options(given));
+  KEDGE_ASSIGN(shape, kv_shape(engine->model()->config(), options.kv_type, options.n_ctx));
+  KEDGE_ASSIGN(root, KvMemory::create(shape, options.kv, engine->kernels(), engine->arena()));
   auto state = std::make_shared<State>();
-  state->model = s->model;
-  state->options = s->options;
+  state->options = options;
   state->options.kv = root->options();
   state->most_entries = static_cast<size_t>(cache.entries);
   state->hash = hash;
-  const uint64_t made_with[] = {s->model->fingerprint(), static_cast<uint64_t>(options.numerics),
+  const uint64_t made_with[] = {engine->model()->fingerprint(), static_cast<uint64_t>(options.numerics),
                                 static_cast<uint64_t>(options.kv_type), root->retention()};
   state->seed = checksum(made_with, sizeof made_with);
-  root->sequence().arena().set_reclaim([asked = std::weak_ptr<State>(state)] {
+  engine->add_reclaimer([asked = std::weak_ptr<State>(state)] {
     const auto alive = asked.lock();
     return alive != nullptr && alive->drop_oldest();
   });
+  state->engine = std::move(engine);
   state->root = std::move(root);
   return std::unique_ptr<PrefixCache>(new PrefixCache(std::move(state)));
 }
 
 Result<PrefixCache::Acquired> PrefixCache::acquire(std::span<const int32_t> tokens, std::span<const Segment> segments) {
   if (tokens.empty()) return Error{ErrorCode::kInvalidArgument, "prefix cache: a request without tokens"};
-  KEDGE_ASSIGN(s, Session::State::make(state_->model, state_->options));
+  Acquired acquired;
   KEDGE_ASSIGN(memory, state_->root->fork());
   KEDGE_ASSIGN(refused, memory->add_segments(segments));
-  const Match match = state_->find(tokens, memory->origin());
+  acquired.refused = std::move(refused);
+  const Match match = state_->find(tokens, *memory);
   const auto first = tokens.first(match.n);
   if (match.same_state) {
     KEDGE_ASSIGN(copy, match.entry->memory->fork());
     memory = std::move(copy);
-  } else if (match.n > 0) {
-    memory->begin_with(*match.entry->memory, static_cast<int>(match.n));
   }
-  KEDGE_TRY(s->use(std::move(memory)));
-  if (match.n > 0 && !match.same_state && s->memory->bounded()) {
-    s->read_texts(first);
-    KEDGE_TRY(s->memory->noted(s->texts, s->team));
+  KEDGE_ASSIGN(session, state_->engine->adopt(state_->options, std::move(memory)));
+  Session::State& s = *session->state_;
+  if (match.n > 0 && !match.same_state) {
+    s.read_texts(first);
+    KEDGE_TRY(state_->engine->exclusively([&](const ThreadTeam&) {
+      return s.memory->begin_with(*match.entry->memory, static_cast<int>(match.n), s.texts);
+    }));
   }
-  s->tokens.assign(first.begin(), first.end());
+  s.tokens.assign(first.begin(), first.end());
   if (match.logits) {
-    s->last_logits = match.entry->logits;
-    s->has_logits = true;
+    s.last_logits = match.entry->logits;
+    s.has_logits = true;
   }
-  return Acquired{std::unique_ptr<Session>(new Session(std::move(s))), static_cast<int>(match.n), std::move(refused)};
+  acquired.n_reused = static_cast<int>(match.n);
+  acquired.session = std::move(session);
+  return acquired;
 }
 
 Result<bool> PrefixCache::store(const Session& session) {
-  const Session::State& s = *session.state_;
+  Session::State& s = *session.state_;
+  const auto held = session.use();
   const KvMemory& memory = *s.memory;
   if (&memory.sequence().arena() != &state_->root->sequence().arena()) {
     return Error{ErrorCode::kInvalidArgument, "prefix cache: the session is none of this cache's"};
   }
   const int n = memory.sequence().next_position();
-  const bool clean = memory.usable(n) > 0;
+  const bool clean = state_->root->usable(memory, n) > 0;
   const bool usable = !s.tokens.empty() && s.tokens.size() == static_cast<size_t>(n) && (clean || memory.origin() != 0);
   if (!usable) {
     const std::lock_guard lock(state_->mutex);
@@ -235,7 +260,9 @@ Result<bool> PrefixCache::store(const Session& session) {
     return false;
   }
   auto entry = std::make_shared<Entry>();
-  entry->memory = memory.freeze();
+  auto frozen = session.between_steps([&](const ThreadTeam&) { return memory.freeze(); });
+  if (!frozen.ok()) return std::move(frozen).error();
+  entry->memory = std::move(frozen).value();
   entry->tokens.assign(s.tokens.begin(), s.tokens.end());
   if (s.has_logits) entry->logits = s.last_logits;
   std::vector<uint64_t> chain = state_->chain(entry->tokens);

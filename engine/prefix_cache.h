@@ -15,7 +15,8 @@
 //   its logits are there.
 //
 // Keys are hashes chained over blocks of 32 tokens; a match is confirmed by comparing the tokens themselves.
-// All functions may be called from any threads. Sessions keep what they need alive: they may outlive the cache.
+// All functions may be called from any threads. Sessions keep what they need alive: they may outlive the cache. They
+// are sequences of one engine: one of the cache's own, or a given one.
 #pragma once
 
 #include <cstdint>
@@ -24,6 +25,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/engine.h"
 #include "engine/model.h"
 #include "engine/session.h"
 #include "kernels/base/result.h"
@@ -61,6 +63,11 @@ class PrefixCache {
   // For sessions of one model and `options`. `hash` is for tests. Errors: as Session::create; kInvalidArgument (options
   // outside their range).
   static Result<std::unique_ptr<PrefixCache>> create(std::shared_ptr<const Model> model, const SessionOptions& options,
+                                                     const PrefixCacheOptions& cache = {},
+                                                     PrefixHash hash = prefix_hash);
+  // In the arena of an engine, for its sessions; `sessions` of the options does not count. Entries yield to sequences
+  // that need pages. The cache keeps its engine alive.
+  static Result<std::unique_ptr<PrefixCache>> create(std::shared_ptr<Engine> engine, const SessionOptions& options,
                                                      const PrefixCacheOptions& cache = {},
                                                      PrefixHash hash = prefix_hash);
   ~PrefixCache();

@@ -2,24 +2,10 @@
 
 #include <algorithm>
 
+#include "engine/engine_state.h"
 #include "engine/memory_plan.h"
-#include "engine/sampler.h"
-#include "engine/session_state.h"
-#include "kernels/isa.h"
 
 namespace kedge::engine {
-
-namespace {
-
-bool has_fast_kernels(const KernelTable& table) {
-  return std::any_of(std::begin(table.fast), std::end(table.fast), [](MatmulFn f) { return f != nullptr; });
-}
-
-Error outside(const char* name, int value, const std::string& range) {
-  return {ErrorCode::kInvalidArgument, std::string(name) + " is " + std::to_string(value) + ", must be " + range};
-}
-
-}  // namespace
 
 Result<KvShape> kv_shape(const ModelConfig& c, KvFormat type, int n_ctx) {
   const KvLayout layout{type, c.head_dim_k, c.head_dim_v};
@@ -32,85 +18,33 @@ Result<KvShape> kv_shape(const ModelConfig& c, KvFormat type, int n_ctx) {
   return KvShape{layout, c.n_layers, c.n_kv_heads, n_ctx};
 }
 
-Session::Session(std::unique_ptr<State> state) : state_(std::move(state)) {}
-Session::~Session() = default;
-
-Result<std::unique_ptr<Session::State>> Session::State::make(std::shared_ptr<const Model> model,
-                                                             const SessionOptions& o) {
-  const ModelConfig& c = model->config();
+Status check_context(int n_ctx) {
   constexpr int kMaxContext = 1 << 24;
-  constexpr int kMaxThreads = 1024;
-  constexpr int kMaxChunk = 1 << 16;
-  if (o.n_ctx < 0 || o.n_ctx > kMaxContext) return outside("context length", o.n_ctx, "0 (the model's) to 16777216");
-  if (o.n_threads < 0 || o.n_threads > kMaxThreads)
-    return outside("thread count", o.n_threads, "0 (automatic) to 1024");
-  if (o.chunk < 1 || o.chunk > kMaxChunk) return outside("prefill chunk", o.chunk, "1 to 65536");
-  if (!model->has_network()) {
-    return Error{ErrorCode::kInvalidArgument, "the model was opened for its vocabulary only: no session can be made"};
-  }
-  auto s = std::make_unique<State>();
-  KEDGE_ASSIGN(kernels, active_kernels());
-  s->fast = o.numerics == Numerics::kFast;
-  if (s->fast && !has_fast_kernels(*kernels)) {
-    return Error{ErrorCode::kUnsupported,
-                 std::string("numerics 'fast' needs the instruction set amx; in use is ") + kernels->name};
-  }
-  s->kernels = kernels;
-  s->options = o;
-  s->options.n_ctx = o.n_ctx == 0 ? c.n_ctx_train : o.n_ctx;
-  s->options.n_threads = o.n_threads == 0 ? default_threads() : o.n_threads;
-  KEDGE_ASSIGN(team, ThreadTeam::make(s->options.n_threads, {.n_cpus = default_threads()}));
-  s->team = std::move(team);
-  s->model = std::move(model);
-  s->last_logits.resize(static_cast<size_t>(c.n_vocab));
-  return s;
+  if (n_ctx >= 0 && n_ctx <= kMaxContext) return {};
+  return Error{ErrorCode::kInvalidArgument,
+               "context length is " + std::to_string(n_ctx) + ", must be 0 (the model's) to 16777216"};
 }
 
-Status Session::State::use(std::unique_ptr<KvMemory> used) {
-  memory = std::move(used);
-  options.chunk = std::min(options.chunk, memory->budget());
-  const bool watch = memory->bounded() && (memory->policy().observe.rows > 0 || memory->options().recall_threshold > 0);
-  KEDGE_ASSIGN(made, StepBuffers::make(model->config(), model->network().floats_per_row(), options.chunk,
-                                       memory->budget(), watch, options.n_threads, fast));
-  buffers = std::move(made);
-  texts.reserve(static_cast<size_t>(options.chunk));
-  tokens.reserve(static_cast<size_t>(options.n_ctx));
-  return {};
+// --- A sequence ---
+
+Session::State::State(std::shared_ptr<Engine> owner, SessionOptions given, std::unique_ptr<KvMemory> kv)
+    : engine(std::move(owner)), options(std::move(given)), memory(std::move(kv)) {
+  const ModelConfig& c = engine->model()->config();
+  if (c.n_experts > 0) experts.resize(c.n_expert_layers, c.n_experts, c.n_experts_used);
+  engine->add(*this);
 }
 
-Result<std::unique_ptr<Session>> Session::create(std::shared_ptr<const Model> model, const SessionOptions& o) {
-  KEDGE_ASSIGN(s, State::make(std::move(model), o));
-  KEDGE_ASSIGN(shape, kv_shape(s->model->config(), o.kv_type, s->options.n_ctx));
-  KEDGE_ASSIGN(memory, KvMemory::create(shape, o.kv, *s->kernels));
-  const KvArena& arena = memory->sequence().arena();  // not touched yet
-  KEDGE_TRY(check_memory(arena.pages_total() * arena.page_bytes(),
-                         "the KV cache of " + std::to_string(memory->budget()) + " tokens takes",
-                         "; a smaller context, a KV budget or another cache type needs less"));
-  KEDGE_TRY(s->use(std::move(memory)));
-  return std::unique_ptr<Session>(new Session(std::move(s)));
+Session::State::~State() {
+  in_use.lock();  // nobody is moving its pages
+  engine->remove(*this);
+  in_use.unlock();
+  memory.reset();
+  engine->pages_freed();
 }
-
-Result<std::unique_ptr<Session>> Session::fork() const {
-  KEDGE_ASSIGN(s, State::make(state_->model, state_->options));
-  KEDGE_ASSIGN(memory, state_->memory->fork());
-  KEDGE_TRY(s->use(std::move(memory)));
-  s->tokens.assign(state_->tokens.begin(), state_->tokens.end());
-  s->last_logits = state_->last_logits;
-  s->has_logits = state_->has_logits;
-  return std::unique_ptr<Session>(new Session(std::move(s)));
-}
-
-const Model& Session::model() const { return *state_->model; }
-const SessionOptions& Session::options() const { return state_->options; }
-int Session::n_ctx() const { return state_->options.n_ctx; }
-int Session::n_threads() const { return state_->team.size(); }
-int Session::n_past() const { return state_->memory->sequence().next_position(); }
-std::span<const int32_t> Session::tokens() const { return state_->tokens; }
-const KvMemory& Session::memory() const { return *state_->memory; }
 
 Status Session::State::check_tokens(std::span<const int32_t> added) const {
   if (added.empty()) return Error{ErrorCode::kInvalidArgument, "no tokens to evaluate"};
-  const int n_vocab = model->config().n_vocab;
+  const int n_vocab = engine->model()->config().n_vocab;
   for (size_t i = 0; i < added.size(); ++i) {
     if (added[i] < 0 || added[i] >= n_vocab) {
       return Error{ErrorCode::kInvalidArgument, "token " + std::to_string(added[i]) + " at index " + std::to_string(i) +
@@ -127,78 +61,79 @@ Status Session::State::check_tokens(std::span<const int32_t> added) const {
 }
 
 void Session::State::read_texts(std::span<const int32_t> added) {
-  const Tokenizer& tokenizer = model->tokenizer();
+  const Tokenizer& tokenizer = engine->model()->tokenizer();
   texts.clear();
   if (!memory->bounded()) return;
   for (const int32_t id : added) texts.push_back(tokenizer.is_control(id) ? "\n" : tokenizer.piece(id));
 }
 
-Status Session::State::evaluate(std::span<const int32_t> added, bool all, const LogitSink& sink,
-                                const EvalHooks& hooks) {
-  KEDGE_TRY(check_tokens(added));
-  has_logits = false;
-  for (size_t done = 0; done < added.size();) {
-    KEDGE_ASSIGN(room, memory->make_room(team));
-    size_t n = std::min({added.size() - done, static_cast<size_t>(options.chunk), static_cast<size_t>(room)});
-    read_texts(added.subspan(done, n));
-    if (memory->bounded()) n = memory->allowed(texts);
-    const auto part = added.subspan(done, n);
-    KEDGE_TRY(memory->sequence().reserve(static_cast<int>(n)));
-    const bool last = done + n == added.size();
-    // A cancelled step must not leave half of its attention behind.
-    const bool watched = hooks.cancel != nullptr && memory->first_watched(static_cast<int>(n)) < static_cast<int>(n);
-    if (watched) memory->sequence().keep_scores();
-    // Without a use for them not even one row of logits is computed.
-    const int first_row = all ? 0 : static_cast<int>(last ? n - 1 : n);
-    Step step(model->config(), *kernels, fast, team, buffers, *memory, part, first_row, sink, hooks.cancel);
-    model->network().forward(step);
-    if (step.stopped()) {
-      if (watched) memory->sequence().undo_scores();
-      memory->disturb();
-      return std::move(step.status());
-    }
-    memory->sequence().commit(static_cast<int>(n));
-    tokens.insert(tokens.end(), part.begin(), part.end());
-    if (memory->bounded()) KEDGE_TRY(memory->noted(std::span(texts).first(n), team));
-    done += n;
-    if (hooks.progress && !hooks.progress(done, added.size())) {
-      return Error{ErrorCode::kCancelled,
-                   "cancelled after " + std::to_string(done) + " of " + std::to_string(added.size()) + " tokens"};
-    }
-  }
-  has_logits = true;
-  return {};
+// --- The handle ---
+
+Session::Session(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Session::~Session() = default;
+
+Result<std::unique_ptr<Session>> Session::create(std::shared_ptr<const Model> model, const SessionOptions& options) {
+  KEDGE_TRY(check_context(options.n_ctx));
+  SessionOptions o = options;
+  const ModelConfig& c = model->config();
+  if (o.n_ctx == 0) o.n_ctx = c.n_ctx_train;
+  KEDGE_ASSIGN(shape, kv_shape(c, o.kv_type, o.n_ctx));
+  const int budget = o.kv.budget == 0 ? o.n_ctx : std::min(o.kv.budget, o.n_ctx);
+  KEDGE_ASSIGN(engine, Engine::alone(std::move(model), o, budget));
+  KEDGE_ASSIGN(memory, KvMemory::create(shape, o.kv, engine->kernels()));
+  const KvArena& arena = memory->sequence().arena();  // not touched yet
+  KEDGE_TRY(check_memory(arena.pages_total() * arena.page_bytes(),
+                         "the KV cache of " + std::to_string(memory->budget()) + " tokens takes",
+                         "; a smaller context, a KV budget or another cache type needs less"));
+  return engine->adopt(o, std::move(memory));
 }
 
-// Every row of logits comes through here, whoever asked for it: what is no number goes no further.
-Status Session::check_row(int position, std::span<const float> row) const {
-  Status status = check_finite(row, position);
-  if (status.ok() || state_->options.kv_type == KvFormat::kF32) return status;
-  Error error = std::move(status).error();
-  error.message += "; a float32 cache (--kv-type f32) holds more";
-  return error;
+Result<std::unique_ptr<Session>> Session::fork() const {
+  const State& s = *state_;
+  auto copied = between_steps([&](const ThreadTeam&) { return s.memory->fork(); });
+  if (!copied.ok()) return std::move(copied).error();
+  std::shared_ptr<Engine> engine = s.engine;
+  if (engine->arena() == nullptr) {
+    KEDGE_ASSIGN(own, Engine::alone(engine->model(), s.options, s.memory->budget()));
+    engine = std::move(own);
+  }
+  KEDGE_ASSIGN(made, engine->adopt(s.options, std::move(copied).value()));
+  made->state_->tokens = s.tokens;
+  made->state_->last_logits = s.last_logits;
+  made->state_->has_logits = s.has_logits;
+  return made;
+}
+
+const Model& Session::model() const { return *state_->engine->model(); }
+const std::shared_ptr<Engine>& Session::engine() const { return state_->engine; }
+const SessionOptions& Session::options() const { return state_->options; }
+int Session::n_ctx() const { return state_->options.n_ctx; }
+int Session::n_threads() const { return state_->engine->team().size(); }
+int Session::n_past() const { return state_->memory->sequence().next_position(); }
+std::span<const int32_t> Session::tokens() const { return state_->tokens; }
+const KvMemory& Session::memory() const { return *state_->memory; }
+int Session::default_tokens() const { return state_->engine->options().default_tokens; }
+
+Status Session::evaluate(std::span<const int32_t> tokens, const RowSink* rows, const EvalHooks& hooks) {
+  const auto held = use();
+  KEDGE_TRY(state_->check_tokens(tokens));
+  state_->has_logits = false;
+  Engine::Call call;
+  call.sequence = state_.get();
+  call.tokens = tokens;
+  call.rows = rows;
+  call.hooks = &hooks;
+  return state_->engine->run(call);
 }
 
 Status Session::eval(std::span<const int32_t> tokens, const EvalHooks& hooks) {
-  State& s = *state_;
-  const LogitSink sink = [&](int i, std::span<const float> row) -> Status {
-    KEDGE_TRY(check_row(n_past() + i, row));
-    std::copy(row.begin(), row.end(), s.last_logits.begin());
-    return {};
-  };
-  return s.evaluate(tokens, false, sink, hooks);
+  return evaluate(tokens, nullptr, hooks);
 }
 
 Status Session::eval_all(std::span<const int32_t> tokens,
                          const std::function<Status(int position, std::span<const float>)>& row,
                          const EvalHooks& hooks) {
-  State& s = *state_;
-  const LogitSink sink = [&](int i, std::span<const float> logits) -> Status {
-    KEDGE_TRY(check_row(n_past() + i, logits));
-    std::copy(logits.begin(), logits.end(), s.last_logits.begin());
-    return row(n_past() + i, logits);
-  };
-  return s.evaluate(tokens, true, sink, hooks);
+  return evaluate(tokens, &row, hooks);
 }
 
 std::span<const float> Session::logits() const {
@@ -211,29 +146,71 @@ Status Session::truncate(int n) {
     return Error{ErrorCode::kInvalidArgument,
                  "cannot keep " + std::to_string(n) + " tokens: the cache has " + std::to_string(n_past())};
   }
-  KEDGE_TRY(state_->memory->truncate(n, state_->team));
+  KEDGE_TRY(between_steps([&](const ThreadTeam& team) { return state_->memory->truncate(n, team); }));
   state_->tokens.resize(static_cast<size_t>(n));
   state_->has_logits = false;
+  state_->engine->pages_freed();
+  return {};
+}
+
+// What rollback() puts back.
+struct Session::Checkpoint {
+  const State* of;
+  KvCheckpoint memory;
+  std::vector<int32_t> tokens;
+  std::vector<float> logits;
+  bool has_logits;
+};
+
+Result<std::shared_ptr<const Session::Checkpoint>> Session::checkpoint() const {
+  const State& s = *state_;
+  auto kept = between_steps([&](const ThreadTeam&) { return s.memory->checkpoint(); });
+  if (!kept.ok()) return std::move(kept).error();
+  return std::make_shared<const Checkpoint>(
+      Checkpoint{&s, std::move(kept).value(), s.tokens, s.last_logits, s.has_logits});
+}
+
+Status Session::rollback(const Checkpoint& to) {
+  State& s = *state_;
+  if (to.of != &s) return Error{ErrorCode::kInvalidArgument, "the checkpoint is of another session"};
+  KEDGE_TRY(between_steps([&](const ThreadTeam&) { return s.memory->rollback(to.memory); }));
+  s.tokens = to.tokens;
+  s.last_logits = to.logits;
+  s.has_logits = to.has_logits;
+  s.engine->pages_freed();
   return {};
 }
 
 Result<std::vector<KvMemory::Refusal>> Session::add_segments(std::span<const Segment> segments) {
-  return state_->memory->add_segments(segments);
+  return between_steps([&](const ThreadTeam&) { return state_->memory->add_segments(segments); });
 }
 
 Result<KvMemory::Recalled> Session::recall(int first, int last) {
-  return state_->memory->recall(first, last, state_->team);
+  return between_steps([&](const ThreadTeam& team) { return state_->memory->recall(first, last, team); });
 }
 
 Result<KvMemory::Recalled> Session::recall_mentioned(std::string_view text) {
-  return state_->memory->recall_mentioned(text, state_->team);
+  return between_steps([&](const ThreadTeam& team) { return state_->memory->recall_mentioned(text, team); });
 }
 
-const ExpertStats& Session::expert_stats() const { return state_->buffers.expert_stats; }
-void Session::reset_expert_stats() { state_->buffers.expert_stats.reset(); }
+const ExpertStats& Session::expert_stats() const { return state_->experts; }
+void Session::reset_expert_stats() { state_->experts.reset(); }
 size_t Session::kv_bytes() const {
   return state_->memory->sequence().pages() * state_->memory->sequence().arena().page_bytes();
 }
-size_t Session::scratch_bytes() const { return state_->buffers.bytes(); }
+size_t Session::scratch_bytes() const { return state_->engine->buffer_bytes(); }
+double Session::cost_s() const { return state_->cost_s; }
+
+std::unique_lock<std::recursive_mutex> Session::use() const { return std::unique_lock(state_->in_use); }
+
+Result<Session::Admission> Session::Admission::wait(Session& session, size_t n_tokens, const EvalHooks& hooks) {
+  KEDGE_TRY(session.state_->engine->admit(*session.state_, n_tokens, hooks));
+  return Admission(session);
+}
+
+Session::Admission::Admission(Admission&& other) noexcept : session_(std::exchange(other.session_, nullptr)) {}
+Session::Admission::~Admission() {
+  if (session_ != nullptr) session_->state_->engine->dismiss(*session_->state_);
+}
 
 }  // namespace kedge::engine

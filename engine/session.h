@@ -1,12 +1,16 @@
-// A session: one sequence of tokens, its KV pages and its buffers, on one model. Belongs to one thread at a time; the
-// work inside is spread over a thread team of its own. No allocation per decoded token.
+// A session: one sequence of tokens, its KV pages and what is known about them. It is a sequence of an engine
+// (engine/engine.h), which has the threads and buffers: one of its own, or one that it shares with others. Belongs to
+// one thread at a time.
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "engine/expert_stats.h"
@@ -23,7 +27,7 @@ enum class Numerics { kExact, kFast };
 struct SessionOptions {
   int n_ctx = 0;      // positions of a sequence; 0 = the model's trained context
   int n_threads = 0;  // 0 = default_threads(): the machine's cores within the cgroup's CPU quota
-  int chunk = 512;    // prefill goes in steps of at most this many tokens (>= 1); never changes a logit
+  int chunk = 512;    // steps have at most this many tokens (>= 1); never changes a logit
   KvFormat kv_type = KvFormat::kF16;
   Numerics numerics = Numerics::kExact;
   // What the KV cache holds of them, and what leaves when it is full. By default it holds n_ctx tokens.
@@ -34,23 +38,30 @@ struct SessionOptions {
 struct EvalHooks {
   std::function<bool(size_t done, size_t total)> progress;  // after each chunk; false cancels
   const std::atomic<bool>* cancel = nullptr;                // checked between layers
+  std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
+  std::string_view key = {};  // whose call it is: an engine is fair among keys
 };
+
+class Engine;
 
 class Session {
  public:
+  // On an engine of its own. For one that shares an engine: Engine::session().
   static Result<std::unique_ptr<Session>> create(std::shared_ptr<const Model> model, const SessionOptions& options);
   ~Session();
 
   const Model& model() const;
+  const std::shared_ptr<Engine>& engine() const;
   int n_ctx() const;
   int n_threads() const;
   int n_past() const;                       // tokens evaluated; the next token gets this position
   std::span<const int32_t> tokens() const;  // those tokens, whether they are in the cache still or not
 
-  // Appends `tokens` and computes them. With a KV budget, tokens leave the cache between steps when it is full and come
-  // back when new ones mention them: see memory(). Errors: a token id outside the vocabulary (kInvalidArgument), a full
-  // context (kCapacity; nothing is appended), cancelled (kCancelled; the chunks already done stay), logits that are no
-  // numbers (kInternal; names token and position). Afterwards logits() is the row of the last token.
+  // Appends `tokens` and computes them, in steps of the engine. With a KV budget, tokens leave the cache between steps
+  // when it is full and come back when new ones mention them: see memory(). Errors: a token id outside the vocabulary
+  // (kInvalidArgument), a full context (kCapacity; nothing is appended), no pages (kCapacity), cancelled or the
+  // deadline passed (kCancelled; the steps already done stay), logits that are no numbers (kInternal; names token and
+  // position). Afterwards logits() is the row of the last token.
   Status eval(std::span<const int32_t> tokens, const EvalHooks& hooks = {});
   // The same, handing over the logits of every token: row(position, logits) with n_vocab floats, valid during the call.
   Status eval_all(std::span<const int32_t> tokens,
@@ -60,13 +71,19 @@ class Session {
 
   // Forgets the tokens from position n on (0 <= n <= n_past()).
   Status truncate(int n);
+  // A point to come back to, as often as wanted: what happened since is as if it had never been. Pages are shared.
+  struct Checkpoint;
+  Result<std::shared_ptr<const Checkpoint>> checkpoint() const;
+  // Errors: kInvalidArgument (a checkpoint of another session).
+  Status rollback(const Checkpoint& to);
 
   // The metadata, evictions and recalls of the cache. What changes it goes through the session.
   const KvMemory& memory() const;
   Result<std::vector<KvMemory::Refusal>> add_segments(std::span<const Segment> segments);
   Result<KvMemory::Recalled> recall(int first, int last);
   Result<KvMemory::Recalled> recall_mentioned(std::string_view text);
-  // A second session in the same state, sharing all pages, with a thread team of its own.
+  // A second session in the same state, sharing all pages: of the same engine, or with one of its own when this one's
+  // is its own.
   Result<std::unique_ptr<Session>> fork() const;
 
   // What the routers did since the session began or reset_expert_stats(); no layers for a dense model. Truncating does
@@ -75,17 +92,41 @@ class Session {
   void reset_expert_stats();
 
   size_t kv_bytes() const;       // bytes of KV pages of this sequence
-  size_t scratch_bytes() const;  // bytes of activations and other buffers
+  size_t scratch_bytes() const;  // bytes of activations and other buffers, of the engine
+  double cost_s() const;         // thread-seconds of steps, by this session's share of their rows
 
   const SessionOptions& options() const;  // as given, with what was automatic filled in
 
+  // The session for the time of a call: an engine does not take its pages meanwhile, and reading memory() is safe.
+  std::unique_lock<std::recursive_mutex> use() const;
+  // A place for a generation among those of the engine, with pages for so many tokens reserved. Waits for it; see
+  // Engine::admit.
+  class Admission {
+   public:
+    static Result<Admission> wait(Session& session, size_t n_tokens, const EvalHooks& hooks);
+    Admission(Admission&& other) noexcept;
+    Admission& operator=(Admission&&) = delete;
+    ~Admission();
+
+   private:
+    explicit Admission(Session& session) : session_(&session) {}
+    Session* session_;
+  };
+  // Tokens to reserve for a generation without a limit of its own.
+  int default_tokens() const;
+
+  friend class Engine;
   friend class PrefixCache;
   friend class SessionFile;
 
  private:
   struct State;
-  Status check_row(int position, std::span<const float> row) const;
   explicit Session(std::unique_ptr<State> state);
+  Status evaluate(std::span<const int32_t> tokens, const std::function<Status(int, std::span<const float>)>* rows,
+                  const EvalHooks& hooks);
+  // f(team) with the pages at hand and no step running.
+  template <class F>
+  auto between_steps(F&& f) const -> decltype(f(std::declval<const ThreadTeam&>()));
   std::unique_ptr<State> state_;
 };
 

@@ -2,7 +2,8 @@
 
 #include <array>
 
-#include "engine/session_state.h"
+#include "engine/sequence.h"
+#include "kernels/isa.h"
 #include "memory/snapshot.h"
 
 namespace kedge::engine {
@@ -29,11 +30,14 @@ struct Header {
 Status SessionFile::save(const Session& session, const std::string& path) {
   const Session::State& s = *session.state_;
   KEDGE_ASSIGN(out, ByteWriter::create(path));
-  out.put(Header{kMagic, kVersion, kOrder, s.model->fingerprint(), s.options.n_ctx,
+  out.put(Header{kMagic, kVersion, kOrder, session.model().fingerprint(), s.options.n_ctx,
                  static_cast<int32_t>(s.options.kv_type), static_cast<int32_t>(s.options.numerics),
                  s.has_logits ? 1 : 0});
   out.list<int32_t>(s.tokens);
-  out.list<float>(s.last_logits);
+  // Always a whole row, though nobody reads that of a session without logits.
+  std::vector<float> logits = s.last_logits;
+  logits.resize(static_cast<size_t>(session.model().config().n_vocab));
+  out.list<float>(logits);
   Status status;
   write_memory(*s.memory, out, &status);
   KEDGE_TRY(std::move(status));
@@ -58,25 +62,29 @@ Result<std::unique_ptr<Session>> SessionFile::load(std::shared_ptr<const Model> 
   o.n_ctx = header.n_ctx;
   o.kv_type = *kv_format_at(header.kv_type);
   o.numerics = static_cast<Numerics>(header.numerics);
-  KEDGE_ASSIGN(s, Session::State::make(std::move(model), o));
-  auto tokens = in.list<int32_t>(static_cast<size_t>(s->options.n_ctx));
-  auto logits = in.list<float>(s->last_logits.size());
-  KEDGE_ASSIGN(shape, kv_shape(s->model->config(), o.kv_type, s->options.n_ctx));
-  KEDGE_ASSIGN(memory, read_memory(in, shape, *s->kernels, options.kv.cold_path));
-  const int32_t n_vocab = s->model->config().n_vocab;
+  KEDGE_TRY(check_context(o.n_ctx));
+  const ModelConfig& config = model->config();
+  const auto n_vocab = static_cast<size_t>(config.n_vocab);
+  KEDGE_ASSIGN(shape, kv_shape(config, o.kv_type, o.n_ctx));
+  auto tokens = in.list<int32_t>(static_cast<size_t>(o.n_ctx));
+  auto logits = in.list<float>(n_vocab);
+  KEDGE_ASSIGN(kernels, active_kernels());
+  KEDGE_ASSIGN(memory, read_memory(in, shape, *kernels, options.kv.cold_path));
   for (const int32_t id : tokens) {
-    if (id < 0 || id >= n_vocab) in.fail("holds token " + std::to_string(id) + " of " + std::to_string(n_vocab));
+    if (id < 0 || id >= config.n_vocab) {
+      in.fail("holds token " + std::to_string(id) + " of " + std::to_string(config.n_vocab));
+    }
   }
   if (tokens.size() != static_cast<size_t>(memory->sequence().next_position())) in.fail("lost tokens");
-  if (logits.size() != s->last_logits.size()) in.fail("has logits of another vocabulary");
+  if (logits.size() != n_vocab) in.fail("has logits of another vocabulary");
   if (in.left() != 0) in.fail("goes on for " + std::to_string(in.left()) + " bytes behind its end");
   if (!in.ok()) return in.status().error();
-  s->options.kv = memory->options();
-  KEDGE_TRY(s->use(std::move(memory)));
-  s->tokens.assign(tokens.begin(), tokens.end());
-  s->last_logits = std::move(logits);
-  s->has_logits = header.has_logits != 0;
-  return std::unique_ptr<Session>(new Session(std::move(s)));
+  KEDGE_ASSIGN(engine, Engine::alone(std::move(model), o, memory->budget()));
+  KEDGE_ASSIGN(session, engine->adopt(o, std::move(memory)));
+  session->state_->tokens.assign(tokens.begin(), tokens.end());
+  session->state_->last_logits = std::move(logits);
+  session->state_->has_logits = header.has_logits != 0;
+  return session;
 }
 
 }  // namespace kedge::engine

@@ -1,4 +1,4 @@
-#include "engine/step.h"
+#include "engine/step_buffers.h"
 
 #include <algorithm>
 #include <type_traits>
@@ -15,71 +15,84 @@ int logit_rows(int n_vocab) {
   return std::clamp(kBytes / 4 / n_vocab, 6, 32);
 }
 
-Result<StepBuffers> StepBuffers::make(const ModelConfig& c, size_t floats_per_row, int max_rows, int n_slots,
-                                      bool watch, int n_threads, bool fast) {
-  StepBuffers b;
-  const auto n = static_cast<size_t>(max_rows);
-  auto size = [](int x) { return static_cast<size_t>(x); };
-  const size_t slots = n * size(c.n_experts_used);
-  // The widest input of a product, per row of the step; expert inputs have n_used rows of d_ff_expert each.
-  const size_t heads = size(c.n_heads) * size(c.head_dim_v);
-  const size_t widest = std::max({size(c.d_model), size(c.d_ff), heads});
-  const size_t act_rows = std::max(n, slots);
-  const size_t act = std::max(n * widest, slots * size(c.d_ff_expert));
-  const size_t k = std::max(widest, size(c.d_ff_expert));
+namespace {
+size_t to_size(int x) { return static_cast<size_t>(x); }
 
-  auto fill = [](auto& array, size_t count) -> Status {
-    auto made = std::remove_reference_t<decltype(array)>::make(count, "activation buffers");
-    if (!made.ok()) return std::move(made).error();
-    array = std::move(made).value();
-    return {};
-  };
-  KEDGE_TRY(fill(b.rows, n * floats_per_row));
-  KEDGE_TRY(fill(b.rope, n * size(c.rope.n_rot)));
-  KEDGE_TRY(fill(b.act_q, (act + act_rows * kActPad) * (fast ? 2 : 1)));
+template <class Array>
+Status fill(Array& array, size_t count) {
+  auto made = Array::make(count, "activation buffers");
+  if (!made.ok()) return std::move(made).error();
+  array = std::move(made).value();
+  return {};
+}
+
+Status add_scratch(std::vector<AlignedBytes>& all, size_t bytes, const char* what) {
+  KEDGE_ASSIGN(made, AlignedBytes::make(bytes, what));
+  all.push_back(std::move(made));
+  return {};
+}
+}  // namespace
+
+Result<StepBuffers> StepBuffers::make(const ModelConfig& c, const StepShape& shape) {
+  StepBuffers b;
+  const size_t n = to_size(shape.max_rows);
+  const size_t slots = n * to_size(c.n_experts_used);
+  // The widest input of a product, per row of the step; expert inputs have n_used rows of d_ff_expert each.
+  const size_t heads = to_size(c.n_heads) * to_size(c.head_dim_v);
+  const size_t widest = std::max({to_size(c.d_model), to_size(c.d_ff), heads});
+  const size_t act_rows = std::max(n, slots);
+  const size_t act = std::max(n * widest, slots * to_size(c.d_ff_expert));
+  const size_t k = std::max(widest, to_size(c.d_ff_expert));
+  KEDGE_TRY(fill(b.rows, n * shape.floats_per_row));
+  KEDGE_TRY(fill(b.rope, n * to_size(c.rope.n_rot)));
+  KEDGE_TRY(fill(b.act_q, (act + act_rows * kActPad) * (shape.fast ? 2 : 1)));
   KEDGE_TRY(fill(b.act_d, act / 32 + 1));
   KEDGE_TRY(fill(b.act_s16, act / 16 + 1));
   KEDGE_TRY(fill(b.act_s32, act / 32 + 1));
-  KEDGE_TRY(fill(b.logits, size(std::min(max_rows, logit_rows(c.n_vocab))) * size(c.n_vocab)));
-  for (int t = 0; t < n_threads; ++t) {
-    auto scratch = AlignedBytes::make(matmul_scratch_bytes(static_cast<int>(k)), "kernel scratch");
-    if (!scratch.ok()) return std::move(scratch).error();
-    b.scratch.push_back(std::move(scratch).value());
-    auto attend = AlignedBytes::make(kAttendScratchBytes, "attention scratch");
-    if (!attend.ok()) return std::move(attend).error();
-    b.attend_scratch.push_back(std::move(attend).value());
+  KEDGE_TRY(fill(b.logits, to_size(std::min(shape.max_rows, logit_rows(c.n_vocab))) * to_size(c.n_vocab)));
+  b.part_of.resize(n);
+  b.row_in_part.resize(n);
+  for (int t = 0; t < shape.n_threads; ++t) {
+    KEDGE_TRY(add_scratch(b.scratch, matmul_scratch_bytes(static_cast<int>(k)), "kernel scratch"));
+    KEDGE_TRY(add_scratch(b.attend_scratch, kAttendScratchBytes, "attention scratch"));
   }
-  const int group = c.n_heads / c.n_kv_heads;
-  if (n_threads > 1 && c.n_kv_heads < 2 * n_threads) {
-    b.attend_part_rows = std::min({kChunkedRows, max_rows, kMaxAttendRows / group});
-    const size_t chunks = (size(n_slots) + kChunkTokens - 1) / kChunkTokens;
-    KEDGE_TRY(fill(b.attend_parts,
-                   size(c.n_kv_heads) * chunks * size(b.attend_part_rows * group) * attend_part_floats(c.head_dim_v)));
-  }
-  if (watch) {
-    b.token_mass_stride = (size(n_slots) + kPageTokens - 1) / kPageTokens * kPageTokens;
-    b.token_mass.resize(size(n_threads));
-    // Thread 0's also holds all heads of a step that is spread by chunks.
-    const size_t chunked = size(c.n_heads) * size(b.attend_part_rows);
-    for (auto& mass : b.token_mass) {
-      const size_t rows = &mass == &b.token_mass[0] ? std::max(size(kMaxAttendRows), chunked) : size(kMaxAttendRows);
-      KEDGE_TRY(fill(mass, rows * b.token_mass_stride));
-    }
+  if (shape.n_threads > 1 && c.n_kv_heads < 2 * shape.n_threads) {
+    b.attend_part_rows = std::min({kChunkedRows, shape.max_rows, kMaxAttendRows / (c.n_heads / c.n_kv_heads)});
   }
   if (c.n_experts > 0) {
-    KEDGE_TRY(fill(b.gate_probs, n * size(c.n_experts)));
-    KEDGE_TRY(fill(b.gate_logits, n * size(c.n_experts)));
+    KEDGE_TRY(fill(b.gate_probs, n * to_size(c.n_experts)));
+    KEDGE_TRY(fill(b.gate_logits, n * to_size(c.n_experts)));
     KEDGE_TRY(fill(b.gate_facts, 2 * n));
-    b.expert_stats.resize(c.n_expert_layers, c.n_experts, c.n_experts_used);
-    KEDGE_TRY(fill(b.expert_mid, slots * 2 * size(c.d_ff_expert)));
-    KEDGE_TRY(fill(b.expert_out, slots * (size(c.d_model) + kActPad)));
+    KEDGE_TRY(fill(b.expert_mid, slots * 2 * to_size(c.d_ff_expert)));
+    KEDGE_TRY(fill(b.expert_out, slots * (to_size(c.d_model) + kActPad)));
     KEDGE_TRY(fill(b.slot_weight, slots));
     KEDGE_TRY(fill(b.token_slot, slots));
     KEDGE_TRY(fill(b.chosen, slots));
-    KEDGE_TRY(fill(b.expert_start, size(c.n_experts) + 1));
-    KEDGE_TRY(fill(b.expert_order, size(c.n_experts)));
+    KEDGE_TRY(fill(b.expert_start, to_size(c.n_experts) + 1));
+    KEDGE_TRY(fill(b.expert_order, to_size(c.n_experts)));
   }
   return b;
+}
+
+Status StepBuffers::fit(const ModelConfig& c, int n_slots, bool watch) {
+  if (n_slots > n_slots_ && attend_part_rows > 0) {
+    const size_t chunks = (to_size(n_slots) + kChunkTokens - 1) / kChunkTokens;
+    KEDGE_TRY(fill(attend_parts, to_size(attend_part_rows * c.n_heads) * chunks * attend_part_floats(c.head_dim_v)));
+  }
+  n_slots_ = std::max(n_slots_, n_slots);
+  if (!watch || n_slots <= n_slots_watched_) return {};
+  std::vector<AlignedArray<float>> grown(scratch.size());
+  const size_t stride = (to_size(n_slots) + kPageTokens - 1) / kPageTokens * kPageTokens;
+  // Thread 0's also holds all heads of a step that is spread by chunks.
+  const size_t chunked = to_size(c.n_heads) * to_size(attend_part_rows);
+  for (auto& mass : grown) {
+    const size_t n_rows = &mass == &grown[0] ? std::max(to_size(kMaxAttendRows), chunked) : to_size(kMaxAttendRows);
+    KEDGE_TRY(fill(mass, n_rows * stride));
+  }
+  token_mass = std::move(grown);
+  token_mass_stride = stride;
+  n_slots_watched_ = n_slots;
+  return {};
 }
 
 size_t StepBuffers::bytes() const {
@@ -88,7 +101,7 @@ size_t StepBuffers::bytes() const {
                  sizeof(float);
   total += act_q.size() + (act_s16.size() + act_s32.size()) * sizeof(int16_t);
   total += (token_slot.size() + chosen.size() + expert_start.size() + expert_order.size()) * sizeof(int32_t);
-  total += attend_parts.size() * sizeof(float);
+  total += attend_parts.size() * sizeof(float) + (part_of.size() + row_in_part.size()) * sizeof(int32_t);
   for (const auto& mass : token_mass) total += mass.size() * sizeof(float);
   for (const AlignedBytes& s : scratch) total += s.size();
   for (const AlignedBytes& s : attend_scratch) total += s.size();

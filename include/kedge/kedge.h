@@ -37,7 +37,9 @@ extern "C" {
 #endif
 
 typedef struct kedge_model kedge_model;
+typedef struct kedge_engine kedge_engine;
 typedef struct kedge_session kedge_session;
+typedef struct kedge_checkpoint kedge_checkpoint;
 typedef struct kedge_generation kedge_generation;
 typedef struct kedge_prefix_cache kedge_prefix_cache;
 
@@ -199,6 +201,52 @@ KEDGE_API kedge_status kedge_chat_tokenize_marked(const kedge_model* model, cons
  * carries it. Strong ones are pinned by themselves where they are rare. */
 KEDGE_API kedge_status kedge_detect_references(const char* text, size_t text_size, char** json, size_t* json_size);
 
+/* --- Engines ------------------------------------------------------------------------------------------------------
+ * An engine runs many sequences of one model in common steps: one thread team, one arena of KV pages, one scheduler. A
+ * session made by kedge_engine_session is a sequence in it and takes every function of sessions below. Calls of several
+ * threads, one session each, are batched without knowing of each other; what else runs never changes a bit of what a
+ * session computes.
+ *   Steps. Every sequence that decodes has one row in a step; prompts share what the step's budget leaves, shortest
+ *     first within a key, keys by deficit round robin in tokens. So decoding waits for one budgeted step at most.
+ *   Admission. A call of generate needs pages for its prompt and min(max_tokens, default_tokens) tokens. What can never
+ *     fit is KEDGE_CAPACITY at once; what does not fit now waits, in a queue of `waiting` calls: the next one is
+ *     KEDGE_CAPACITY too.
+ *   Pages. When they run out all the same, idle sessions and then the youngest call of the heaviest key give theirs
+ *     back, to a file, and go on later with the same bits.
+ * An engine and its sessions belong to the process that made them. */
+typedef struct kedge_engine_options {
+  size_t struct_size;
+  int32_t n_threads;      /* default 0 = kedge_default_threads() */
+  int32_t sequences;      /* most sequences in one step; default 16. Any number of sessions may exist */
+  uint64_t memory;        /* bytes for KV pages and buffers, held; default 0: room for `sequences` whole contexts */
+  int32_t step_tokens;    /* most tokens of a step; default 512 */
+  double step_ms;         /* a step that decodes takes prompt tokens for so long: default 0 = the larger of 25 ms and twice
+                             what decoding alone takes. Prompt tokens that fit are learnt from the steps before; a
+                             negative number: as many as step_tokens says */
+  int32_t waiting;        /* calls that may wait for pages; default 256 */
+  int32_t default_tokens; /* reserved for a generation without max_tokens; default 512 */
+  int32_t kv_type;        /* kedge_kv_type; default KEDGE_KV_F16 */
+  int32_t numerics;       /* kedge_numerics; default KEDGE_NUMERICS_EXACT */
+  kedge_str spill;        /* directory of the file for pages given back; default empty: TMPDIR, else /tmp */
+} kedge_engine_options;
+
+KEDGE_API void kedge_engine_options_init(kedge_engine_options* options, size_t struct_size);
+KEDGE_API kedge_status kedge_engine_create(const kedge_model* model, const kedge_engine_options* options,
+                                           kedge_engine** engine);
+KEDGE_API void kedge_engine_free(kedge_engine* engine); /* null is allowed; its sessions live on */
+
+/* A sequence in the engine, without tokens. Of `options` (null: defaults) n_ctx and kv count; n_threads, chunk, kv_type
+ * and numerics are the engine's, and must be their defaults or equal to it. */
+KEDGE_API kedge_status kedge_engine_session(kedge_engine* engine, const kedge_session_options* options,
+                                            kedge_session** session);
+
+/* Owned JSON of counters since the engine was made: {"steps", "rows": {"decode", "prefill", "wasted"}, "step_tokens":
+ * most prompt tokens now taken beside decoding, "sequences", "running", "waiting", "swapped_out", "admitted", "refused",
+ * "cancelled": {"waiting", "prefill", "decode"}, "expired", "paused", "resumed", "prefix": of its prefix caches' tokens
+ * reused, "pages": {"in_use", "total", "reserved", "bytes_each"}, "memory": {"limit", "pages", "buffers",
+ * "sequences"}}. */
+KEDGE_API kedge_status kedge_engine_stats(const kedge_engine* engine, char** json, size_t* json_size);
+
 /* --- Sessions --------------------------------------------------------------------------------------------------- */
 
 typedef struct kedge_session_info {
@@ -308,6 +356,14 @@ KEDGE_API kedge_status kedge_session_recall(kedge_session* session, const char* 
  * arena must have pages left ("forks"). */
 KEDGE_API kedge_status kedge_session_fork(const kedge_session* session, kedge_session** fork);
 
+/* A point to come back to, for regenerating an answer or taking speculated tokens back: pages are shared, not copied.
+ * After kedge_session_rollback the session is as it was, scores, evictions, recalls and anchors included: every later bit
+ * and every entry of its log is as if the tokens since had never been. A checkpoint serves any number of times, and only
+ * the session it was made of. */
+KEDGE_API kedge_status kedge_session_checkpoint(const kedge_session* session, kedge_checkpoint** checkpoint);
+KEDGE_API kedge_status kedge_session_rollback(kedge_session* session, const kedge_checkpoint* checkpoint);
+KEDGE_API void kedge_checkpoint_free(kedge_checkpoint* checkpoint); /* null is allowed */
+
 /* The whole state of a session: tokens, pages, metadata, pins, scores, cold tier, logits; checksummed; the file appears
  * complete or not at all (temporary file, fsync, rename). Loading checks everything before it makes a session, and goes
  * on bit for bit; the model must be the one it was saved with, n_threads and chunk of `options` are free, the rest
@@ -336,6 +392,11 @@ typedef struct kedge_prefix_cache_options {
 KEDGE_API void kedge_prefix_cache_options_init(kedge_prefix_cache_options* options, size_t struct_size);
 KEDGE_API kedge_status kedge_prefix_cache_create(const kedge_model* model, const kedge_session_options* session_options,
                                                  const kedge_prefix_cache_options* options, kedge_prefix_cache** cache);
+/* A cache of states in an engine's arena, for its sessions: `sessions` of the options does not count, the engine's memory
+ * does; entries yield to sequences that need pages. */
+KEDGE_API kedge_status kedge_prefix_cache_create_on(kedge_engine* engine, const kedge_session_options* session_options,
+                                                    const kedge_prefix_cache_options* options,
+                                                    kedge_prefix_cache** cache);
 KEDGE_API void kedge_prefix_cache_free(kedge_prefix_cache* cache); /* null is allowed; its sessions live on */
 
 /* A new session that holds the first *n_reused of these tokens; evaluate the others. It is less than n_tokens unless
@@ -373,7 +434,8 @@ typedef enum kedge_finish_reason {
   KEDGE_FINISH_STOP_STRING = 2,  /* one of the stop strings; neither it nor what follows is in the text */
   KEDGE_FINISH_LENGTH = 3,       /* max_tokens */
   KEDGE_FINISH_CONTEXT_FULL = 4, /* no room in the KV cache for another token */
-  KEDGE_FINISH_CANCELLED = 5     /* by a callback or kedge_session_set_cancel */
+  KEDGE_FINISH_CANCELLED = 5,    /* by a callback or kedge_session_set_cancel */
+  KEDGE_FINISH_DEADLINE = 6      /* deadline_ms passed; what was chosen by then is there */
 } kedge_finish_reason;
 
 typedef int (*kedge_text_fn)(void* user, const char* text, size_t text_size);
@@ -397,6 +459,8 @@ typedef struct kedge_generate_options {
   kedge_token_fn on_token;      /* every token chosen; `top` as in the result (chosen first); default null */
   kedge_progress_fn on_prefill; /* prompt tokens done and total, after each chunk; default null */
   void* user;
+  kedge_str key;      /* whose call it is: an engine shares its steps fairly among keys; default empty, a key like others */
+  double deadline_ms; /* from the beginning of the call, waiting included; default 0: none */
 } kedge_generate_options;
 
 typedef struct kedge_generation_result { /* all pointers are views into the kedge_generation */
@@ -415,6 +479,7 @@ typedef struct kedge_generation_result { /* all pointers are views into the kedg
   kedge_str kv;       /* JSON: what the memory did during this generation: {"hot", "evicted", "demoted", "recalled",
                          "lost", "pins_refused", "detached": [...]} and, as of its end, "gone", "gone_ranges",
                          "gone_ranges_more", "references", all as in kedge_session_kv */
+  double cpu_s;       /* thread-seconds of the steps it was in, by its share of their rows */
 } kedge_generation_result;
 
 KEDGE_API void kedge_generate_options_init(kedge_generate_options* options, size_t struct_size);

@@ -235,6 +235,8 @@ struct GenerateOptions {
   std::function<bool(std::string_view)> on_text = {};  // false cancels, here and below
   std::function<bool(int32_t token, std::span<const kedge_logprob> top)> on_token = {};
   Progress on_prefill = {};
+  std::string key = {};    // whose call it is, for an engine's fairness
+  double deadline_ms = 0;  // from the beginning of the call; 0: none
 };
 
 // What kedge_generation_result says; spans and strings live as long as the Generation.
@@ -353,6 +355,25 @@ class Session {
     if (code != KEDGE_OK) return detail::error(code);
     return Session(s);
   }
+  // A point to come back to; see kedge_session_checkpoint.
+  class Checkpoint {
+   public:
+    explicit Checkpoint(kedge_checkpoint* c) : c_(c) {}
+    const kedge_checkpoint* get() const { return c_.get(); }
+
+   private:
+    struct Release {
+      void operator()(kedge_checkpoint* c) const { kedge_checkpoint_free(c); }
+    };
+    std::unique_ptr<kedge_checkpoint, Release> c_;
+  };
+  Result<Checkpoint> checkpoint() const {
+    kedge_checkpoint* c = nullptr;
+    const kedge_status code = kedge_session_checkpoint(get(), &c);
+    if (code != KEDGE_OK) return detail::error(code);
+    return Checkpoint(c);
+  }
+  Status rollback(const Checkpoint& to) { return detail::status(kedge_session_rollback(get(), to.get())); }
   Status truncate(int n) { return detail::status(kedge_session_truncate(get(), n)); }
   void set_cancel(bool on) { kedge_session_set_cancel(get(), on ? 1 : 0); }
 
@@ -373,6 +394,7 @@ class Session {
   }
   kedge_session* get() const { return s_.get(); }
   friend class PrefixCache;
+  friend class Engine;
 
  private:
   struct Release {
@@ -389,6 +411,8 @@ class Session {
     o.render_special = options.render_special ? 1 : 0;
     o.seed = options.seed;
     o.request = options.request;
+    o.key = detail::str(options.key);
+    o.deadline_ms = options.deadline_ms;
     o.logit_bias = options.logit_bias.data();
     o.n_logit_bias = options.logit_bias.size();
     o.user = const_cast<GenerateOptions*>(&options);
@@ -412,6 +436,62 @@ class Session {
   std::unique_ptr<kedge_session, Release> s_;
 };
 
+struct EngineOptions {
+  int n_threads = 0;    // 0 = default_threads()
+  int sequences = 16;   // most in one step
+  uint64_t memory = 0;  // bytes for KV pages and buffers; 0: room for `sequences` whole contexts
+  int step_tokens = 512;
+  double step_ms = 0;  // 0: the larger of 25 and twice a decoding step; negative: step_tokens alone decides
+  int waiting = 256;
+  int default_tokens = 512;
+  kedge_kv_type kv_type = KEDGE_KV_F16;
+  kedge_numerics numerics = KEDGE_NUMERICS_EXACT;
+  std::string spill = {};  // directory; empty: TMPDIR, else /tmp
+};
+
+// Many sequences of one model in common steps; see "Engines" in kedge.h. Sessions may be used from any threads, each
+// from one at a time.
+class Engine {
+ public:
+  static Result<Engine> create(const Model& model, const EngineOptions& options = {}) {
+    kedge_engine_options o;
+    kedge_engine_options_init(&o, sizeof o);
+    o.n_threads = options.n_threads;
+    o.sequences = options.sequences;
+    o.memory = options.memory;
+    o.step_tokens = options.step_tokens;
+    o.step_ms = options.step_ms;
+    o.waiting = options.waiting;
+    o.default_tokens = options.default_tokens;
+    o.kv_type = options.kv_type;
+    o.numerics = options.numerics;
+    o.spill = detail::str(options.spill);
+    kedge_engine* e = nullptr;
+    const kedge_status code = kedge_engine_create(model.get(), &o, &e);
+    if (code != KEDGE_OK) return detail::error(code);
+    return Engine(e);
+  }
+  // n_ctx and kv of the options count, the rest is the engine's.
+  Result<Session> session(const SessionOptions& options = {}) {
+    const kedge_session_options o = options.c();
+    kedge_session* s = nullptr;
+    const kedge_status code = kedge_engine_session(get(), &o, &s);
+    if (code != KEDGE_OK) return detail::error(code);
+    return Session(s);
+  }
+  Result<std::string> stats() const {  // JSON
+    return detail::text([&](char** d, size_t* n) { return kedge_engine_stats(get(), d, n); });
+  }
+  kedge_engine* get() const { return e_.get(); }
+
+ private:
+  struct Release {
+    void operator()(kedge_engine* e) const { kedge_engine_free(e); }
+  };
+  explicit Engine(kedge_engine* e) : e_(e) {}
+  std::unique_ptr<kedge_engine, Release> e_;
+};
+
 struct PrefixCacheOptions {
   int entries = 64;
   int sessions = 4;
@@ -428,6 +508,18 @@ class PrefixCache {
     o.sessions = options.sessions;
     kedge_prefix_cache* c = nullptr;
     const kedge_status code = kedge_prefix_cache_create(model.get(), &so, &o, &c);
+    if (code != KEDGE_OK) return detail::error(code);
+    return PrefixCache(c);
+  }
+  // In the arena of an engine, for its sessions.
+  static Result<PrefixCache> create(Engine& engine, const SessionOptions& session_options = {},
+                                    const PrefixCacheOptions& options = {}) {
+    const kedge_session_options so = session_options.c();
+    kedge_prefix_cache_options o;
+    kedge_prefix_cache_options_init(&o, sizeof o);
+    o.entries = options.entries;
+    kedge_prefix_cache* c = nullptr;
+    const kedge_status code = kedge_prefix_cache_create_on(engine.get(), &so, &o, &c);
     if (code != KEDGE_OK) return detail::error(code);
     return PrefixCache(c);
   }

@@ -211,7 +211,10 @@ TEST(SessionFile, BrokenFilesAndOtherModelsAreRefused) {
   write_file(path, good);
   auto loaded = kedge::Session::load(model, path, {.n_threads = 2, .chunk = 3});
   ASSERT_TRUE(loaded.ok()) << loaded.error().message;
-  EXPECT_EQ(parsed(s.kv()), parsed(loaded->kv()));
+  Json before = parsed(s.kv());
+  Json after = parsed(loaded->kv());
+  for (Json* kv : {&before, &after}) kv->erase("metadata_bytes");  // of vectors, with their spare room
+  EXPECT_EQ(before, after);
   ::unlink(path.c_str());
   const auto nowhere = s.save("/nowhere/at/all");
   ASSERT_FALSE(nowhere.ok());

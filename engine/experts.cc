@@ -1,8 +1,7 @@
-// The mixture-of-experts layer: route, group tokens by expert, multiply, combine in ascending expert id.
+#include "engine/experts.h"
+
 #include <algorithm>
 #include <cstring>
-
-#include "engine/step.h"
 
 namespace kedge::engine {
 
@@ -45,35 +44,32 @@ float choice_margin(const float* p, int n_experts, const int32_t* chosen, int n_
 }  // namespace
 
 // Softmax over all experts in float32, the best n_used, weights in chosen[] order.
-void Step::route(const ExpertLayer& layer, const float* x) {
+void Experts::route(const ExpertLayer& layer, const float* x) {
   const int n_experts = layer.router.rows;
   const int used = layer.n_used;
-  multiply(x, config_.d_model, {{layer.router, b_.gate_probs.data()}});
-  auto body = [&](size_t begin, size_t end, int) {
-    for (size_t i = begin; i < end; ++i) {
-      float* p = b_.gate_probs.data() + i * to_size(n_experts);
-      int32_t* chosen = b_.chosen.data() + i * to_size(used);
-      float* weight = b_.slot_weight.data() + i * to_size(used);
-      float* logits = b_.gate_logits.data() + i * to_size(n_experts);
-      std::memcpy(logits, p, to_size(n_experts) * sizeof(float));
-      k_.softmax(p, n_experts);
-      select_experts(p, n_experts, used, chosen);
-      b_.gate_facts[2 * i] = choice_margin(p, n_experts, chosen, used);
-      b_.gate_facts[2 * i + 1] = softmax_entropy(logits, p, n_experts);
-      float sum = 0.0f;
-      for (int j = 0; j < used; ++j) sum += weight[j] = p[chosen[j]];
-      for (int j = 0; layer.normalise && j < used; ++j) weight[j] /= sum;
-    }
-  };
-  n_ < 4 ? body(0, to_size(n_), 0) : team_.split(to_size(n_), 1, body);
+  linear_.multiply(x, n_, c_.config.d_model, {{layer.router, b_.gate_probs.data()}});
+  c_.each_row(n_, [&](size_t i, int) {
+    float* p = b_.gate_probs.data() + i * to_size(n_experts);
+    int32_t* chosen = b_.chosen.data() + i * to_size(used);
+    float* weight = b_.slot_weight.data() + i * to_size(used);
+    float* logits = b_.gate_logits.data() + i * to_size(n_experts);
+    std::memcpy(logits, p, to_size(n_experts) * sizeof(float));
+    c_.kernels.softmax(p, n_experts);
+    select_experts(p, n_experts, used, chosen);
+    b_.gate_facts[2 * i] = choice_margin(p, n_experts, chosen, used);
+    b_.gate_facts[2 * i + 1] = softmax_entropy(logits, p, n_experts);
+    float sum = 0.0f;
+    for (int j = 0; j < used; ++j) sum += weight[j] = p[chosen[j]];
+    for (int j = 0; layer.normalise && j < used; ++j) weight[j] /= sum;
+  });
   for (size_t i = 0; i < to_size(n_); ++i) {
-    b_.expert_stats.add(layer.index, b_.chosen.data() + i * to_size(used), used, b_.gate_facts[2 * i],
-                        b_.gate_facts[2 * i + 1]);
+    parts_.of_row(i).experts->add(layer.index, b_.chosen.data() + i * to_size(used), used, b_.gate_facts[2 * i],
+                                  b_.gate_facts[2 * i + 1]);
   }
 }
 
 // Counting sort of (token, choice) by expert; tokens stay in order within an expert.
-void Step::group_by_expert(const ExpertLayer& layer) {
+void Experts::group_by_expert(const ExpertLayer& layer) {
   const int n_experts = layer.router.rows;
   const int n_slots = n_ * layer.n_used;
   int32_t* start = b_.expert_start.data();
@@ -101,22 +97,19 @@ void Step::group_by_expert(const ExpertLayer& layer) {
 
 // The rows of `x` in one form, one per (token, expert) slot, grouped by expert. They lie in the memory of expert_out,
 // which nothing else uses before the down products.
-ActRows Step::gather_slots(const float* x, int k, ActForm form, int n_used) {
-  const ActRows source = prepare(x, n_, k, form);
+ActRows Experts::gather_slots(const float* x, int k, ActForm form, int n_used) {
+  const ActRows source = linear_.prepare(x, n_, k, form);
   const ActSink sink = ActSink::place(b_.expert_out.data(), to_size(n_) * to_size(n_used), to_size(k), form);
-  auto body = [&](size_t begin, size_t end, int) {
-    for (size_t i = begin; i < end; ++i) {
-      for (size_t j = i * to_size(n_used); j < (i + 1) * to_size(n_used); ++j) {
-        sink.copy(source, i, to_size(b_.token_slot[j]), form);
-      }
+  c_.each_row(n_, [&](size_t i, int) {
+    for (size_t j = i * to_size(n_used); j < (i + 1) * to_size(n_used); ++j) {
+      sink.copy(source, i, to_size(b_.token_slot[j]), form);
     }
-  };
-  n_ < 16 ? body(0, to_size(n_), 0) : team_.split(to_size(n_), 1, body);
+  });
   return sink.rows();
 }
 
 // The rows of one expert.
-ActRows Step::expert_rows(const ActRows& all, int expert, ActForm form) const {
+ActRows Experts::expert_rows(const ActRows& all, int expert, ActForm form) const {
   const int first = b_.expert_start[to_size(expert)];
   return slice_rows(all, to_size(first), b_.expert_start[to_size(expert) + 1] - first, form);
 }
@@ -124,9 +117,9 @@ ActRows Step::expert_rows(const ActRows& all, int expert, ActForm form) const {
 // Calls unit(expert, first row, rows, thread) for blocks of `block` of the experts' n_rows weight rows: the experts
 // with tokens only, those with most of them first, all in one pool.
 template <class Unit>
-void Step::each_expert_block(int n_rows, int block, Unit&& unit) {
+void Experts::each_expert_block(int n_rows, int block, Unit&& unit) {
   const int blocks = (n_rows + block - 1) / block;
-  team_.each(to_size(n_active_) * to_size(blocks), [&](size_t u, int thread) {
+  c_.team.each(to_size(n_active_) * to_size(blocks), [&](size_t u, int thread) {
     const int expert = b_.expert_order[u / to_size(blocks)];
     const int first = static_cast<int>(u % to_size(blocks)) * block;
     unit(expert, first, std::min(block, n_rows - first), thread);
@@ -135,29 +128,29 @@ void Step::each_expert_block(int n_rows, int block, Unit&& unit) {
 
 // gate, up, activation and its quantisation for the down product, fused: a unit is one expert's block of whole
 // quantisation groups of rows.
-void Step::expert_gate_up(const ExpertLayer& layer, const float* x) {
+void Experts::gate_up(const ExpertLayer& layer, const float* x) {
   const int d_ff = layer.gate.rows;
   const size_t ff = to_size(d_ff);
   float* gate_out = b_.expert_mid.data();
   float* up_out = gate_out + to_size(n_) * to_size(layer.n_used) * ff;
-  const ActForm gate_form = kernel_of(layer.gate).form;
-  const ActForm up_form = kernel_of(layer.up).form;
-  const ActForm down_form = kernel_of(layer.down).form;
+  const ActForm gate_form = linear_.kernel_of(layer.gate).form;
+  const ActForm up_form = linear_.kernel_of(layer.up).form;
+  const ActForm down_form = linear_.kernel_of(layer.down).form;
   const int block = down_form == ActForm::kSuper256 ? 256 : 64;
   auto product = [&](const Weight& w, const ActRows& rows, float* out, int e, int first, int count, int thread) {
     const size_t at = to_size(b_.expert_start[to_size(e)]) * ff + to_size(first);
-    const Kernel kernel = kernel_of(w);
+    const Linear::Kernel kernel = linear_.kernel_of(w);
     kernel.multiply(w.slice(first, count, e), expert_rows(rows, e, kernel.form), out + at, ff,
                     b_.scratch[to_size(thread)].data());
   };
   auto activate = [&](int e, int first, int count) {
     for (int s = b_.expert_start[to_size(e)]; s < b_.expert_start[to_size(e) + 1]; ++s) {
       const size_t at = to_size(s) * ff + to_size(first);
-      k_.silu_mul(gate_out + at, up_out + at, gate_out + at, count);
-      store_act(gate_out + at, to_size(s), d_ff, first, count, down_form);
+      c_.kernels.silu_mul(gate_out + at, up_out + at, gate_out + at, count);
+      linear_.store(gate_out + at, to_size(s), d_ff, first, count, down_form);
     }
   };
-  const ActRows rows = gather_slots(x, config_.d_model, gate_form, layer.n_used);
+  const ActRows rows = gather_slots(x, c_.config.d_model, gate_form, layer.n_used);
   if (gate_form == up_form) {
     each_expert_block(d_ff, block, [&](int e, int first, int count, int thread) {
       product(layer.gate, rows, gate_out, e, first, count, thread);
@@ -169,17 +162,17 @@ void Step::expert_gate_up(const ExpertLayer& layer, const float* x) {
   each_expert_block(d_ff, block, [&](int e, int first, int count, int thread) {
     product(layer.gate, rows, gate_out, e, first, count, thread);
   });
-  const ActRows other = gather_slots(x, config_.d_model, up_form, layer.n_used);
+  const ActRows other = gather_slots(x, c_.config.d_model, up_form, layer.n_used);
   each_expert_block(d_ff, block, [&](int e, int first, int count, int thread) {
     product(layer.up, other, up_out, e, first, count, thread);
     activate(e, first, count);
   });
 }
 
-void Step::expert_down(const ExpertLayer& layer) {
+void Experts::down(const ExpertLayer& layer) {
   const int d_model = layer.down.rows;
-  const Kernel kernel = kernel_of(layer.down);
-  const ActRows rows = own_acts(b_.expert_mid.data(), 0, layer.gate.rows, kernel.form);
+  const Linear::Kernel kernel = linear_.kernel_of(layer.down);
+  const ActRows rows = linear_.own_rows(b_.expert_mid.data(), 0, layer.gate.rows, kernel.form);
   each_expert_block(d_model, kUnitRows, [&](int e, int first, int count, int thread) {
     float* out = b_.expert_out.data() + to_size(b_.expert_start[to_size(e)]) * to_size(d_model) + first;
     kernel.multiply(layer.down.slice(first, count, e), expert_rows(rows, e, kernel.form), out, to_size(d_model),
@@ -187,24 +180,26 @@ void Step::expert_down(const ExpertLayer& layer) {
   });
 }
 
-void Step::experts(const ExpertLayer& layer, const float* x, float* y) {
+void Experts::combine(const ExpertLayer& layer, float* y) {
+  const size_t d = to_size(c_.config.d_model);
+  c_.each_row(n_, [&](size_t i, int) {
+    float* out = y + i * d;
+    std::memset(out, 0, d * sizeof(float));
+    for (size_t j = i * to_size(layer.n_used); j < (i + 1) * to_size(layer.n_used); ++j) {
+      const float* slot = b_.expert_out.data() + to_size(b_.token_slot[j]) * d;
+      c_.kernels.add_scaled(slot, b_.slot_weight[j], out, c_.config.d_model);
+    }
+  });
+}
+
+void Experts::run(const ExpertLayer& layer, const float* x, int n, float* y) {
+  n_ = n;
   if (n_ == 0) return;
   route(layer, x);
   group_by_expert(layer);
-  expert_gate_up(layer, x);
-  expert_down(layer);
-  const size_t d = to_size(config_.d_model);
-  auto combine = [&](size_t begin, size_t end, int) {
-    for (size_t i = begin; i < end; ++i) {
-      float* out = y + i * d;
-      std::memset(out, 0, d * sizeof(float));
-      for (size_t j = i * to_size(layer.n_used); j < (i + 1) * to_size(layer.n_used); ++j) {
-        const float* slot = b_.expert_out.data() + to_size(b_.token_slot[j]) * d;
-        k_.add_scaled(slot, b_.slot_weight[j], out, config_.d_model);
-      }
-    }
-  };
-  n_ < 4 ? combine(0, to_size(n_), 0) : team_.split(to_size(n_), 1, combine);
+  gate_up(layer, x);
+  down(layer);
+  combine(layer, y);
 }
 
 }  // namespace kedge::engine

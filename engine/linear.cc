@@ -1,0 +1,107 @@
+#include "engine/linear.h"
+
+#include <algorithm>
+
+namespace kedge::engine {
+
+namespace {
+
+// Weight rows handed out at once when there are many tokens: whole panels of every instruction set.
+constexpr size_t kUnitRows = 32;
+// Weight rows a thread's slab is cut at in decode.
+constexpr size_t kSlabGrain = kGroupRows;
+// From this many tokens on the kernels work by panels, and units balance better than slabs.
+constexpr int kManyTokens = 6;
+
+size_t to_size(int x) { return static_cast<size_t>(x); }
+
+}  // namespace
+
+void Linear::store(const float* x, size_t row, int k, int first, int count, ActForm form) const {
+  StepBuffers& b = c_.buffers;
+  const size_t at = row * to_size(k) + to_size(first);  // of scales and sums
+  const size_t code = row * to_size(act_pitch(k, form)) + to_size(first);
+  switch (form) {
+    case ActForm::kFloat32:
+      return;
+    case ActForm::kBlock32:
+      return c_.kernels.quantise_block32(x, count, b.act_q.data() + code, b.act_d.data() + at / 32,
+                                         b.act_s32.data() + at / 32);
+    case ActForm::kSuper256:
+      return c_.kernels.quantise_super256(x, count, b.act_q.data() + code, b.act_d.data() + at / 256,
+                                          b.act_s16.data() + at / 16, b.act_s32.data() + at / 32);
+    case ActForm::kBfloat16:
+      return c_.kernels.to_bf16(x, reinterpret_cast<uint16_t*>(b.act_q.data()) + code, count);
+  }
+}
+
+ActRows Linear::own_rows(const float* x, int n, int k, ActForm form) const {
+  const StepBuffers& b = c_.buffers;
+  ActRows rows;
+  rows.n = n;
+  rows.k = k;
+  rows.pitch = act_pitch(k, form);
+  rows.x = x;
+  rows.q = b.act_q.data();
+  rows.b16 = reinterpret_cast<const uint16_t*>(b.act_q.data());
+  rows.d = b.act_d.data();
+  rows.sums16 = b.act_s16.data();
+  rows.sums32 = b.act_s32.data();
+  return rows;
+}
+
+ActRows Linear::prepare(const float* x, int n, int k, ActForm form) const {
+  if (form != ActForm::kFloat32) {
+    c_.each_row(n, [&](size_t i, int) { store(x + i * to_size(k), i, k, 0, k, form); });
+  }
+  return own_rows(x, n, k, form);
+}
+
+Linear::Kernel Linear::kernel_of(const Weight& w) const {
+  const QuantFormat& f = *w.format;
+  if (c_.fast && c_.kernels.fast[f.index] != nullptr && w.k % 256 == 0) {
+    return {c_.kernels.fast[f.index], f.family == QuantFamily::kFloat ? ActForm::kBfloat16 : ActForm::kSuper256};
+  }
+  return {c_.kernels.matmul[f.index], form_of(f.family)};
+}
+
+void Linear::multiply(const float* x, int n, int width, std::initializer_list<Product> products) const {
+  if (n == 0) return;
+  const auto padded = [](const Product& p) { return (to_size(p.w.rows) + kUnitRows - 1) / kUnitRows * kUnitRows; };
+  // Formats of different families want the input in different forms: one round per form.
+  for (const ActForm form : {ActForm::kFloat32, ActForm::kBlock32, ActForm::kSuper256, ActForm::kBfloat16}) {
+    size_t total = 0;
+    for (const Product& p : products) {
+      if (kernel_of(p.w).form == form) total += padded(p);
+    }
+    if (total == 0) continue;
+    const ActRows acts = prepare(x, n, width, form);
+    // Rows [begin, end) of all products of the form laid end to end, each padded to whole units.
+    const auto run = [&](size_t begin, size_t end, int thread) {
+      size_t base = 0;
+      for (const Product& p : products) {
+        const Kernel kernel = kernel_of(p.w);
+        if (kernel.form != form) continue;
+        const size_t rows = to_size(p.w.rows);
+        const size_t first = begin > base ? begin - base : 0;
+        const size_t last = end > base ? std::min(end - base, rows) : 0;
+        if (first < last) {
+          const WeightRows w = p.w.slice(static_cast<int>(first), static_cast<int>(last - first));
+          kernel.multiply(w, acts, p.y + first, rows, c_.buffers.scratch[to_size(thread)].data());
+        }
+        base += padded(p);
+      }
+    };
+    if (n < kManyTokens) {
+      c_.team.split(total, kSlabGrain, run);
+    } else {
+      c_.team.each(total / kUnitRows, [&](size_t u, int t) { run(u * kUnitRows, (u + 1) * kUnitRows, t); });
+    }
+  }
+  for (const Product& p : products) {
+    if (p.bias == nullptr) continue;
+    for (int i = 0; i < n; ++i) c_.kernels.add(p.bias, p.y + to_size(i) * to_size(p.w.rows), p.w.rows);
+  }
+}
+
+}  // namespace kedge::engine

@@ -1,0 +1,72 @@
+// What a step is made of: the engine's means, and the rows of each sequence in it.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "engine/config.h"
+#include "engine/expert_stats.h"
+#include "engine/step_buffers.h"
+#include "kernels/base/parallel.h"
+#include "kernels/kernel_table.h"
+#include "memory/kv_step.h"
+
+namespace kedge::engine {
+
+// What all steps of an engine work with.
+struct StepContext {
+  const ModelConfig& config;
+  const KernelTable& kernels;
+  bool fast;  // kernels/fast_numerics.h where the table has it
+  const ThreadTeam& team;
+  StepBuffers& buffers;
+
+  // Calls body(row, thread) for every row in [0, n).
+  template <class Body>
+  void each_row(int n, Body&& body) const {
+    constexpr int kFewRows = 4;  // below, a plain loop is cheaper than waking the team
+    const auto run = [&](size_t begin, size_t end, int thread) {
+      for (size_t i = begin; i < end; ++i) body(i, thread);
+    };
+    const auto rows = static_cast<size_t>(n);
+    n < kFewRows ? run(0, rows, 0) : team.split(rows, 1, run);
+  }
+};
+
+// Receives the logits of one row of a part; a Status that is not ok ends the part.
+using LogitSink = std::function<Status(int row, std::span<const float> logits)>;
+
+// The rows one sequence has in a step.
+struct StepPart {
+  std::span<const int32_t> tokens;
+  KvStep* kv = nullptr;                       // its transaction, for so many tokens
+  int first_logit_row = 0;                    // rows whose logits are wanted begin here
+  const LogitSink* sink = nullptr;            // set where some are
+  ExpertStats* experts = nullptr;             // null for dense models
+  const std::atomic<bool>* cancel = nullptr;  // looked at between layers
+  int first_row = 0;                          // of the step
+  Status status;                              // what went wrong; the other parts go on
+  int n() const { return static_cast<int>(tokens.size()); }
+};
+
+// The parts of a step, laid out.
+class StepParts {
+ public:
+  // Rows are numbered through; which part each belongs to goes into the buffers. At most the buffers' rows in all.
+  StepParts(std::vector<StepPart>& parts, StepBuffers& buffers);
+  int rows() const { return rows_; }
+  std::vector<StepPart>& all() { return parts_; }
+  StepPart& of_row(size_t row) { return parts_[static_cast<size_t>(buffers_.part_of[row])]; }
+  // Looks at the flags; true when no part is left.
+  bool stopped();
+
+ private:
+  std::vector<StepPart>& parts_;
+  StepBuffers& buffers_;
+  int rows_ = 0;
+};
+
+}  // namespace kedge::engine
