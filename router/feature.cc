@@ -3,46 +3,30 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/base/names.h"
+
 namespace kedge::router {
-
-namespace features {
-#define KEDGE_ENTRY(name) extern constinit const FeatureDef name;
-#include "registry/features.inc"
-#undef KEDGE_ENTRY
-}  // namespace features
-
-namespace {
-
-constexpr const FeatureDef* kAll[] = {
-#define KEDGE_ENTRY(name) &features::name,
-#include "registry/features.inc"
-#undef KEDGE_ENTRY
-};
-
-}  // namespace
-
-std::span<const FeatureDef* const> all_features() { return kAll; }
 
 std::span<const std::string> feature_names() {
   static const std::vector<std::string> names = [] {
     std::vector<std::string> list;
-    for (const FeatureDef* f : kAll) list.emplace_back(f->name);
+    for (const FeatureDef& f : all_features()) list.emplace_back(f.name);
     return list;
   }();
   return names;
 }
 
 const FeatureDef* find_feature(std::string_view name) {
-  for (const FeatureDef* f : kAll) {
-    if (name == f->name) return f;
+  for (const FeatureDef& f : all_features()) {
+    if (same_name(name, f.name)) return &f;
   }
   return nullptr;
 }
 
 std::vector<double> feature_values(const AnswerTrace& trace) {
   std::vector<double> values;
-  values.reserve(std::size(kAll));
-  for (const FeatureDef* f : kAll) values.push_back(f->value(trace));
+  values.reserve(all_features().size());
+  for (const FeatureDef& f : all_features()) values.push_back(f.value(trace));
   return values;
 }
 

@@ -1,5 +1,4 @@
-// A confidence feature: one number about an answer. Files of router/features/ provide one each: the stem is its key,
-// and it defines `constinit const FeatureDef <stem>` in namespace kedge::router::features.
+// A confidence feature: one number about an answer. To add one: an entry in the table of router/features.cc.
 #pragma once
 
 #include <span>
@@ -18,7 +17,7 @@ struct FeatureDef {
   double (*value)(const AnswerTrace& trace);  // finite, also for an answer without tokens
 };
 
-std::span<const FeatureDef* const> all_features();  // by name
+std::span<const FeatureDef> all_features();  // by name
 std::span<const std::string> feature_names();
 const FeatureDef* find_feature(std::string_view name);
 

@@ -175,7 +175,7 @@ Json attempt_json(const Attempt& a) {
   if (!a.error.empty()) json["error"] = a.error;
   json["logits_hash"] = a.logits_hash;
   Json features = Json::object();
-  for (size_t i = 0; i < a.features.size(); ++i) features[all_features()[i]->name] = a.features[i];
+  for (size_t i = 0; i < a.features.size(); ++i) features[all_features()[i].name] = a.features[i];
   json["features"] = std::move(features);
   json["gate"] = gate_json(a);
   json["p"] = number(a.p);

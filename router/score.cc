@@ -15,7 +15,7 @@ size_t count(const Attempt& a, Verdict verdict) {
 Result<double> probability(const Calibrator& calibrator, std::span<const double> features) {
   std::vector<NamedFeature> named;
   named.reserve(features.size());
-  for (size_t i = 0; i < features.size(); ++i) named.push_back({all_features()[i]->name, features[i]});
+  for (size_t i = 0; i < features.size(); ++i) named.push_back({all_features()[i].name, features[i]});
   std::vector<double> values(calibrator.features.size());
   KEDGE_TRY(calibrator.gather(named, values));
   return calibrator.probability(values);

@@ -124,7 +124,7 @@ TEST(Features, FiniteForAnAnswerOfNothingOrOneToken) {
   for (const AnswerTrace& trace : {nothing, single}) {
     const auto values = feature_values(trace);
     ASSERT_EQ(values.size(), all_features().size());
-    for (size_t i = 0; i < values.size(); ++i) EXPECT_TRUE(std::isfinite(values[i])) << all_features()[i]->name;
+    for (size_t i = 0; i < values.size(); ++i) EXPECT_TRUE(std::isfinite(values[i])) << all_features()[i].name;
   }
 }
 
