@@ -1,9 +1,11 @@
-// What a file engine/arch/<name>.cc provides: a function `load` that reads the configuration from metadata and the
-// tensors with their shapes, and a Network whose forward() reads top to bottom. The registry is generated from the
-// folder; the file's stem is the value of `general.architecture`.
+// What a file engine/arch/<stem>.cc provides: `constinit const Architecture <stem>` in namespace kedge::engine::archs,
+// with its name (the value of `general.architecture`) and how it is loaded: a function that reads the configuration
+// from metadata and the tensors with their shapes, and gives a Network (Decoder<Layer> mostly, engine/decoder.h). The
+// registry is generated from the folder.
 #pragma once
 
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "engine/config.h"
@@ -30,9 +32,9 @@ struct Architecture {
   Result<std::unique_ptr<Network>> (*load)(ModelLoader& loader);
 };
 
-// Null when there is no such architecture.
+// Null when there is no such architecture. In names, - and _ are the same.
 const Architecture* find_architecture(std::string_view name);
 // "llama, qwen2, ..." for messages.
-const char* known_architectures();
+std::string known_architectures();
 
 }  // namespace kedge::engine

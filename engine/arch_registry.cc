@@ -1,34 +1,33 @@
 #include "engine/arch.h"
+#include "kernels/base/names.h"
 
 namespace kedge::engine {
 
-#define KEDGE_ENTRY(name)                                       \
-  namespace arch_##name {                                       \
-    Result<std::unique_ptr<Network>> load(ModelLoader& loader); \
-  }
+namespace archs {
+#define KEDGE_ENTRY(stem) extern constinit const Architecture stem;
 #include "registry/archs.inc"
 #undef KEDGE_ENTRY
+}  // namespace archs
 
 namespace {
-constexpr Architecture kArchitectures[] = {
-#define KEDGE_ENTRY(name) {#name, &arch_##name::load},
+constexpr const Architecture* kArchitectures[] = {
+#define KEDGE_ENTRY(stem) &archs::stem,
 #include "registry/archs.inc"
 #undef KEDGE_ENTRY
 };
-constexpr char kNames[] =
-#define KEDGE_ENTRY(name) #name " "
-#include "registry/archs.inc"
-#undef KEDGE_ENTRY
-    ;
 }  // namespace
 
 const Architecture* find_architecture(std::string_view name) {
-  for (const Architecture& a : kArchitectures) {
-    if (name == a.name) return &a;
+  for (const Architecture* a : kArchitectures) {
+    if (same_name(name, a->name)) return a;
   }
   return nullptr;
 }
 
-const char* known_architectures() { return kNames; }
+std::string known_architectures() {
+  std::string names;
+  for (const Architecture* a : kArchitectures) names.append(names.empty() ? "" : ", ").append(a->name);
+  return names;
+}
 
 }  // namespace kedge::engine

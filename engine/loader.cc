@@ -153,6 +153,12 @@ Status ModelLoader::expert_config() {
   return {};
 }
 
+Status ModelLoader::some_experts() {
+  KEDGE_TRY(expert_config());
+  if (config_.n_experts > 0) return {};
+  return Error{ErrorCode::kCorrupt, file() + ": " + key("expert_count") + " is missing or zero"};
+}
+
 Status ModelLoader::report(uint64_t bytes) {
   done_ += bytes;
   if (progress_ && !progress_(done_, store_->tensor_bytes())) {

@@ -74,6 +74,9 @@ class ModelLoader {
   // Expert count, experts used, expert width; zero experts when the keys are missing.
   Status expert_config();
 
+  // The same for architectures that are nothing without experts.
+  Status some_experts();
+
   // A matrix [rows][k] ("k, rows" in GGUF order). Counted in bytes_per_token unless it is for lookups only.
   Result<Weight> matrix(const std::string& name, int rows, int k, MatrixUse use = MatrixUse::kProduct);
   Result<Weight> experts(const std::string& name, int n_experts, int rows, int k);
@@ -107,5 +110,13 @@ class ModelLoader {
   std::vector<bool> used_;  // of the store's tensors
   std::vector<std::string> ignored_;
 };
+
+// A part that was read, to its place.
+template <class T>
+Status set(T& to, Result<T> from) {
+  if (!from.ok()) return std::move(from).error();
+  to = std::move(from).value();
+  return {};
+}
 
 }  // namespace kedge::engine
