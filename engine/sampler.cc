@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "engine/sampler_math.h"
+#include "kernels/base/names.h"
 
 namespace kedge::engine {
 
@@ -53,7 +54,7 @@ Status Sampler::set(const std::string& name, double value, std::vector<bool>& se
   size_t index = 0;
   for (const SamplerDef* def : sampler_defs()) {
     for (const SamplerSetting& s : def->settings) {
-      if (name != s.name) {
+      if (!same_name(name, s.name)) {
         ++index;
         continue;
       }

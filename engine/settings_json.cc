@@ -5,6 +5,8 @@
 #include "engine/generate.h"
 #include "engine/sampler.h"
 #include "kernels/base/json.h"
+#include "kernels/kv_format.h"
+#include "memory/eviction/policy.h"
 
 namespace kedge::engine {
 namespace {
@@ -21,7 +23,10 @@ std::string text_of(const Json& json) { return json.dump(); }
 }  // namespace
 
 std::string settings_schema_json() {
-  Json schema = {{"order", Json::array()}, {"settings", Json::array()}};
+  Json schema = {{"order", Json::array()},
+                 {"settings", Json::array()},
+                 {"policies", Json::array()},
+                 {"cache_types", Json::array()}};
   for (const SamplerDef* def : sampler_defs()) {
     schema["order"].push_back(def->name);
     for (const SamplerSetting& s : def->settings) {
@@ -34,6 +39,16 @@ std::string settings_schema_json() {
                                     {"off", std::isnan(s.off) ? Json() : number(s.off)},
                                     {"doc", s.doc}});
     }
+  }
+  for (const std::string& name : policy_names()) {
+    const EvictionPolicy& policy = *find_policy(name);
+    schema["policies"].push_back({{"name", name}, {"evicts", policy.evicts}, {"doc", std::string(policy.about)}});
+  }
+  for (const KvFormat f : kKvFormats) {
+    schema["cache_types"].push_back({{"name", std::string(info(f).name)},
+                                     {"value", static_cast<int>(f)},
+                                     {"bits", info(f).bits},
+                                     {"cold", is_quantised(f)}});
   }
   return text_of(schema);
 }

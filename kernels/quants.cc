@@ -1,5 +1,6 @@
 #include "kernels/quants.h"
 
+#include "kernels/base/names.h"
 #include "kernels/packed.h"
 #include "kernels/quant_contract.h"
 #include "registry/quants_headers.inc"
@@ -94,8 +95,6 @@ constexpr QuantFormat kFormats[] = {
 #undef KEDGE_ENTRY
 };
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
 }  // namespace
 
 std::span<const QuantFormat> quant_formats() { return kFormats; }
@@ -109,10 +108,7 @@ const QuantFormat* find_quant(uint32_t gguf_id) {
 
 const QuantFormat* find_quant(std::string_view name) {
   for (const QuantFormat& f : kFormats) {
-    const std::string_view known = f.name;
-    bool same = known.size() == name.size();
-    for (size_t i = 0; same && i < name.size(); ++i) same = lower(known[i]) == lower(name[i]);
-    if (same) return &f;
+    if (same_name_any_case(f.name, name)) return &f;
   }
   return nullptr;
 }

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "kernels/base/names.h"
 #include "memory/eviction/policy.h"
 
 namespace kedge::memory {
@@ -22,11 +23,6 @@ constexpr Entry kEntries[] = {
 #undef KEDGE_ENTRY
 };
 
-bool same_name(std::string_view stem, std::string_view name) {
-  return std::equal(stem.begin(), stem.end(), name.begin(), name.end(),
-                    [](char s, char n) { return s == n || (s == '_' && n == '-'); });
-}
-
 }  // namespace
 
 const EvictionPolicy* find_policy(std::string_view name) {
@@ -36,9 +32,12 @@ const EvictionPolicy* find_policy(std::string_view name) {
   return nullptr;
 }
 
-std::vector<std::string_view> policy_names() {
-  std::vector<std::string_view> names;
-  for (const Entry& e : kEntries) names.push_back(e.stem == "anchor_basic" ? "anchor-basic" : e.stem);
+std::vector<std::string> policy_names() {
+  std::vector<std::string> names;
+  for (const Entry& e : kEntries) {
+    std::string& name = names.emplace_back(e.stem);
+    std::replace(name.begin(), name.end(), '_', '-');
+  }
   return names;
 }
 

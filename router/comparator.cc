@@ -1,5 +1,7 @@
 #include "router/comparator.h"
 
+#include "kernels/base/names.h"
+
 namespace kedge::router {
 
 namespace comparators {
@@ -34,7 +36,7 @@ std::span<const ComparatorDef* const> all_comparators() { return kAll; }
 
 const ComparatorDef* find_comparator(std::string_view name) {
   for (const ComparatorDef* c : kAll) {
-    if (name == c->name) return c;
+    if (same_name(name, c->name)) return c;
   }
   return nullptr;
 }

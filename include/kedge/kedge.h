@@ -16,8 +16,8 @@
  * - After fork() a child may use models and sessions of its parent (on one thread, and not with a cold tier in a file),
  *   and open its own. A router of the parent is KEDGE_UNSUPPORTED in the child.
  * - Memory that runs out is KEDGE_CAPACITY, from every function. (libsentencepiece, which reads and uses "llama"
- *   vocabularies, works on a reserve; only where retries fail too it ends the process.) So is a model or a KV cache that
- *   does not fit the memory limit of the process's control groups, before it is loaded. */
+ *   vocabularies, works on a reserve; only where retries fail too it ends the process.) So is a model or a KV cache
+ * that does not fit the memory limit of the process's control groups, before it is loaded. */
 #ifndef KEDGE_KEDGE_H_
 #define KEDGE_KEDGE_H_
 
@@ -74,9 +74,11 @@ KEDGE_API int kedge_default_threads(void);
 /* Owned JSON: CPU, instruction sets, threads, cgroup CPU quota and memory limit, huge pages. */
 KEDGE_API kedge_status kedge_system_info(char** json, size_t* json_size);
 
-/* Owned JSON: what can be set in kedge_generate_options.settings. One schema, from which flags and documentation are
- * made: {"order": [sampler, ...], "settings": [{"name", "sampler", "type": "float"|"int", "default", "min", "max",
- * "off": value or null, "doc"}, ...]}. */
+/* Owned JSON: what can be set. One schema, from which flags and documentation are made: of
+ * kedge_generate_options.settings {"order": [sampler, ...], "settings": [{"name", "sampler", "type": "float"|"int",
+ * "default", "min", "max", "off": value or null, "doc"}, ...], of the memory "policies": [{"name", "evicts", "doc"},
+ * ...] and "cache_types": [{"name", "value": kedge_kv_type, "bits", "cold": whether evicted tokens may have it}, ...]}.
+ * In names, '-' and '_' are the same. */
 KEDGE_API kedge_status kedge_settings_schema(char** json, size_t* json_size);
 
 /* --- Models ----------------------------------------------------------------------------------------------------- */
@@ -85,9 +87,9 @@ typedef int (*kedge_progress_fn)(void* user, size_t done, size_t total);
 
 typedef struct kedge_model_options {
   size_t struct_size;
-  int32_t use_mmap;              /* default 1: the file is mapped, and a program that truncates it ends this process with
-                                    SIGBUS (replace model files by rename); 0 reads it into memory, which is given back
-                                    as the weights are packed: nothing is there twice */
+  int32_t use_mmap; /* default 1: the file is mapped, and a program that truncates it ends this process with
+                       SIGBUS (replace model files by rename); 0 reads it into memory, which is given back
+                       as the weights are packed: nothing is there twice */
   kedge_progress_fn on_progress; /* bytes done and total; default null */
   void* user;
   int32_t vocab_only; /* default 0; 1: tokenizer and chat template only, of any architecture, no weights
@@ -196,7 +198,8 @@ KEDGE_API kedge_status kedge_chat_tokenize_marked(const kedge_model* model, cons
                                                   size_t* n_tokens, char** segments, size_t* segments_size);
 
 /* References in any text, as the memory's detector marks them. Owned JSON: [{"range": [begin, end], "span": [begin,
- * end], "kind": "citation"|"bracket"|"function"|"identifier"|"url"|"number"|"section"|"path"|"email"|"option"|"version"|
+ * end], "kind":
+ * "citation"|"bracket"|"function"|"identifier"|"url"|"number"|"section"|"path"|"email"|"option"|"version"|
  * "date"|"amount"|"phone"|"manual"|"standard", "strong": bool}, ...]; bytes: the surface form, and the statement that
  * carries it. Strong ones are pinned by themselves where they are rare. */
 KEDGE_API kedge_status kedge_detect_references(const char* text, size_t text_size, char** json, size_t* json_size);
@@ -301,8 +304,8 @@ KEDGE_API kedge_status kedge_session_truncate(kedge_session* session, int32_t n)
  * With a budget the KV cache holds at most so many tokens; eviction happens between steps and is the same for any
  * prefill chunk and thread count. Members of kedge_session_options.kv, all optional:
  *   "budget"            tokens (2048), bytes ("64MiB") or a share of n_ctx ("25%"); absent: n_ctx, nothing is evicted
- *   "policy"            "anchor" (default), "anchor-basic", "full", "recency", "sinks", "h2o", "tova", "snapkv",
- *                       "keydiff", "random"; "full" reports a full budget instead of evicting
+ *   "policy"            "anchor" (default), or another of kedge_settings_schema()'s; "full" reports a full budget
+ *                       instead of evicting
  *   "sinks"             first tokens that stay (4)
  *   "recent"            latest tokens that stay: tokens or a share of the budget ("12.5%")
  *   "anchor_threshold"  percentile of attention above which a weak reference is pinned too (0.6)
@@ -330,16 +333,15 @@ KEDGE_API kedge_status kedge_session_add_segments(kedge_session* session, const 
 
 /* Owned JSON: {"budget", "policy", "hot", "n_past", "evicted", "demoted", "recalled", "lost", "pins_refused",
  * "gone": tokens that are neither hot in every table nor cold, as of now, under any policy, "gone_ranges": [[first,
- * behind the last]] (the 32 longest), "gone_ranges_more", "references": "on"|"off" (off: nobody looks for references, an
- * empty "detached" then says nothing), "references_forgotten": those too old to be reported,
- * "detached": [{"reference": its source id or the words that the detector found, "position": of the mention,
- * "statements": that have this name and are not all there, "range": of the newest of them, "state": "lost"|"demoted"|
- * "hot", as of now}] (the latest 256), "detached_total", "pages": {"in_use",
- * "total", "bytes_each"}, "slots_wasted", "hot_bytes", "metadata_bytes", "cold_bytes", "cold_tokens", "anchors",
- * "retention": hex, "events", "tokens": [{"first", "last", "state": "sink"|"pinned"|"recent"|"kept"|"recalled"|"demoted"|
- * "lost"}]}: counts of tokens since the session began, "lost" those that fell out of the cold tier; "tokens" are the runs
- * of positions [first, last) by what became of them (in the first table, where tables differ), there "lost" is whatever
- * is neither hot nor cold. */
+ * behind the last]] (the 32 longest), "gone_ranges_more", "references": "on"|"off" (off: nobody looks for references,
+ * an empty "detached" then says nothing), "references_forgotten": those too old to be reported, "detached":
+ * [{"reference": its source id or the words that the detector found, "position": of the mention, "statements": that
+ * have this name and are not all there, "range": of the newest of them, "state": "lost"|"demoted"| "hot", as of now}]
+ * (the latest 256), "detached_total", "pages": {"in_use", "total", "bytes_each"}, "slots_wasted", "hot_bytes",
+ * "metadata_bytes", "cold_bytes", "cold_tokens", "anchors", "retention": hex, "events", "tokens": [{"first", "last",
+ * "state": "sink"|"pinned"|"recent"|"kept"|"recalled"|"demoted"| "lost"}]}: counts of tokens since the session began,
+ * "lost" those that fell out of the cold tier; "tokens" are the runs of positions [first, last) by what became of them
+ * (in the first table, where tables differ), there "lost" is whatever is neither hot nor cold. */
 KEDGE_API kedge_status kedge_session_kv(const kedge_session* session, char** json, size_t* json_size);
 /* Owned JSON array: why each token went, from entry number `from` on: [{"number", "event": entries of one event belong
  * together, "position": of the next token then, "why": "evict"|"demote"|"recall"|"lose"|"refuse", "first", "last": the

@@ -1,11 +1,12 @@
 // What an eviction policy is: a pure function that ranks the tokens of one table. It sees positions, scores and
 // metadata, never bytes; the lowest ranks leave. Ties go by position: the older token leaves first.
 // To add one: a file memory/eviction/<name>.cc with `const EvictionPolicy& <name>_policy()`; the file's stem, with '-'
-// for '_', is its name.
+// for '_', is its name; the command, the schema (kedge_settings_schema) and the tests of every policy find it there.
 #pragma once
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -78,7 +79,7 @@ struct EvictionPolicy {
 
 // By name; null when there is none. All names, ascending.
 const EvictionPolicy* find_policy(std::string_view name);
-std::vector<std::string_view> policy_names();
+std::vector<std::string> policy_names();
 
 // The `n` tokens of the lowest rank, as ascending indices.
 std::vector<int32_t> lowest(std::span<const Rank> ranks, size_t n);

@@ -11,8 +11,11 @@
 #include <thread>
 
 #include "engine/chat_tokens.h"
+#include "engine/sampler.h"
 #include "engine/vocab_loader.h"
 #include "kedge/kedge.hpp"
+#include "kernels/kv_format.h"
+#include "memory/eviction/policy.h"
 #include "weights/gguf_writer.h"
 #include "weights/tensor_store.h"
 
@@ -430,7 +433,11 @@ TEST(CApi, ErrorsBelongToTheThread) {
 
 TEST(CApi, SchemaAndSystemInfoAreJson) {
   const Json schema = Json::parse(*kedge::settings_schema());
-  EXPECT_EQ(schema["order"].size(), 9u);
+  EXPECT_EQ(schema["order"].size(), sampler_defs().size());
+  for (const Json& p : schema["policies"]) EXPECT_NE(find_policy(p["name"].get<std::string>()), nullptr) << p;
+  EXPECT_EQ(schema["policies"].size(), policy_names().size());
+  for (const Json& t : schema["cache_types"]) EXPECT_EQ(info(*kv_format_at(t["value"].get<int>())).name, t["name"]);
+  EXPECT_EQ(schema["cache_types"].size(), kKvFormats.size());
   for (const Json& s : schema["settings"]) {
     EXPECT_GE(s["default"], s["min"]) << s["name"];
     EXPECT_LE(s["default"], s["max"]) << s["name"];

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -13,6 +15,17 @@
 namespace kedge::engine::testing_golden {
 
 inline std::string data_path(const std::string& relative) { return std::string(KEDGE_TEST_DATA) + "/" + relative; }
+
+// The folders of golden models; `with` names a member their description must have.
+inline std::vector<std::string> golden_folders(const std::string& with = "prompts") {
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(data_path("golden"))) {
+    std::ifstream in(entry.path() / "golden.json");
+    if (in.good() && nlohmann::json::parse(in).contains(with)) names.push_back(entry.path().filename().string());
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
 
 inline nlohmann::json read_json(const std::string& path) {
   std::ifstream in(path);

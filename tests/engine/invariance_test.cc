@@ -19,10 +19,10 @@ void expect_identical(const std::vector<float>& want, const std::vector<float>& 
   EXPECT_EQ(0, std::memcmp(want.data(), got.data(), want.size() * sizeof(float))) << what;
 }
 
-class Invariance : public testing::TestWithParam<const char*> {};
+class Invariance : public testing::TestWithParam<std::string> {};
 
 TEST_P(Invariance, ChunksAndThreads) {
-  const std::string path = std::string("golden/") + GetParam();
+  const std::string path = "golden/" + GetParam();
   const auto model = load(data_path(path));
   ASSERT_NE(nullptr, model);
   const auto tokens = long_prompt(path.substr(0, path.rfind('/') + 1));
@@ -44,12 +44,15 @@ TEST_P(Invariance, ChunksAndThreads) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Models, Invariance,
-                         testing::Values("llama/model.gguf", "mixtral/model.gguf", "qwen2/model.gguf",
-                                         "qwen3/model.gguf", "qwen3moe/model.gguf", "olmoe/model.gguf",
-                                         "quant-llama/model-Q4_0.gguf", "quant-llama/model-Q4_K_M.gguf",
-                                         "quant-llama/model-F16.gguf", "quant-qwen3moe/model-Q8_0.gguf",
-                                         "quant-qwen3moe/model-Q6_K.gguf"));
+std::vector<std::string> files() {
+  std::vector<std::string> paths = {"quant-llama/model-Q4_0.gguf", "quant-llama/model-Q4_K_M.gguf",
+                                    "quant-llama/model-F16.gguf", "quant-qwen3moe/model-Q8_0.gguf",
+                                    "quant-qwen3moe/model-Q6_K.gguf"};
+  for (const std::string& folder : golden_folders()) paths.push_back(folder + "/model.gguf");
+  return paths;
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, Invariance, testing::ValuesIn(files()));
 
 // Over several chunks of the context decode spreads attention by chunks when the team is large beside the kv-heads.
 TEST(Session, LongContextsDoNotDependOnThreads) {

@@ -6,6 +6,7 @@
 
 #include "engine/session_file.h"
 #include "tests/engine/golden.h"
+#include "tests/memory/every_policy.h"
 
 namespace kedge::engine {
 namespace {
@@ -137,7 +138,7 @@ SessionOptions small(const std::string& policy, int budget, KvFormat type) {
   return options;
 }
 
-class Budget : public testing::TestWithParam<const char*> {};
+class Budget : public testing::TestWithParam<std::string> {};
 
 TEST_P(Budget, EvictsTheSameWhateverTheSteps) {
   for (const char* name : {"golden/quant-llama/model-Q8_0.gguf", "golden/qwen3moe/model.gguf"}) {
@@ -159,7 +160,7 @@ TEST_P(Budget, EvictsTheSameWhateverTheSteps) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Policies, Budget, testing::Values("anchor", "h2o", "snapkv", "tova", "keydiff", "random"));
+INSTANTIATE_TEST_SUITE_P(Policies, Budget, testing::ValuesIn(evicting_policies()));
 
 TEST(BudgetAsLargeAsTheText, ChangesNoBit) {
   for (const char* name : {"golden/quant-llama/model-Q4_0.gguf", "golden/qwen3moe/model.gguf"}) {

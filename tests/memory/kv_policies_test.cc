@@ -63,7 +63,7 @@ TEST(Policies, EveryFileIsFoundByItsName) {
   EXPECT_EQ(files, std::set<std::string>(names.begin(), names.end()));
   EXPECT_EQ(files.size(), names.size());
   EXPECT_TRUE(files.contains("anchor-basic"));
-  EXPECT_EQ(10u, files.size());
+  EXPECT_EQ(find_policy("anchor_basic"), find_policy("anchor-basic")) << "one name in two spellings";
   EXPECT_EQ(nullptr, find_policy("nothing"));
   EXPECT_EQ(nullptr, find_policy(""));
   EXPECT_EQ(nullptr, find_policy("anchor-"));

@@ -5,6 +5,7 @@
 #include <map>
 #include <thread>
 
+#include "tests/memory/every_policy.h"
 #include "tests/memory/kv_harness.h"
 
 namespace kedge::memory {
@@ -306,12 +307,11 @@ TEST_P(EveryPolicy, DependsOnTheTokensOnly) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Policies, EveryPolicy,
-                         testing::Values("recency", "sinks", "h2o", "snapkv", "tova", "keydiff", "random",
-                                         "anchor-basic", "anchor"),
-                         [](const auto& p) {
-                           return p.param == "anchor-basic" ? std::string("anchor_basic") : p.param;
-                         });
+INSTANTIATE_TEST_SUITE_P(Policies, EveryPolicy, testing::ValuesIn(evicting_policies()), [](const auto& p) {
+  std::string name = p.param;
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+});
 
 TEST(KvMemory, TheFullPolicySaysThatItIsFull) {
   KvOptions options;
