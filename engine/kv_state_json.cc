@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "engine/kv_json.h"
+#include "kernels/base/hex.h"
 #include "kernels/base/json_object.h"
 
 namespace kedge::engine {
@@ -73,13 +74,6 @@ Status read_member(const std::string& name, const std::string& key, const Json& 
   }
   return invalid(name + " has an unknown member '" + key +
                  "'; known are range, kind, source_id, priority, ttl, trust, pin");
-}
-
-std::string hex(uint64_t value) {
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::string text(16, '0');
-  for (size_t i = 16; i-- > 0; value >>= 4) text[i] = kDigits[value & 15];
-  return text;
 }
 
 // A reference whose anchor is hot, cold or gone now.

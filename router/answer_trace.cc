@@ -5,9 +5,9 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdio>
 
 #include "engine/sampler_math.h"
+#include "kernels/base/hex.h"
 
 namespace kedge::router {
 namespace {
@@ -88,10 +88,7 @@ void TraceCollector::add(std::span<const float> logits, int32_t token) {
 
 std::string TraceCollector::logits_hash() const {
   const XXH128_hash_t hash = XXH3_128bits(row_hashes_.data(), row_hashes_.size() * sizeof(uint64_t));
-  char text[48];
-  std::snprintf(text, sizeof text, "xxh3-128:%016llx%016llx", static_cast<unsigned long long>(hash.high64),
-                static_cast<unsigned long long>(hash.low64));
-  return text;
+  return "xxh3-128:" + hex(uint64_t{hash.high64}) + hex(uint64_t{hash.low64});
 }
 
 }  // namespace kedge::router

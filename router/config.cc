@@ -9,7 +9,7 @@
 #include "kernels/base/input_file.h"
 #include "kernels/base/json.h"
 #include "kernels/base/json_object.h"
-#include "router/digest.h"
+#include "kernels/base/sha256.h"
 
 namespace kedge::router {
 namespace {

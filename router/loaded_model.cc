@@ -7,14 +7,14 @@
 #include <future>
 
 #include "engine/c_api.h"
-#include "router/digest.h"
+#include "kernels/base/sha256.h"
 #include "router/retrieval/model_embedder.h"
 
 namespace kedge::router {
 namespace {
 
 std::string tokenizer_contract(const Model& model) {
-  Digest digest;
+  Sha256 digest;
   digest.field(model.tokenizer().fingerprint());
   const auto source = model.store().metadata().get_string("tokenizer.chat_template");
   digest.field(source.ok() ? std::string_view(*source) : std::string_view());
@@ -47,7 +47,7 @@ Result<std::map<std::string, Calibration>> read_calibrations(const std::string& 
 
 Result<std::string> file_digest(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
-  Digest digest;
+  Sha256 digest;
   std::vector<char> buffer(size_t{1} << 20);
   while (in.read(buffer.data(), static_cast<std::streamsize>(buffer.size())) || in.gcount() > 0) {
     digest.bytes({buffer.data(), static_cast<size_t>(in.gcount())});

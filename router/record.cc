@@ -3,8 +3,8 @@
 #include <cmath>
 
 #include "include/kedge/kedge.h"
+#include "kernels/base/sha256.h"
 #include "kernels/isa.h"
-#include "router/digest.h"
 #include "router/feature.h"
 #include "router/prompt.h"
 #include "router/retrieval/sentence_match.h"

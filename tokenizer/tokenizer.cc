@@ -4,9 +4,9 @@
 #include <bit>
 #include <new>
 
+#include "kernels/base/sha256.h"
 #include "tokenizer/bpe.h"
 #include "tokenizer/nfc.h"
-#include "tokenizer/sha256.h"
 #include "tokenizer/spm.h"
 
 namespace kedge::tokenizer {
@@ -14,26 +14,26 @@ namespace {
 
 std::string fingerprint_of(const VocabData& v) {
   Sha256 sha;
-  sha.update_field("kedge tokenizer 1");
-  sha.update_field(v.model);
-  sha.update_field(v.pre);
-  sha.update_u64(v.tokens.size());
+  sha.field("kedge tokenizer 1");
+  sha.field(v.model);
+  sha.field(v.pre);
+  sha.number(v.tokens.size());
   for (size_t i = 0; i < v.tokens.size(); ++i) {
-    sha.update_field(v.tokens[i]);
-    sha.update_u64(uint64_t{std::bit_cast<uint32_t>(v.scores[i])} << 32 | static_cast<uint32_t>(v.types[i]));
+    sha.field(v.tokens[i]);
+    sha.number(uint64_t{std::bit_cast<uint32_t>(v.scores[i])} << 32 | static_cast<uint32_t>(v.types[i]));
   }
-  sha.update_u64(v.merges.size());
-  for (const std::string& merge : v.merges) sha.update_field(merge);
+  sha.number(v.merges.size());
+  for (const std::string& merge : v.merges) sha.field(merge);
   for (const int32_t id : {v.bos_id, v.eos_id, v.eot_id, v.eom_id, v.unk_id, v.sep_id, v.pad_id}) {
-    sha.update_u64(static_cast<uint32_t>(id));
+    sha.number(static_cast<uint32_t>(id));
   }
-  sha.update_u64(v.eog_ids.size());
-  for (const int32_t id : v.eog_ids) sha.update_u64(static_cast<uint32_t>(id));
+  sha.number(v.eog_ids.size());
+  for (const int32_t id : v.eog_ids) sha.number(static_cast<uint32_t>(id));
   for (const bool flag : {*v.add_bos, *v.add_eos, *v.add_space_prefix, v.remove_extra_whitespaces, *v.ignore_merges}) {
-    sha.update_u64(flag ? 1 : 0);
+    sha.number(flag ? 1 : 0);
   }
-  sha.update_field(v.precompiled_charsmap);
-  if (*v.nfc) sha.update_field("NFC");  // nothing otherwise: what is in use keeps its fingerprint
+  sha.field(v.precompiled_charsmap);
+  if (*v.nfc) sha.field("NFC");  // nothing otherwise: what is in use keeps its fingerprint
   return sha.hex();
 }
 

@@ -4,6 +4,8 @@
 #include <bit>
 #include <cstring>
 
+#include "kernels/base/hex.h"
+
 namespace kedge::weights {
 
 namespace {
@@ -52,7 +54,6 @@ std::string gguf_tensor_type_name(uint32_t id) {
 }
 
 std::string in_quotes(std::string_view text) {
-  static constexpr char kHex[] = "0123456789abcdef";
   std::string out = "'";
   size_t i = 0;
   while (i < text.size() && i < kQuotedBytes) {
@@ -61,7 +62,7 @@ std::string in_quotes(std::string_view text) {
     const bool c1_control = length == 2 && p[0] == 0xc2 && p[1] < 0xa0;
     if (length == 0 || (length == 1 && (p[0] < 0x20 || p[0] == 0x7f)) || c1_control) {
       const size_t escaped = length == 0 ? 1 : length;
-      for (size_t j = 0; j < escaped; ++j) (((out += "\\x") += kHex[p[j] >> 4]) += kHex[p[j] & 15]);
+      for (size_t j = 0; j < escaped; ++j) (out += "\\x") += hex(text.substr(i + j, 1));
       i += escaped;
     } else {
       out.append(text.substr(i, length));

@@ -1,6 +1,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "kernels/base/hex.h"
 #include "kernels/base/json.h"
 #include "kernels/base/utf8.h"
 
@@ -9,7 +10,6 @@ namespace kedge::base {
 namespace {
 
 void write_string(std::string_view text, std::string& out) {
-  constexpr char kHex[] = "0123456789abcdef";
   out += '"';
   for (size_t i = 0; i < text.size();) {
     const auto c = static_cast<unsigned char>(text[i]);
@@ -27,8 +27,8 @@ void write_string(std::string_view text, std::string& out) {
       out += "\"\\bfnrt"[named];
     } else if (c < 0x20) {
       out += "\\u00";
-      out += kHex[c >> 4];
-      out += kHex[c & 15];
+      out += kHexDigits[c >> 4];
+      out += kHexDigits[c & 15];
     } else {
       out += static_cast<char>(c);
     }

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "router/digest.h"
+#include "kernels/base/hex.h"
 
 namespace kedge::router::audit {
 

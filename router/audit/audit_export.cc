@@ -1,7 +1,8 @@
 #include "router/audit/audit_export.h"
 
+#include "kernels/base/hex.h"
+#include "kernels/base/sha256.h"
 #include "router/audit/digest.h"
-#include "router/digest.h"
 #include "router/sqlite_schema.h"
 
 namespace kedge::router {

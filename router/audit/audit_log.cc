@@ -2,12 +2,13 @@
 
 #include <algorithm>
 
+#include "kernels/base/hex.h"
+#include "kernels/base/sha256.h"
 #include "router/audit/canonical_json.h"
 #include "router/audit/digest.h"
 #include "router/audit/ownership.h"
 #include "router/audit/question.h"
 #include "router/audit/writer.h"
-#include "router/digest.h"
 #include "router/sqlite_schema.h"
 
 namespace kedge::router {
@@ -219,7 +220,7 @@ Result<AuditArtifact> AuditLog::artifact(std::string_view address) const {
 
 Result<AuditArtifact> AuditLog::read_artifact(std::string_view address) const {
   KEDGE_ASSIGN(key, unhex(address));
-  if (key.size() != Digest::kSize) {
+  if (key.size() != Sha256::kSize) {
     return invalid("an artifact's address has 64 hexadecimal digits, '" + std::string(address) + "' has " +
                    std::to_string(address.size()));
   }

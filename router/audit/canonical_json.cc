@@ -7,6 +7,8 @@
 #include <optional>
 #include <vector>
 
+#include "kernels/base/hex.h"
+
 namespace kedge::router {
 
 namespace {
@@ -42,7 +44,6 @@ std::optional<std::u16string> to_utf16(std::string_view text) {
 }
 
 void append_string(std::string_view text, std::string& out) {
-  constexpr char kHex[] = "0123456789abcdef";
   out += '"';
   for (const char c : text) {
     switch (c) {
@@ -70,8 +71,8 @@ void append_string(std::string_view text, std::string& out) {
       default:
         if (static_cast<uint8_t>(c) < 0x20) {
           out += "\\u00";
-          out += kHex[c >> 4];
-          out += kHex[c & 15];
+          out += kHexDigits[c >> 4];
+          out += kHexDigits[c & 15];
         } else {
           out += c;
         }

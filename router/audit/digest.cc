@@ -6,7 +6,8 @@
 #include <cstdio>
 #include <ctime>
 
-#include "router/digest.h"
+#include "kernels/base/hex.h"
+#include "kernels/base/sha256.h"
 
 namespace kedge::router::audit {
 
@@ -25,7 +26,7 @@ Status init_crypto() {
 std::string keyed_digest(std::string_view key, std::string_view a, std::string_view b) {
   const std::string frame = std::to_string(a.size()) + ":";  // so that no byte can move from a to b
   crypto_generichash_state state;
-  std::string out(Digest::kSize, '\0');
+  std::string out(Sha256::kSize, '\0');
   crypto_generichash_init(&state, octets(key), key.size(), out.size());
   crypto_generichash_update(&state, octets(frame), frame.size());
   crypto_generichash_update(&state, octets(a), a.size());

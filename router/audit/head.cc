@@ -4,8 +4,8 @@
 #include <charconv>
 #include <vector>
 
+#include "kernels/base/hex.h"
 #include "kernels/base/utf8_cut.h"
-#include "router/digest.h"
 
 namespace kedge::router::audit {
 

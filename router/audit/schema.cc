@@ -4,8 +4,9 @@
 
 #include <map>
 
+#include "kernels/base/hex.h"
+#include "kernels/base/sha256.h"
 #include "router/audit/canonical_json.h"
-#include "router/digest.h"
 #include "router/sqlite_schema.h"
 
 namespace kedge::router::audit {

@@ -9,10 +9,11 @@
 #include <cstdio>
 #include <cstring>
 
+#include "kernels/base/hex.h"
 #include "kernels/base/output_file.h"
+#include "kernels/base/sha256.h"
 #include "router/audit/digest.h"
 #include "router/audit/file.h"
-#include "router/digest.h"
 
 namespace kedge::router::audit {
 

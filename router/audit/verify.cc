@@ -9,12 +9,13 @@
 #include <optional>
 #include <unordered_map>
 
+#include "kernels/base/hex.h"
+#include "kernels/base/sha256.h"
 #include "router/audit/anchor.h"
 #include "router/audit/audit_log.h"
 #include "router/audit/digest.h"
 #include "router/audit/mirror.h"
 #include "router/audit/ownership.h"
-#include "router/digest.h"
 #include "router/sqlite_schema.h"
 
 namespace kedge::router {

@@ -2,10 +2,11 @@
 
 #include <fcntl.h>
 
+#include "kernels/base/hex.h"
+#include "kernels/base/sha256.h"
 #include "router/audit/canonical_json.h"
 #include "router/audit/create.h"
 #include "router/audit/digest.h"
-#include "router/digest.h"
 
 namespace kedge::router::audit {
 

@@ -3,9 +3,9 @@
 #include <map>
 
 #include "kernels/base/input_file.h"
+#include "kernels/base/sha256.h"
 #include "router/calibration/calibrator.h"
 #include "router/calibration/json_members.h"
-#include "router/digest.h"
 
 namespace kedge::router {
 namespace {

@@ -3,7 +3,7 @@
 #include <filesystem>
 #include <unordered_map>
 
-#include "router/digest.h"
+#include "kernels/base/sha256.h"
 #include "router/retrieval/index_writer.h"
 #include "router/retrieval/pooling.h"
 #include "router/retrieval/text_clean.h"

@@ -3,7 +3,7 @@
 #include <charconv>
 #include <cstring>
 
-#include "router/digest.h"
+#include "kernels/base/sha256.h"
 #include "router/sqlite_schema.h"
 #include "weights/mapped_file.h"
 
@@ -45,7 +45,7 @@ Result<std::vector<T>> numbers(const sqlite::Database& database, const char* key
   return values;
 }
 
-Status add_documents(const sqlite::Database& database, Digest& digest, int64_t* n) {
+Status add_documents(const sqlite::Database& database, Sha256& digest, int64_t* n) {
   KEDGE_ASSIGN(rows, database.prepare("SELECT row, source, format, sha256, n_bytes FROM documents ORDER BY row"));
   while (true) {
     KEDGE_ASSIGN(more, rows.step());
@@ -56,7 +56,7 @@ Status add_documents(const sqlite::Database& database, Digest& digest, int64_t* 
   }
 }
 
-Status add_passages(const sqlite::Database& database, Digest& digest, int64_t n_documents, int64_t* n) {
+Status add_passages(const sqlite::Database& database, Sha256& digest, int64_t n_documents, int64_t* n) {
   KEDGE_ASSIGN(rows, database.prepare("SELECT row, document, line, begin, end, id, title, text, metadata FROM passages "
                                       "ORDER BY row"));
   while (true) {
@@ -72,7 +72,7 @@ Status add_passages(const sqlite::Database& database, Digest& digest, int64_t n_
   }
 }
 
-Status add_vectors(const sqlite::Database& database, Digest& digest, Contents& contents, bool keep) {
+Status add_vectors(const sqlite::Database& database, Sha256& digest, Contents& contents, bool keep) {
   const size_t n_bytes = static_cast<size_t>(contents.dim) * sizeof(float);
   if (keep) contents.vectors.resize(static_cast<size_t>(contents.n_passages) * static_cast<size_t>(contents.dim));
   KEDGE_ASSIGN(rows, database.prepare("SELECT row, vector FROM vectors ORDER BY row"));
@@ -117,7 +117,7 @@ Result<Contents> read_contents(const sqlite::Database& database, bool keep_vecto
   KEDGE_ASSIGN(counts, numbers<uint64_t>(database, "token_counts"));
   KEDGE_ASSIGN(mean, numbers<float>(database, "mean"));
   contents.dim = static_cast<int>(mean.size());
-  Digest digest;
+  Sha256 digest;
   digest.field("kedge index 2");
   digest.field(fingerprint);
   digest.field(language_names);

@@ -1,7 +1,7 @@
 #include "router/retrieval/model_embedder.h"
 
+#include "kernels/base/sha256.h"
 #include "kernels/quants.h"
-#include "router/digest.h"
 #include "router/retrieval/pooling.h"
 
 namespace kedge::router {
@@ -14,7 +14,7 @@ class ModelEmbedder final : public Embedder {
  public:
   ModelEmbedder(std::shared_ptr<const Model> model, const TensorInfo& tensor)
       : model_(std::move(model)), tensor_(&tensor), rows_(model_->store().data(tensor).data()) {
-    Digest digest;
+    Sha256 digest;
     digest.field("kedge token embeddings 1");
     digest.field(kPoolingName);
     digest.number(static_cast<uint64_t>(dim()));

@@ -51,7 +51,7 @@ bool is_tools_exception(const std::string& file, const std::string& header) {
 // Libraries that only some rooms may name (a prefix of what stands between the angle brackets).
 const std::map<std::string, std::set<std::string>> kLibraries = {
     {"xsimd/", {"kernels"}},
-    {"immintrin.h", {"kernels"}},
+    {"immintrin.h", {"kernels", "kernels/base"}},
     {"x86intrin.h", {"kernels"}},
     {"arm_neon.h", {"kernels"}},
     {"omp.h", {"kernels/base"}},

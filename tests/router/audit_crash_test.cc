@@ -7,9 +7,10 @@
 #include <map>
 #include <random>
 
+#include "kernels/base/hex.h"
+#include "kernels/base/sha256.h"
 #include "router/audit/anchor.h"
 #include "router/audit/audit_log.h"
-#include "router/digest.h"
 #include "tests/router/audit_fixture.h"
 
 namespace kedge::router {

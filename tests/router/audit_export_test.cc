@@ -2,7 +2,8 @@
 #include <sys/wait.h>
 
 #include "include/kedge/kedge_router.h"
-#include "router/digest.h"
+#include "kernels/base/hex.h"
+#include "kernels/base/sha256.h"
 #include "tests/router/audit_fixture.h"
 
 namespace kedge::router {

@@ -2,7 +2,6 @@
 #include <sys/stat.h>
 
 #include "router/audit/audit_export.h"
-#include "router/digest.h"
 #include "tests/router/audit_fixture.h"
 
 namespace kedge::router {

@@ -9,9 +9,10 @@
 #include <set>
 #include <thread>
 
+#include "kernels/base/hex.h"
+#include "kernels/base/sha256.h"
 #include "router/audit/canonical_json.h"
 #include "router/audit/digest.h"
-#include "router/digest.h"
 #include "tests/router/audit_fixture.h"
 
 namespace kedge::router {

@@ -7,7 +7,6 @@
 
 #include "kernels/base/utf8.h"
 #include "tests/tokenizer/gguf_vocab.h"
-#include "tokenizer/sha256.h"
 
 namespace kedge::tokenizer {
 namespace {
@@ -113,17 +112,6 @@ TEST(Utf8, AgreesWithTheDefinitionOnEveryCodePoint) {
        {"\xc0\x80", "\xc1\xbf", "\xe0\x9f\xbf", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\x80"}) {
     EXPECT_EQ(utf8_char_length(bad, 0), 0u);
   }
-}
-
-TEST(Sha256, KnownAnswers) {
-  Sha256 empty;
-  EXPECT_EQ(empty.hex(), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
-  Sha256 abc;
-  abc.update("abc");
-  EXPECT_EQ(abc.hex(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-  Sha256 million;
-  for (int i = 0; i < 1000; ++i) million.update(std::string(1000, 'a'));
-  EXPECT_EQ(million.hex(), "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
 }
 
 }  // namespace

@@ -4,13 +4,15 @@
 #include <charconv>
 #include <cmath>
 
+#include "kernels/base/hex.h"
+
 namespace kedge::tokenizer::jinja {
 namespace {
 
 void append_escape(char kind, char32_t code, int digits, std::string* out) {
   out->push_back('\\');
   out->push_back(kind);
-  for (int i = digits - 1; i >= 0; --i) out->push_back("0123456789abcdef"[(code >> (4 * i)) & 0xF]);
+  for (int i = digits - 1; i >= 0; --i) out->push_back(kHexDigits[(code >> (4 * i)) & 0xF]);
 }
 
 // Python's quoted form of a string.
