@@ -65,11 +65,7 @@ Result<SessionOptions> session_options(const Model& model, const kedge_session_o
   options.kv_type = *format;
   KEDGE_ASSIGN(kv, in_text(o.kv.data, o.kv.size, "the KV options"));
   if (kv.empty()) return options;
-  const ModelConfig& c = model.config();
-  const int n_ctx = o.n_ctx > 0 ? o.n_ctx : c.n_ctx_train;
-  KEDGE_ASSIGN(shape, kv_shape(c, options.kv_type, n_ctx));
-  const size_t tables = static_cast<size_t>(shape.n_layers) * static_cast<size_t>(shape.n_kv_heads);
-  KEDGE_ASSIGN(parsed, parse_kv_options(kv, n_ctx, shape.layout.page_bytes() / kPageTokens * tables));
+  KEDGE_ASSIGN(parsed, parse_kv_options(kv, model.config(), options.kv_type, o.n_ctx));
   options.kv = std::move(parsed);
   return options;
 }

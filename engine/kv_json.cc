@@ -187,4 +187,10 @@ Result<KvOptions> parse_kv_options(std::string_view text, int n_ctx, size_t byte
   return options;
 }
 
+Result<KvOptions> parse_kv_options(std::string_view json, const ModelConfig& c, KvFormat type, int n_ctx) {
+  const KvLayout layout{type, c.head_dim_k, c.head_dim_v};
+  const size_t tables = static_cast<size_t>(c.n_layers) * static_cast<size_t>(c.n_kv_heads);
+  return parse_kv_options(json, n_ctx > 0 ? n_ctx : c.n_ctx_train, layout.page_bytes() / kPageTokens * tables);
+}
+
 }  // namespace kedge::engine

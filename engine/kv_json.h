@@ -15,6 +15,9 @@ namespace kedge::engine {
 // Errors: kInvalidArgument, naming the member.
 Result<KvOptions> parse_kv_options(std::string_view json, int n_ctx, size_t bytes_per_token);
 
+// The same, for sessions of this model with a cache of this type; n_ctx 0: the model's own.
+Result<KvOptions> parse_kv_options(std::string_view json, const ModelConfig& model, KvFormat type, int n_ctx);
+
 Result<std::vector<Segment>> parse_segments(std::string_view json);
 std::string refusals_json(size_t accepted, const std::vector<KvMemory::Refusal>& refusals);
 

@@ -1,11 +1,11 @@
 // The C interface: checks of an answer. kedge_router.h describes the request.
-#include "engine/c_api.h"
 #include "include/kedge/kedge_router.h"
+#include "kernels/base/capi.h"
 #include "kernels/base/json_object.h"
 #include "router/citation.h"
 
 using namespace kedge::router;
-using namespace kedge::engine::c_api;
+using namespace kedge::base::capi;
 
 namespace {
 

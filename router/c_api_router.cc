@@ -1,6 +1,6 @@
 // The C interface: the router.
-#include "engine/c_api.h"
 #include "include/kedge/kedge_router.h"
+#include "kernels/base/capi.h"
 #include "router/router.h"
 
 struct kedge_router {
@@ -9,7 +9,7 @@ struct kedge_router {
 };
 
 using namespace kedge::router;
-using namespace kedge::engine::c_api;
+using namespace kedge::base::capi;
 
 namespace {
 

@@ -6,7 +6,7 @@
 #include <fstream>
 #include <future>
 
-#include "engine/c_api.h"
+#include "engine/kv_json.h"
 #include "kernels/base/sha256.h"
 #include "router/retrieval/model_embedder.h"
 
@@ -104,12 +104,8 @@ Result<LoadedModel::Lease> LoadedModel::session(int n_threads) {
   }
   SessionOptions options;
   if (!spec_.kv.empty()) {
-    kedge_session_options given{};
-    kedge_session_options_init(&given, sizeof given);
-    given.n_ctx = spec_.n_ctx;
-    given.kv = {spec_.kv.data(), spec_.kv.size()};
-    KEDGE_ASSIGN(parsed, c_api::session_options(*model_, &given));
-    options = std::move(parsed);
+    KEDGE_ASSIGN(kv, parse_kv_options(spec_.kv, model_->config(), spec_.kv_type, spec_.n_ctx));
+    options.kv = std::move(kv);
   }
   options.n_ctx = spec_.n_ctx;
   options.n_threads = n_threads;

@@ -1,6 +1,6 @@
 // The C interface: the audit log.
-#include "engine/c_api.h"
 #include "include/kedge/kedge_router.h"
+#include "kernels/base/capi.h"
 #include "kernels/base/json_object.h"
 #include "router/audit/audit_export.h"
 #include "router/audit/audit_log.h"
@@ -8,7 +8,7 @@
 #include "router/audit/digest.h"
 
 using namespace kedge::router;
-using namespace kedge::engine::c_api;
+using namespace kedge::base::capi;
 
 namespace {
 

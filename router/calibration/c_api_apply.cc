@@ -1,13 +1,13 @@
 // The C interface: a calibrator file used by itself.
 #include <cmath>
 
-#include "engine/c_api.h"
 #include "include/kedge/kedge_router.h"
+#include "kernels/base/capi.h"
 #include "kernels/base/json_object.h"
 #include "router/calibration/calibrator.h"
 
 using namespace kedge::router;
-using namespace kedge::engine::c_api;
+using namespace kedge::base::capi;
 
 namespace {
 

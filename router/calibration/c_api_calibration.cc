@@ -2,14 +2,14 @@
 #include <algorithm>
 #include <limits>
 
-#include "engine/c_api.h"
 #include "include/kedge/kedge_router.h"
+#include "kernels/base/capi.h"
 #include "router/calibration/calibrator.h"
 #include "router/calibration/json_members.h"
 #include "router/calibration/route_report.h"
 
 using namespace kedge::router;
-using namespace kedge::engine::c_api;
+using namespace kedge::base::capi;
 
 namespace {
 

@@ -1,6 +1,6 @@
 // The C interface: building, searching and describing an index.
-#include "engine/c_api.h"
 #include "include/kedge/kedge_router.h"
+#include "kernels/base/capi.h"
 #include "kernels/base/json_object.h"
 #include "router/retrieval/build_index.h"
 #include "router/retrieval/index_file.h"
@@ -9,7 +9,7 @@
 #include "weights/mapped_file.h"
 
 using namespace kedge::router;
-using namespace kedge::engine::c_api;
+using namespace kedge::base::capi;
 
 namespace {
 

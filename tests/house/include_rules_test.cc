@@ -23,7 +23,7 @@ const std::set<std::string> kRooms = {"kernels/base", "kernels",       "weights"
 
 // Rooms each room may include besides itself. `registry/` is generated and belongs to whoever asks for it.
 const std::map<std::string, std::set<std::string>> kMayInclude = {
-    {"kernels/base", {}},
+    {"kernels/base", {"include/kedge"}},  // capi.h
     {"kernels", {"kernels/base"}},
     {"weights", {"kernels/base", "kernels"}},
     {"tokenizer", {"kernels/base"}},
