@@ -1,8 +1,8 @@
 // kedge calibrate: how sure the models of a pool may be, learnt from questions whose answers are known.
 #include <cstdio>
 
+#include "tools/eval/route_fit.h"
 #include "tools/pool_flags.h"
-#include "tools/route_fit.h"
 
 namespace kedge::tools {
 

@@ -4,10 +4,10 @@
 #include <filesystem>
 #include <thread>
 
-#include "tools/eval_cells.h"
-#include "tools/eval_detector.h"
-#include "tools/eval_pages.h"
-#include "tools/eval_references.h"
+#include "tools/eval/cells.h"
+#include "tools/eval/detector.h"
+#include "tools/eval/pages.h"
+#include "tools/eval/references.h"
 #include "tools/kv_flags.h"
 #include "tools/model_flags.h"
 

@@ -1,5 +1,5 @@
 // kedge eval honesty: whether the memory says what it has lost.
-#include "tools/eval_honesty.h"
+#include "tools/eval/honesty.h"
 #include "tools/kv_flags.h"
 #include "tools/model_flags.h"
 

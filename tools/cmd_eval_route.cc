@@ -3,9 +3,9 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "tools/eval/route_summary.h"
 #include "tools/pool_flags.h"
 #include "tools/reword.h"
-#include "tools/route_summary.h"
 
 namespace kedge::tools {
 

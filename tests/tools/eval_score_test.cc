@@ -1,7 +1,7 @@
 // How `kedge eval recall` judges answers, and the arithmetic around it.
 #include <gtest/gtest.h>
 
-#include "tools/eval_score.h"
+#include "tools/eval/score.h"
 
 namespace kedge::tools {
 namespace {

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "tools/route_asked.h"
+#include "tools/eval/route_asked.h"
 
 namespace kedge::tools {
 namespace {

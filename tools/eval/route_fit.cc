@@ -1,4 +1,4 @@
-#include "tools/route_fit.h"
+#include "tools/eval/route_fit.h"
 
 #include <unistd.h>
 

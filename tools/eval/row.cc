@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "tools/eval_recall.h"
-#include "tools/eval_score.h"
+#include "tools/eval/recall.h"
+#include "tools/eval/score.h"
 #include "tools/interrupt.h"
 
 namespace kedge::tools {

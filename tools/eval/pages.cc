@@ -1,9 +1,9 @@
-#include "tools/eval_pages.h"
+#include "tools/eval/pages.h"
 
 #include <algorithm>
 #include <array>
 
-#include "tools/eval_score.h"
+#include "tools/eval/score.h"
 #include "tools/interrupt.h"
 #include "tools/progress.h"
 #include "tools/svg_plot.h"

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "tools/route_asked.h"
+#include "tools/eval/route_asked.h"
 
 namespace kedge::tools {
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "kedge/kedge_router.hpp"
-#include "tools/route_rows.h"
+#include "tools/eval/route_rows.h"
 
 namespace kedge::tools {
 

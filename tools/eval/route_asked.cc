@@ -1,4 +1,4 @@
-#include "tools/route_asked.h"
+#include "tools/eval/route_asked.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,5 +1,5 @@
 // The figures of `kedge eval route` as a table.
-#include "tools/route_summary.h"
+#include "tools/eval/route_summary.h"
 
 namespace kedge::tools {
 

@@ -1,4 +1,4 @@
-#include "tools/eval_recall.h"
+#include "tools/eval/recall.h"
 
 #include <algorithm>
 #include <cstdio>

@@ -4,7 +4,7 @@
 #include <array>
 #include <cmath>
 
-#include "tools/route_summary.h"
+#include "tools/eval/route_summary.h"
 #include "tools/svg_plot.h"
 
 namespace kedge::tools {

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Recall of `kedge index search` on the sets of docs/retrieval.md.
 
-    tools/eval_retrieval.py KEDGE MODEL SHARED      # e.g. build/ci/kedge models/scout-q8_0.gguf ../shared
+    tools/eval/retrieval.py KEDGE MODEL SHARED      # e.g. build/ci/kedge models/scout-q8_0.gguf ../shared
 
 SHARED holds eval/facts.jsonl, eval/facts_corpus.jsonl and cases/grounding. The prose set is made of documents that Debian 12
 installs with bc, bzip2, ccache, dpkg, git, valgrind, zlib1g-dev, base-passwd and base-files; its questions are in

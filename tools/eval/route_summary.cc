@@ -1,4 +1,4 @@
-#include "tools/route_summary.h"
+#include "tools/eval/route_summary.h"
 
 #include <algorithm>
 #include <cmath>

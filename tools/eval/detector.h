@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "tools/eval_data.h"
+#include "tools/eval/data.h"
 
 namespace kedge::tools {
 

@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
-#include "tools/eval_data.h"
-#include "tools/eval_outcome.h"
+#include "tools/eval/data.h"
+#include "tools/eval/outcome.h"
 
 namespace kedge::tools {
 

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "tools/route_fit.h"
+#include "tools/eval/route_fit.h"
 
 namespace kedge::tools {
 

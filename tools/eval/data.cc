@@ -1,11 +1,11 @@
-#include "tools/eval_data.h"
+#include "tools/eval/data.h"
 
 #include <algorithm>
 #include <cmath>
 #include <map>
 #include <set>
 
-#include "tools/eval_score.h"
+#include "tools/eval/score.h"
 
 namespace kedge::tools {
 

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "tools/eval_recall.h"
+#include "tools/eval/recall.h"
 
 namespace kedge::tools {
 

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "tools/eval_outcome.h"
+#include "tools/eval/outcome.h"
 
 namespace kedge::tools {
 

@@ -1,4 +1,4 @@
-#include "tools/eval_references.h"
+#include "tools/eval/references.h"
 
 #include <algorithm>
 #include <charconv>

@@ -1,4 +1,4 @@
-#include "tools/eval_outcome.h"
+#include "tools/eval/outcome.h"
 
 #include <cerrno>
 #include <cstring>

@@ -1,4 +1,4 @@
-#include "tools/route_rows.h"
+#include "tools/eval/route_rows.h"
 
 #include <filesystem>
 #include <fstream>

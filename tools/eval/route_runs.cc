@@ -1,4 +1,4 @@
-#include "tools/route_runs.h"
+#include "tools/eval/route_runs.h"
 
 #include <atomic>
 #include <mutex>

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "tools/route_runs.h"
+#include "tools/eval/route_runs.h"
 
 namespace kedge::tools {
 

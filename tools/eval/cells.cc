@@ -1,11 +1,11 @@
-#include "tools/eval_cells.h"
+#include "tools/eval/cells.h"
 
 #include <algorithm>
 #include <map>
 #include <set>
 #include <tuple>
 
-#include "tools/eval_score.h"
+#include "tools/eval/score.h"
 #include "tools/svg_plot.h"
 
 namespace kedge::tools {

@@ -1,4 +1,4 @@
-#include "tools/eval_detector.h"
+#include "tools/eval/detector.h"
 
 #include <algorithm>
 

@@ -1,6 +1,6 @@
-#include "tools/eval_honesty.h"
+#include "tools/eval/honesty.h"
 
-#include "tools/eval_score.h"
+#include "tools/eval/score.h"
 #include "tools/interrupt.h"
 
 namespace kedge::tools {
