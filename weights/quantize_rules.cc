@@ -1,7 +1,9 @@
 #include "weights/quantize_rules.h"
 
+#include <algorithm>
 #include <charconv>
 
+#include "kernels/base/names.h"
 #include "weights/gguf_format.h"
 
 namespace kedge::weights {
@@ -41,6 +43,10 @@ constexpr MixNames kMixes[] = {
     {"Q2_K", "Q2_K", "Q2_K", "Q2_K", "Q2_K", 10},
 };
 
+// Formats the table does not have are written by their own names, with the number llama.cpp gives a type it cannot
+// name.
+constexpr uint32_t kUnnamedFileType = 1024;
+
 // When rows are no multiple of 256: a type of 32-value blocks with no fewer bits. When not even of 32: F16.
 constexpr std::pair<const char*, const char*> kFallbacks[] = {
     {"Q2_K", "Q4_0"}, {"Q3_K", "Q4_0"}, {"Q4_K", "Q5_0"}, {"IQ4_XS", "IQ4_NL"}, {"Q5_K", "Q5_1"}, {"Q6_K", "Q8_0"},
@@ -50,6 +56,11 @@ constexpr std::pair<const char*, const char*> kFallbacks[] = {
 constexpr const char* kAlwaysF32[] = {"_norm.", "ffn_gate_inp", "position_embd"};
 
 // --------------------------------------------------------------------------------------------------------------------
+
+bool in_table(const QuantFormat& format) {
+  return std::any_of(std::begin(kMixes), std::end(kMixes),
+                     [&](const MixNames& m) { return std::string_view(m.name) == format.name; });
+}
 
 bool contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
 
@@ -96,11 +107,14 @@ const QuantFormat& rule(const TensorInfo& t, const QuantizeModel& model, const Q
 Result<QuantizeMix> find_quantize_mix(std::string_view name) {
   const QuantFormat* format = find_quant(name);
   for (const MixNames& m : kMixes) {
-    const bool same = format != nullptr ? std::string_view(format->name) == m.name : name == m.name;
+    const bool same = format != nullptr ? std::string_view(format->name) == m.name : same_name(name, m.name);
     if (same) {
       return QuantizeMix{m.name,     find_quant(m.base), find_quant(m.more), find_quant(m.output), find_quant(m.shared),
                          m.file_type};
     }
+  }
+  if (format != nullptr && format->quantise != nullptr) {
+    return QuantizeMix{format->name, format, format, format, format, kUnnamedFileType};
   }
   std::string known;
   for (const std::string& n : quantize_type_names()) known += (known.empty() ? "" : ", ") + n;
@@ -110,6 +124,9 @@ Result<QuantizeMix> find_quantize_mix(std::string_view name) {
 std::vector<std::string> quantize_type_names() {
   std::vector<std::string> names;
   for (const MixNames& m : kMixes) names.emplace_back(m.name);
+  for (const QuantFormat& f : quant_formats()) {
+    if (f.quantise != nullptr && !in_table(f)) names.emplace_back(f.name);
+  }
   return names;
 }
 

@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <set>
+#include <string_view>
 
 #include "tests/house/source_tree.h"
 
@@ -13,7 +14,9 @@ namespace {
 // The namespace a file's declarations belong in; none for programs without one of ours.
 std::optional<std::string> namespace_of(std::string path) {
   if (path.starts_with("include/kedge/")) return "kedge";
-  if (path.starts_with("tests/")) path = path.substr(6);
+  for (const std::string_view above : {"tests/additions/files/", "tests/"}) {
+    if (path.starts_with(above)) path = path.substr(above.size());
+  }
   if (path.starts_with("kernels/base/") || path.starts_with("base/")) return "kedge::base";
   if (path.starts_with("fuzz/")) return "kedge::weights";
   static const std::set<std::string> kRooms = {"kernels", "weights", "tokenizer", "memory", "engine",
