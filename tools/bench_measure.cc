@@ -90,8 +90,8 @@ class Measurement {
     plan.n_threads = 1;
     plan.chunk = 1;
     const Json memory = Json::parse(need(model_.describe(plan))).at("memory");
-    report_.kv_bytes_per_token =
-        memory.at("kv_bytes").at(flags_.kv_type).get<double>() / std::max(1.0, memory.at("n_ctx").get<double>());
+    report_.kv_bytes_per_token = memory.at("kv_bytes").at(kv_type_name(flags_.options().kv_type)).get<double>() /
+                                 std::max(1.0, memory.at("n_ctx").get<double>());
   }
 
   void measure_bandwidth(int threads) {

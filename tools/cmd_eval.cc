@@ -10,6 +10,7 @@
 #include "tools/eval/references.h"
 #include "tools/kv_flags.h"
 #include "tools/model_flags.h"
+#include "tools/schema.h"
 
 namespace kedge::tools {
 
@@ -163,7 +164,7 @@ void add_measure_flags(CLI::App* c, EvalFlags& flags) {
       ->check(in_range(0.01, 100));
   list("--kv-policy", flags.policies, "What stays when the memory is full; full: everything, measured once")
       ->type_name("NAME,...")
-      ->check(CLI::IsMember(kKvPolicies));
+      ->check(one_of(kv_policies()));
   list("--marks", flags.marks,
        "Who tells the anchor policies where references are: spans (of the data), detector or none")
       ->type_name("WHO,...")

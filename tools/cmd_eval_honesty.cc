@@ -2,6 +2,7 @@
 #include "tools/eval/honesty.h"
 #include "tools/kv_flags.h"
 #include "tools/model_flags.h"
+#include "tools/schema.h"
 
 namespace kedge::tools {
 
@@ -56,7 +57,7 @@ void add_eval_honesty(CLI::App& eval) {
   c->add_option("--kv-policy", flags->policies, "What stays when the memory is full")
       ->delimiter(',')
       ->type_name("NAME,...")
-      ->check(CLI::IsMember(kKvPolicies))
+      ->check(one_of(kv_policies()))
       ->capture_default_str();
   c->add_option("--kv-cold", flags->colds, "Where evicted tokens go: off, ram (anchor policies)")
       ->delimiter(',')

@@ -3,10 +3,9 @@
 #include <algorithm>
 #include <map>
 
-namespace kedge::tools {
+#include "tools/schema.h"
 
-const std::vector<std::string> kKvPolicies = {"anchor", "anchor-basic", "full",   "recency", "sinks",
-                                              "h2o",    "tova",         "snapkv", "keydiff", "random"};
+namespace kedge::tools {
 
 namespace {
 
@@ -53,7 +52,7 @@ void KvFlags::add_to(CLI::App* command, Which which) {
   if (which == kAll) {
     add("--kv-budget", budget, "Tokens the memory holds, or bytes (64MiB), or a share of the context (25%)")
         ->type_name("N|BYTES|%");
-    add("--kv-policy", policy, "What stays when it is full [anchor]")->check(CLI::IsMember(kKvPolicies));
+    add("--kv-policy", policy, "What stays when it is full [anchor]")->check(one_of(kv_policies()));
     add("--kv-cold", cold, "Where evicted tokens go, to be recalled: off, ram or file:PATH [off]")
         ->check(CLI::Validator(cold_place, ""))
         ->type_name("PLACE");
@@ -68,8 +67,11 @@ void KvFlags::add_to(CLI::App* command, Which which) {
     add("--anchor-detect", anchor_detect_, "Look for references in all text [on]")->check(CLI::IsMember({"on", "off"}));
   }
   add("--kv-cold-budget", cold_budget_, "Bytes of evicted tokens to hold for recall [256MiB]")->type_name("BYTES");
-  add("--kv-cold-type", cold_type_, "Type of the evicted keys and values [same]")
-      ->check(CLI::IsMember({"same", "q8_0", "q4_0"}));
+  std::vector<std::string> cold_types = {"same"};
+  for (const CacheType& type : cache_types()) {
+    if (type.cold) cold_types.push_back(type.name);
+  }
+  add("--kv-cold-type", cold_type_, "Type of the evicted keys and values [same]")->check(one_of(cold_types));
   add("--recall-threshold", recall_threshold_,
       "Also recall tokens that could get this share of attention; 0: only those that text refers to [0]")
       ->check(in_range(0, 1));

@@ -9,8 +9,6 @@
 
 namespace kedge::tools {
 
-extern const std::vector<std::string> kKvPolicies;
-
 struct KvFlags {
   std::string budget;
   std::string policy;

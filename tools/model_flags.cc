@@ -7,6 +7,7 @@
 #include <system_error>
 
 #include "tools/progress.h"
+#include "tools/schema.h"
 
 namespace kedge::tools {
 
@@ -15,9 +16,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kDefaultModel = "scout";
-
-const std::map<std::string, kedge_kv_type> kKvTypes = {
-    {"f32", KEDGE_KV_F32}, {"f16", KEDGE_KV_F16}, {"q8_0", KEDGE_KV_Q8_0}, {"q4_0", KEDGE_KV_Q4_0}};
 
 // Where embedded models are looked for: beside an installed command, in the tree a build lies in, in the source tree.
 std::vector<fs::path> model_folders() {
@@ -55,6 +53,13 @@ std::map<std::string, std::string> embedded_models() {
 std::string whole_number(const std::string& text) {
   const bool digits = text.find_first_not_of("+-0123456789") == std::string::npos;
   return digits ? "" : "'" + text + "' is not a whole number";
+}
+
+kedge_kv_type kv_type_named(const std::string& name) {
+  for (const CacheType& t : cache_types()) {
+    if (same_name(t.name, name)) return t.value;
+  }
+  throw Failure("no cache type is called " + name);
 }
 
 std::string flag_name(std::string name) {
@@ -125,9 +130,9 @@ void SessionFlags::add_to(CLI::App* command, Which which) {
         ->capture_default_str();
   }
   std::vector<std::string> names;
-  for (const auto& [name, type] : kKvTypes) names.push_back(name);
+  for (const CacheType& type : cache_types()) names.push_back(type.name);
   command->add_option("--kv-type", kv_type, "Type of the cached keys and values")
-      ->check(CLI::IsMember(names))
+      ->check(one_of(names))
       ->capture_default_str();
   command
       ->add_option("--numerics", numerics,
@@ -140,7 +145,7 @@ kedge::SessionOptions SessionFlags::options() const {
   return {.n_ctx = ctx,
           .n_threads = threads,
           .chunk = chunk,
-          .kv_type = kKvTypes.at(kv_type),
+          .kv_type = kv_type_named(kv_type),
           .numerics = numerics == "fast" ? KEDGE_NUMERICS_FAST : KEDGE_NUMERICS_EXACT};
 }
 
@@ -184,8 +189,7 @@ uint64_t Seed::value() const {
 void SamplerFlags::add_to(CLI::App* command) {
   seed_.add_to(command, "Seed of the random choices: the same command and seed give the same text");
   command->add_option("--stop", stop, "End the answer before this text (may be repeated)");
-  const Json schema = Json::parse(need(kedge::settings_schema()));
-  for (const Json& setting : schema.at("settings")) {
+  for (const Json& setting : tools::settings_schema().at("settings")) {
     const std::string name = setting.at("name");
     const bool is_int = setting.at("type") == "int";
     auto value = std::make_shared<std::optional<double>>();
@@ -238,8 +242,8 @@ std::vector<int32_t> TokensFlags::read() const {
 }
 
 const char* kv_type_name(kedge_kv_type type) {
-  for (const auto& [name, value] : kKvTypes) {
-    if (value == type) return name.c_str();
+  for (const CacheType& t : cache_types()) {
+    if (t.value == type) return t.name.c_str();
   }
   return "?";
 }
