@@ -28,21 +28,23 @@ struct KvLayout {
   int head_dim_k = 0;  // multiples of the format's block
   int head_dim_v = 0;
 
-  constexpr bool fits() const { return head_dim_k % info(format).block == 0 && head_dim_v % info(format).block == 0; }
+  KEDGE_INLINE constexpr bool fits() const {
+    return head_dim_k % info(format).block == 0 && head_dim_v % info(format).block == 0;
+  }
 
   // The values or codes of a page's keys (or values), without scales; with them.
-  static constexpr size_t code_bytes(KvFormat format, int head_dim) {
+  KEDGE_INLINE static constexpr size_t code_bytes(KvFormat format, int head_dim) {
     return static_cast<size_t>(head_dim) * kPageTokens * static_cast<size_t>(info(format).bits) / 8;
   }
-  static constexpr size_t matrix_bytes(KvFormat format, int head_dim) {
+  KEDGE_INLINE static constexpr size_t matrix_bytes(KvFormat format, int head_dim) {
     const size_t scales = static_cast<size_t>(head_dim) * kPageTokens / 32;
     return code_bytes(format, head_dim) + (is_quantised(format) ? scales * 2 : 0);
   }
-  constexpr size_t v_offset() const { return matrix_bytes(format, head_dim_k); }
-  constexpr size_t page_bytes() const { return v_offset() + matrix_bytes(format, head_dim_v); }
+  KEDGE_INLINE constexpr size_t v_offset() const { return matrix_bytes(format, head_dim_k); }
+  KEDGE_INLINE constexpr size_t page_bytes() const { return v_offset() + matrix_bytes(format, head_dim_v); }
   // Quantised: where the scales start, behind the codes.
-  constexpr size_t k_scales() const { return code_bytes(format, head_dim_k); }
-  constexpr size_t v_scales() const { return v_offset() + code_bytes(format, head_dim_v); }
+  KEDGE_INLINE constexpr size_t k_scales() const { return code_bytes(format, head_dim_k); }
+  KEDGE_INLINE constexpr size_t v_scales() const { return v_offset() + code_bytes(format, head_dim_v); }
 };
 
 // Moving and reading tokens that are stored already. No arithmetic that could differ: the same on every instruction
