@@ -13,6 +13,8 @@
 #include <string_view>
 #include <vector>
 
+#include "kernels/base/rooms.h"
+
 namespace kedge::engine {
 
 class Scheduler {

@@ -47,8 +47,11 @@ class Recorded : public RouterFixture {
 TEST_F(Recorded, AnswersInEveryScriptHaveRecords) {
   const auto router = open(audited());
   size_t n = 0;
-  for (const char* question : {"日本の首都はどこですか", "Какая столица Японии?",  // counted in bytes, these are long
-                               "ما هي عاصمة اليابان؟", "🙂🙂🙂?"}) {
+  const char* questions[] = {"日本の首都はどこですか",  // Japanese
+                             "Какая столица Японии?",   // Russian
+                             "ما هي عاصمة اليابان؟",    // Arabic
+                             "🙂🙂🙂?"};
+  for (const char* question : questions) {
     for (const int tokens : {1, 2, 3, 5, 8, 13}) {
       for (const double temperature : {0.0, 1.5}) {
         const Json a = ask(
