@@ -113,7 +113,7 @@ Result<std::shared_ptr<Engine>> Engine::create(std::shared_ptr<const Model> mode
                                              std::to_string(fixed) + ", a page of every layer and head " +
                                              std::to_string(least * page)};
     }
-    pages = std::min(pages, (options.memory - fixed) / page);
+    pages = (options.memory - fixed) / page;
   }
   return with_pages(std::move(model), options, pages);
 }

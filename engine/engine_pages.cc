@@ -1,10 +1,7 @@
 // Pages: who gets them, and who gives them back when they run out. In this order: entries of prefix caches (the arena
 // asks for those by itself), sessions that nobody uses, and then the youngest call of the key that holds most.
-#include <unistd.h>
-
 #include <algorithm>
-#include <cstdlib>
-#include <map>
+#include <filesystem>
 
 #include "engine/engine_state.h"
 
@@ -14,8 +11,9 @@ namespace {
 
 std::string spill_directory(const EngineOptions& options) {
   if (!options.spill.empty()) return options.spill;
-  const char* tmp = std::getenv("TMPDIR");
-  return tmp != nullptr && *tmp != 0 ? tmp : "/tmp";
+  std::error_code none;
+  const auto directory = std::filesystem::temp_directory_path(none);
+  return none ? "/tmp" : directory.string();
 }
 
 }  // namespace
