@@ -45,7 +45,7 @@ struct Run {
 // A matrix of [rows][32] elements: keys and their scales. Each row is a line or two of the cache, so a run of many
 // tokens is one copy per row and a run of few is copied element by element; both in the one pass over the rows.
 template <class T>
-void copy_columns(const std::byte* from, std::byte* to, int rows, const Run& run) {
+void copy_columns(const std::byte* from, std::byte* to, int rows, Run run) {
   constexpr size_t kRow = kPageTokens * sizeof(T);
   from += run.from * sizeof(T);
   to += run.to * sizeof(T);
@@ -61,11 +61,11 @@ void copy_columns(const std::byte* from, std::byte* to, int rows, const Run& run
 }
 
 // A matrix of [32] tokens of `bytes` each: values and their scales.
-void copy_rows(const std::byte* from, std::byte* to, size_t bytes, const Run& run) {
+void copy_rows(const std::byte* from, std::byte* to, size_t bytes, Run run) {
   std::memcpy(to + run.to * bytes, from + run.from * bytes, run.n * bytes);
 }
 
-void copy_run(const KvLayout& l, const std::byte* from, std::byte* to, const Run& run) {
+void copy_run(const KvLayout& l, const std::byte* from, std::byte* to, Run run) {
   const size_t v = l.v_offset();
   switch (l.format) {
     case KvFormat::kF32:
