@@ -50,7 +50,7 @@ void ColdStore::drop_block(uint64_t id, std::vector<int32_t>* lost) {
     where_.erase(found);
   }
   std::erase(block.anchored ? anchored_ : plain_, id);
-  if (read_block_ == id) read_block_ = UINT64_MAX;
+  if (last_read_.block == id) last_read_.block = UINT64_MAX;
   blocks_.erase(id);
 }
 
@@ -150,18 +150,18 @@ Result<const std::byte*> ColdStore::block_data(uint64_t id) const {
   const Block& block = blocks_.at(id);
   if (block.sealed == nullptr) return static_cast<const std::byte*>(block.bytes.data());
   if (block.sealed->file == nullptr) {
-    if (read_block_ != id) KEDGE_TRY(verify(block, block.sealed->bytes.data()));
-    read_block_ = id;
+    if (last_read_.block != id) KEDGE_TRY(verify(block, block.sealed->bytes.data()));
+    last_read_.block = id;
     return static_cast<const std::byte*>(block.sealed->bytes.data());
   }
-  if (read_block_ != id || read_buffer_.empty()) {
-    read_buffer_.resize(block_bytes());
-    read_block_ = UINT64_MAX;
-    KEDGE_TRY(block.sealed->file->read(block.sealed->region, read_buffer_.data()));
-    KEDGE_TRY(verify(block, read_buffer_.data()));
-    read_block_ = id;
+  if (last_read_.block != id || last_read_.bytes.empty()) {
+    last_read_.bytes.resize(block_bytes());
+    last_read_.block = UINT64_MAX;
+    KEDGE_TRY(block.sealed->file->read(block.sealed->region, last_read_.bytes.data()));
+    KEDGE_TRY(verify(block, last_read_.bytes.data()));
+    last_read_.block = id;
   }
-  return static_cast<const std::byte*>(read_buffer_.data());
+  return static_cast<const std::byte*>(last_read_.bytes.data());
 }
 
 Status ColdStore::get(int32_t position, KvSequence& sequence, std::span<const int32_t> slot_of_table,

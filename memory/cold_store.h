@@ -101,8 +101,17 @@ class ColdStore {
   std::deque<uint64_t> plain_;  // oldest first; the last may be open
   std::deque<uint64_t> anchored_;
   std::unordered_map<int32_t, Place> where_;
-  mutable std::vector<std::byte> read_buffer_;  // of the block read last
-  mutable uint64_t read_block_ = UINT64_MAX;
+  // The block read last; a copy of the store reads its own.
+  struct LastRead {
+    LastRead() = default;
+    LastRead(const LastRead&) {}
+    LastRead(LastRead&&) noexcept = default;
+    LastRead& operator=(const LastRead&) { return *this = LastRead(); }
+    LastRead& operator=(LastRead&&) noexcept = default;
+    std::vector<std::byte> bytes;  // of a file
+    uint64_t block = UINT64_MAX;
+  };
+  mutable LastRead last_read_;
 };
 
 }  // namespace kedge::memory

@@ -134,7 +134,7 @@ Result<std::unique_ptr<const KvMemory>> KvMemory::freeze() const {
 int KvMemory::usable(const KvMemory& other, int n) const {
   if (&sequence().arena() != &other.sequence().arena() || other.counts().events > 0) return 0;
   const int all = other.sequence().next_position();
-  n = std::min(n, all);
+  n = std::min({n, all, budget()});
   const bool same_scores = n == all && other.origin() != 0 && setup().hash() == other.setup().hash();
   return same_scores ? n : std::min(n, setup().first_counted());
 }
@@ -183,49 +183,6 @@ Status KvMemory::swap_in() { return parts_.sequence.swap_in(); }
 size_t KvMemory::metadata_bytes() const {
   return sizeof *this - sizeof parts_.ledger + parts_.sequence.metadata_bytes() + parts_.ledger.bytes() +
          parts_.evictor.bytes() + parts_.recaller.bytes();
-}
-
-void KvMemory::begin_with(const KvMemory& other, int n) {
-  parts_.sequence.begin_with(other.parts_.sequence, n, n > setup().first_counted());
-}
-
-Result<int> KvMemory::make_room(const ThreadTeam& team) {
-  const int room = budget() - sequence().most_slots();
-  if (setup().counts_attention()) parts_.sequence.want_scores();
-  if (room > 0) return room;
-  if (!bounded()) {
-    return Error{ErrorCode::kCapacity, "context full: " + std::to_string(sequence().most_slots()) +
-                                           " tokens are in the cache, which holds " + std::to_string(budget())};
-  }
-  if (!policy().evicts) {
-    return Error{ErrorCode::kCapacity, "the KV budget of " + std::to_string(budget()) +
-                                           " tokens is full and the policy '" + options().policy + "' never evicts"};
-  }
-  KEDGE_TRY(parts_.evictor.evict(parts_, budget() - setup().quantum(), team));
-  return budget() - sequence().most_slots();
-}
-
-size_t KvMemory::allowed(std::span<const std::string_view> texts) const {
-  return to_size(parts_.recaller.until_event(parts_, texts, static_cast<int>(texts.size())));
-}
-
-int KvMemory::first_watched(int n) const {
-  if (!setup().counts_attention()) return n;
-  return std::clamp(budget() - policy().observe.rows - sequence().most_slots(), 0, n);
-}
-
-void KvMemory::add_scores(int table, const float* mass, size_t stride, int n_rows, int group, int n_slots) {
-  memory::add_scores(policy().observe, parts_.sequence.scores_to_change(table), mass, stride, n_rows, group, n_slots);
-}
-
-void KvMemory::probe(int table, const float* q, int group, float scale, const float* mass, size_t stride, int n_slots) {
-  parts_.recaller.probe(parts_, table, q, group, scale, mass, stride, n_slots);
-}
-
-Status KvMemory::noted(std::span<const std::string_view> texts, const ThreadTeam& team) {
-  if (!bounded()) return {};
-  parts_.recaller.note(parts_, texts, static_cast<int>(texts.size()));
-  return parts_.recaller.settle(parts_, team);
 }
 
 }  // namespace kedge::memory

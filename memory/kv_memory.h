@@ -110,20 +110,6 @@ class KvMemory {
   // Of all that is held beside pages and the cold tier.
   size_t metadata_bytes() const;
 
-  // To be removed when the engine goes through KvStep.
-  KvSequence& sequence() { return parts_.sequence; }
-  Result<int> make_room(const ThreadTeam& team);
-  size_t allowed(std::span<const std::string_view> texts) const;
-  int first_watched(int n) const;
-  void add_scores(int table, const float* mass, size_t stride, int n_rows, int group, int n_slots);
-  int probed_row(int n) const { return parts_.recaller.probed_row(parts_, n); }
-  void begin_probe() { parts_.recaller.begin_probe(parts_); }
-  void probe(int table, const float* q, int group, float scale, const float* mass, size_t stride, int n_slots);
-  Status noted(std::span<const std::string_view> texts, const ThreadTeam& team);
-  void disturb();
-  int usable(int n) const { return usable(*this, n); }
-  void begin_with(const KvMemory& other, int n);
-
   friend class SnapshotAccess;
   friend class KvStep;
 
@@ -132,6 +118,7 @@ class KvMemory {
   KvParts copy() const;
   Status at_rest() const;
   Status ready(const ThreadTeam& team);
+  void disturb();
 
   KvParts parts_;
   bool owns_arena_;

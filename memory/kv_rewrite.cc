@@ -108,7 +108,7 @@ void KvSequence::move_bytes(size_t table, const Rewrite& r, std::span<const Page
   for (; used < fresh.size(); ++used) arena_->release(fresh[used]);
   for (size_t i = 0; i < needed; ++i) std::memcpy(refilled[i], aside.data() + i * page_bytes, page_bytes);
   arena_->bring_back(std::move(aside));
-  // Those that stay close up; a page's place is never before that of one it follows.
+  // Those that stay close up: each moves to its place or before it, behind the one before.
   size_t n_pages = 0;
   for (const int32_t p : r.stay) pages[n_pages++] = pages[p];
   for (std::byte* page : refilled) pages[n_pages++] = page;
@@ -135,6 +135,7 @@ void reorder(T* values, std::span<const int32_t> stay, std::span<const int32_t> 
 void KvSequence::remove(Removal removal, const ThreadTeam& team) {
   const auto& touched = removal.touched_;
   const bool any = std::find(touched.begin(), touched.end(), true) != touched.end();
+  kept_scores_ = {};
   if (any) list_positions(removal.agree_ ? 1 : tables_.size());
   for (size_t r = 0; r < positions_.rows(); ++r) {
     if (touched[r]) reorder(positions_.row(r), removal.plans_[r].stay, removal.plans_[r].slots);
@@ -172,6 +173,7 @@ Status KvSequence::truncate(int n, const ThreadTeam& team) {
   KEDGE_ASSIGN(removal, prepare(victims, std::move(slots)));
   remove(std::move(removal), team);
   position_ = std::min(position_, n);
+  if (position_ == 0) positions_.clear();
   return {};
 }
 

@@ -262,22 +262,16 @@ Status KvSequence::restore(int table, std::span<const int32_t> positions, std::s
   KEDGE_TRY(arena_->allocate(n_pages, &fresh, &missing_pages_));
   Table& t = tables_[to_size(table)];
   for (const PageId id : fresh) pages_.row(to_size(table))[t.pages++] = arena_->data(id);
-  t.slots = static_cast<int32_t>(positions.size());
-  bool as_known = table > 0 || positions_.rows() > 0;
-  if (table == 0) {
-    const int32_t* ascending = arena_->ascending(positions.size());
-    as_known = std::equal(positions.begin(), positions.end(), ascending);
-  } else if (positions_.rows() < 2) {
-    const auto first = this->positions(0);
-    as_known = std::equal(positions.begin(), positions.end(), first.begin(), first.end());
-  } else {
-    as_known = false;
-  }
-  if (!as_known) {
+  const size_t lists = positions_.rows();
+  const bool as_first = table > 0 && lists < 2;
+  const std::span<const int32_t> known =
+      as_first ? this->positions(0) : std::span(arena_->ascending(positions.size()), positions.size());
+  if ((!as_first && table > 0) || !std::equal(positions.begin(), positions.end(), known.begin(), known.end())) {
     list_positions(table == 0 ? 1 : tables_.size());
     positions_.grow(positions.size(), to_size(capacity_));
     std::copy(positions.begin(), positions.end(), positions_.row(to_size(table)));
   }
+  t.slots = static_cast<int32_t>(positions.size());
   if (std::any_of(scores.begin(), scores.end(), [](uint32_t s) { return s != 0; })) {
     want_scores();
   }
@@ -286,6 +280,12 @@ Status KvSequence::restore(int table, std::span<const int32_t> positions, std::s
     std::copy(scores.begin(), scores.end(), scores_.row(to_size(table)));
   }
   return {};
+}
+
+// The first tokens of a text that had more are slots and positions alike, until the next one comes.
+void KvSequence::end_restore(int position) {
+  position_ = position;
+  if (most_slots() != position) list_positions(1);
 }
 
 }  // namespace kedge::memory

@@ -114,9 +114,10 @@ class KvSequence {
   Status swap_in();
   bool swapped_out() const { return spilled_ != nullptr; }
 
-  // For snapshots: table after table, an empty sequence takes this shape. Errors: kCapacity.
+  // For snapshots: table after table, an empty sequence takes this shape; then the next token gets this position.
+  // Errors: kCapacity.
   Status restore(int table, std::span<const int32_t> positions, std::span<const uint32_t> scores);
-  void set_next_position(int position) { position_ = position; }
+  void end_restore(int position);
 
  private:
   struct Table {

@@ -23,7 +23,8 @@ std::vector<int32_t> Ledger::hot_positions(int32_t next) const {
 
 size_t Ledger::bytes() const {
   size_t n = sizeof *this + index_.bytes() + (hot_.capacity() + recalled_.capacity()) * sizeof(int32_t);
-  n += log_.entries().size() * sizeof(KvLogEntry);
+  constexpr size_t kDeque = 576;  // of an empty one
+  n += 2 * kDeque + log_.entries().size() * sizeof(KvLogEntry);
   for (const DetachedReference& d : detached_) n += sizeof d + d.reference.capacity();
   return n;
 }

@@ -93,7 +93,7 @@ Status SnapshotAccess::read(KvSequence& sequence, ByteReader& in, int n_ctx) {
       in.bytes(sequence.page_for_write(t, static_cast<int>(slot)), sequence.layout().page_bytes());
     }
   }
-  sequence.set_next_position(next);
+  sequence.end_restore(next);
   return in.status();
 }
 
@@ -220,6 +220,7 @@ Status SnapshotAccess::read(KvMemory& memory, ByteReader& in) {
   if (in.ok() && cold != nullptr) KEDGE_TRY(read(*cold, in));
   read(m.evictor, to_size(m.sequence.n_tables()), in);
   read(m.ledger, m.next(), in);
+  memory.disturb();  // what acted on it before is not known
   return in.status();
 }
 
@@ -235,7 +236,6 @@ Result<std::unique_ptr<KvMemory>> read_memory(ByteReader& in, const KvShape& sha
   KEDGE_ASSIGN(memory, arena == nullptr ? KvMemory::create(shape, options, kernels)
                                         : KvMemory::create(shape, options, kernels, std::move(arena)));
   KEDGE_TRY(SnapshotAccess::read(*memory, in));
-  memory->disturb();
   return memory;
 }
 

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "kernels/isa.h"
+#include "memory/checksum.h"
 #include "memory/kv_memory.h"
 #include "memory/kv_step.h"
 #include "memory/snapshot.h"
@@ -108,8 +109,9 @@ class Prose {
 class Driver {
  public:
   Driver(std::unique_ptr<KvMemory> memory) : m(std::move(memory)) {}  // NOLINT(google-explicit-constructor)
-  static Driver make(const KvShape& shape, const KvOptions& options) {
-    auto made = KvMemory::create(shape, options, reference_kernels());
+  static Driver make(const KvShape& shape, const KvOptions& options, std::shared_ptr<KvArena> arena = nullptr) {
+    auto made = arena == nullptr ? KvMemory::create(shape, options, reference_kernels())
+                                 : KvMemory::create(shape, options, reference_kernels(), std::move(arena));
     EXPECT_TRUE(made.ok()) << (made.ok() ? "" : made.error().message);
     return Driver(std::move(made).value());
   }
@@ -185,6 +187,15 @@ class Driver {
     if (in.left() != 0) in.fail("goes on behind its end");
     if (!in.ok()) return in.status().error();
     return memory;
+  }
+
+  // Keeps the harness's own count of what happens in `f`, where no token comes in.
+  template <class F>
+  void during(F&& f) {
+    const size_t before = entries();
+    const uint64_t recalled = m->counts().recalled;
+    f();
+    account(before, recalled);
   }
 
   size_t tables() const { return static_cast<size_t>(m->sequence().n_tables()); }
@@ -355,11 +366,87 @@ class Driver {
         step.add_scores(t, mass.data(), stride, 1, kGroup, slots);
       }
     }
+    if (step.probed_row() < 0 || step.probed_row() >= rows) return;
+    for (int t = 0; t < s.n_tables(); ++t) probe(step, t, first + step.probed_row());
+  }
+
+  void probe(const KvStep& step, int table, int32_t position) const {
+    const int slots = step.slots(table) + step.probed_row() + 1;
+    float q[kMaxHeadDim], v[kMaxHeadDim];
+    vectors(table, position, fillings, q, v);
+    for (int i = 0; i < m->shape().layout.head_dim_k; ++i) q[i] *= 4;
+    std::vector<float> mass(static_cast<size_t>(slots), 1.0f / static_cast<float>(slots));
+    step.probe(table, q, 1, 1.0f, mass.data(), mass.size(), slots);
   }
 
  private:
   std::set<int32_t> ever_recalled_;
 };
+
+// Of everything that can be told of a memory, what its slots hold included; not of origin(), nor of where pages lie.
+inline uint64_t fingerprint(const KvMemory& m) {
+  uint64_t h = m.retention();
+  const auto bytes = [&](const void* data, size_t size) { h = checksum(data, size, h); };
+  const auto number = [&](auto x) {
+    const auto wide = static_cast<uint64_t>(x);
+    bytes(&wide, sizeof wide);
+  };
+  for (const KvLogEntry& e : m.log().entries()) {
+    for (const auto x : {e.number, e.event}) number(x);
+    for (const int x : {e.position, e.first, e.last, e.table, static_cast<int>(e.why), int{e.tier}}) number(x);
+    number(e.score);
+  }
+  number(m.log().total());
+  for (const DetachedReference& d : m.detached()) {
+    for (const int32_t x : {d.position, d.first, d.last, d.statements}) number(x);
+    bytes(d.reference.data(), d.reference.size());
+  }
+  const KvCounts c = m.counts();
+  for (const uint64_t x : {c.evicted, c.demoted, c.recalled, c.lost, c.pins_refused, c.detached, c.events}) number(x);
+  for (const int32_t p : m.hot_positions()) number(p);
+  for (const auto& run : m.token_runs()) number(static_cast<int>(run.state) * 100000 + run.last);
+  for (const auto& [first, last] : m.gone_runs()) number(first * 100000 + last);
+  const KvSequence& s = m.sequence();
+  std::vector<float> k(kMaxHeadDim), v(kMaxHeadDim);
+  for (int t = 0; t < s.n_tables(); ++t) {
+    bytes(s.positions(t).data(), s.positions(t).size_bytes());
+    bytes(s.scores(t).data(), s.scores(t).size_bytes());
+    for (int slot = 0; slot < s.slots(t); ++slot) {
+      kv_load(s.layout(), s.table(t)[slot / kPageTokens], slot % kPageTokens, k.data(), v.data());
+      bytes(k.data(), sizeof(float) * static_cast<size_t>(s.layout().head_dim_k));
+      bytes(v.data(), sizeof(float) * static_cast<size_t>(s.layout().head_dim_v));
+    }
+  }
+  if (m.cold() != nullptr) {
+    for (const int32_t p : m.cold()->positions()) number(p);
+  }
+  for (const auto& [id, a] : m.index().anchors()) {
+    number(id);
+    for (const int32_t x : {a.at.first, a.at.last, a.hot, a.cold, a.last_hit}) number(x);
+  }
+  number(m.index().segments().size());
+  return h;
+}
+
+// Options of every policy, budget and cold tier.
+inline KvOptions random_options(Dice& dice, const KvShape& shape) {
+  KvOptions o;
+  const auto names = policy_names();
+  do {
+    o.policy = names[static_cast<size_t>(dice.below(static_cast<int>(names.size())))];
+  } while (!find_policy(o.policy)->evicts);
+  o.budget = dice.one_in(6) ? 0 : 32 + dice.below(80);
+  o.log = 1 << 14;
+  o.seed = dice.next();
+  const int cold = dice.below(4);
+  if (cold > 0) o.cold = cold == 3 ? KvOptions::Cold::kFile : KvOptions::Cold::kRam;
+  if (cold == 3) o.cold_path = temporary_path("random-cold");
+  if (cold == 2) o.recall_threshold = 0.3f;
+  const size_t block = ((shape.layout.page_bytes() + 63) / 64 * 64) * static_cast<size_t>(shape.n_layers) *
+                       static_cast<size_t>(shape.n_kv_heads);
+  o.cold_bytes = block * static_cast<size_t>(3 + dice.below(12)) * (dice.one_in(3) ? 10 : 1);
+  return o;
+}
 
 // Pages that live sequences of one arena hold, each counted once.
 inline size_t distinct_pages(const std::vector<const Driver*>& drivers) {

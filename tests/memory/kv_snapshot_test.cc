@@ -61,6 +61,33 @@ TEST(Snapshot, SavedAgainItIsTheSameFile) {
   ::unlink(path.c_str());
 }
 
+// Files that were written before the memory was made of parts: they load, and go on as they did then.
+TEST(Snapshot, FilesOfEarlierTimesGoOnAsTheyDid) {
+  struct Old {
+    const char* name;
+    uint64_t retention;
+    uint64_t log;
+    uint64_t detached;
+    size_t hot;
+  };
+  for (const Old& old :
+       {Old{"anchor", 0x8f85ccaa8d852444, 332, 6, 29}, Old{"recency", 0x6104154da05299c5, 46, 0, 42}}) {
+    const std::string path = std::string(KEDGE_SOURCE_DIR "/tests/memory/data/memory_v2_") + old.name + ".bin";
+    auto loaded = Driver::load(path, tiny_shape(600, 1, 2));
+    ASSERT_TRUE(loaded.ok()) << loaded.error().message;
+    Prose prose(21, 4);
+    (void)prose.take(170);  // those it was saved with
+    Driver d(std::move(*loaded));
+    d.salt.resize(170);
+    ASSERT_TRUE(d.append(prose.take(200), 16).ok());
+    EXPECT_EQ(old.retention, d.m->retention()) << old.name;
+    EXPECT_EQ(old.log, d.m->log().total());
+    EXPECT_EQ(old.detached, d.m->counts().detached);
+    EXPECT_EQ(old.hot, d.m->hot_positions().size());
+    EXPECT_EQ(41u, d.m->counts().events);
+  }
+}
+
 TEST(Snapshot, EveryChangedByteIsFound) {
   Driver d = small_memory(1, 200);
   const std::string path = temporary_path("bytes");
@@ -124,12 +151,8 @@ TEST(Snapshot, WrongFieldsUnderARightChecksumDoNoHarm) {
     std::vector<std::string_view> texts = {" and", " DOC-1", " it"};
     for (int step = 0; step < 60; ++step) {
       if (m.sequence().next_position() + 3 > m.n_ctx()) break;
-      const auto room = m.make_room(team);
-      if (!room.ok()) break;
-      const size_t n = m.allowed(std::span(texts).first(std::min<size_t>(3, static_cast<size_t>(*room))));
-      if (!m.sequence().reserve(static_cast<int>(n)).ok()) break;
-      m.sequence().commit(static_cast<int>(n));
-      if (!m.noted(std::span(texts).first(n), team).ok()) break;
+      auto begun = KvStep::begin(m, texts, 3, team);
+      if (!begun.ok() || !begun->commit(team).ok()) break;
     }
     (void)m.token_runs();
     (void)m.truncate(m.sequence().next_position() / 2, team);

@@ -55,22 +55,17 @@ TEST(Stream, MemoryStaysFlat) {
   double first = 0;
   Sizes at_warm{};
   for (int done = 0; done < total;) {
-    const auto room = memory->make_room(team);
-    ASSERT_TRUE(room.ok()) << room.error().message;
     texts.clear();
     views.clear();
-    for (int i = std::min({*room, 32, total - done}); i > 0; --i) texts.push_back(prose.next());
+    for (int i = std::min(32, total - done); i > 0; --i) texts.push_back(prose.next());
     for (const std::string& t : texts) views.push_back(t);
     for (size_t at = 0; at < views.size();) {
-      auto part = std::span<const std::string_view>(views).subspan(at);
-      const auto space = memory->make_room(team);
-      ASSERT_TRUE(space.ok());
-      const size_t n = memory->allowed(part.first(std::min(part.size(), static_cast<size_t>(*space))));
-      ASSERT_TRUE(memory->sequence().reserve(static_cast<int>(n)).ok());
-      memory->sequence().commit(static_cast<int>(n));
-      ASSERT_TRUE(memory->noted(part.first(n), team).ok());
-      at += n;
-      done += static_cast<int>(n);
+      const auto part = std::span<const std::string_view>(views).subspan(at);
+      auto step = KvStep::begin(*memory, part, static_cast<int>(part.size()), team);
+      ASSERT_TRUE(step.ok()) << step.error().message;
+      at += static_cast<size_t>(step->n());
+      done += step->n();
+      ASSERT_TRUE(step->commit(team).ok());
       if (done < warm) continue;
       if (most_before == 0) {
         first = resident();
