@@ -62,6 +62,7 @@ Result<std::unique_ptr<Engine::State>> Engine::State::make(std::shared_ptr<const
   const StepShape shape{s->model->network().floats_per_row(), s->options.step_tokens, s->options.n_threads, s->fast};
   KEDGE_ASSIGN(buffers, StepBuffers::make(s->model->config(), shape));
   s->buffers = std::move(buffers);
+  s->buffer_bytes = s->buffers.bytes();
   s->scheduler = Scheduler({o.sequences, s->options.step_tokens, o.step_ms});
   return s;
 }
@@ -105,7 +106,7 @@ Result<std::shared_ptr<Engine>> Engine::create(std::shared_ptr<const Model> mode
   } else {
     // Buffers are made twice over: once to know what they take.
     KEDGE_ASSIGN(trial, State::make(model, options));
-    const size_t fixed = trial->buffers.bytes() + n_sequences * sequence_bytes(c);
+    const size_t fixed = trial->buffer_bytes + n_sequences * sequence_bytes(c);
     const size_t least = KvSequence::pages_for(c.n_layers, c.n_kv_heads, 1);
     if (options.memory < fixed + least * page) {
       return Error{ErrorCode::kCapacity, "an engine of " + std::to_string(options.memory) + " bytes: buffers and " +
@@ -123,7 +124,11 @@ Result<std::unique_ptr<Session>> Engine::adopt(const SessionOptions& options, st
   const int n_slots = memory->budget();
   SessionOptions o = options;
   o.kv = memory->options();
-  Status fits = exclusively([&](const ThreadTeam&) { return state_->buffers.fit(model()->config(), n_slots, watch); });
+  Status fits = exclusively([&](const ThreadTeam&) {
+    Status done = state_->buffers.fit(model()->config(), n_slots, watch);
+    state_->buffer_bytes = state_->buffers.bytes();
+    return done;
+  });
   KEDGE_TRY(std::move(fits));
   return std::unique_ptr<Session>(
       new Session(std::make_unique<Session::State>(shared_from_this(), std::move(o), std::move(memory))));
@@ -163,7 +168,7 @@ bool Engine::is_shared() const { return !state_->alone; }
 const KernelTable& Engine::kernels() const { return *state_->kernels; }
 const std::shared_ptr<KvArena>& Engine::arena() const { return state_->arena; }
 const ThreadTeam& Engine::team() const { return state_->team; }
-size_t Engine::buffer_bytes() const { return state_->buffers.bytes(); }
+size_t Engine::buffer_bytes() const { return state_->buffer_bytes; }
 
 Status Engine::swap_in(Session::State& sequence) { return state_->swap_in(sequence); }
 
@@ -199,7 +204,7 @@ EngineStats Engine::stats() const {
   all.waiting = s.waiters.size();
   for (const Session::State* sequence : s.sequences) all.swapped_out += sequence->swapped_out ? 1 : 0;
   all.memory_limit = s.options.memory;
-  all.buffer_bytes = s.buffers.bytes();
+  all.buffer_bytes = s.buffer_bytes;
   all.sequence_bytes = s.sequences.size() * sequence_bytes(s.model->config());
   if (s.arena == nullptr) return all;
   all.pages_in_use = s.arena->pages_in_use();

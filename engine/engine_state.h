@@ -2,6 +2,7 @@
 // time) owns everything else: the team, the buffers, and the memories of all sequences whose calls wait.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <functional>
@@ -80,6 +81,7 @@ struct Engine::State {
   bool fast = false;
   ThreadTeam team;
   StepBuffers buffers;
+  std::atomic<size_t> buffer_bytes{0};
   std::shared_ptr<KvArena> arena;  // null when alone
   std::optional<SpillFile> spill;  // made when first needed
   Scheduler scheduler{{}};
