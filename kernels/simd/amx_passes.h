@@ -48,33 +48,42 @@ KEDGE_INLINE void store_sums(const AmxScratch& m, int n, int n_rows, int n_group
   }
 }
 
+// Reads a stretch of the stream of weights ahead in shares: a burst of requests would stop everything behind it.
+KEDGE_INLINE void fetch_share(const std::byte* from, int bytes, int share, int shares) {
+  const int lines = bytes / 64;
+  const auto* p = reinterpret_cast<const char*>(from);
+  for (int i = lines * share / shares; i < lines * (share + 1) / shares; ++i) __builtin_prefetch(p + i * 64, 0, 3);
+}
+
 // kGroups groups of rows against the tokens of a pass.
 template <class Pass, int kGroups>
-KEDGE_INLINE void group_pass(const std::byte* first_group, size_t stride, const ActRows& x, const TokenTiles& tiles,
-                             int n_rows, float* y, size_t ldy, const AmxScratch& m) {
+KEDGE_INLINE void group_pass(const std::byte* first_group, size_t stride, const ActRows& x,
+                             const typename Pass::Tiles& tiles, int n_rows, float* y, size_t ldy, const AmxScratch& m) {
   const std::byte* group[2] = {first_group, first_group + stride};
   for (int g = 0; g < kGroups; ++g) {
-    __builtin_memset(m.acc + g * kPassTokens * 16, 0, static_cast<size_t>(tiles.count()) * 16 * 64);
+    __builtin_memset(m.acc + g * kPassTokens * 16, 0, static_cast<size_t>(x.n) * 64);
   }
-  Pass::template run<kGroups>(group, x, tiles, m);
+  Pass::template run<kGroups>(group, stride, x, tiles, m);
   store_sums(m, x.n, n_rows, kGroups, y, ldy);
 }
 
-// All rows against all tokens, kPassTokens at a time. Activations have one scale per `act_block` values.
+// All rows against all tokens, in nearly equal passes of at most kPassTokens. Activations have one scale per
+// `act_block` values.
 template <class Pass>
 KEDGE_INLINE void matmul_passes(const WeightRows& w, const ActRows& x, int act_block, float* y, size_t ldy,
                                 std::byte* scratch) {
   const AmxScratch m = AmxScratch::place(scratch);
   const auto k = static_cast<size_t>(x.k);
-  for (int t0 = 0; t0 < x.n; t0 += kPassTokens) {
+  int left = (x.n + kPassTokens - 1) / kPassTokens;
+  for (int t0 = 0; t0 < x.n; --left) {
     ActRows part = x;
     const auto first = static_cast<size_t>(t0);
-    part.n = x.n - t0 < kPassTokens ? x.n - t0 : kPassTokens;
+    part.n = (x.n - t0 + left - 1) / left;
     part.q += first * x.row_pitch();
     part.d += first * (k / static_cast<size_t>(act_block));
     part.sums16 += first * (k / 16);
     part.sums32 += first * (k / 32);
-    const TokenTiles tiles = TokenTiles::make(part.q, part.n, x.k, x.row_pitch(), m.tail);
+    const typename Pass::Tiles tiles = Pass::start(part, m);
     for (int row = 0; row < w.n_rows; row += 32) {
       const std::byte* group = w.data + static_cast<size_t>(row / 16) * w.stride;
       float* out = y + first * ldy + row;
@@ -84,6 +93,7 @@ KEDGE_INLINE void matmul_passes(const WeightRows& w, const ActRows& x, int act_b
         group_pass<Pass, 1>(group, w.stride, part, tiles, w.n_rows - row, out, ldy, m);
       }
     }
+    t0 += part.n;
   }
 }
 

@@ -7,25 +7,34 @@
 
 namespace kedge::kernels::KEDGE_ISA {
 
-// Below this many tokens the vector kernels are faster.
-inline constexpr int kTileMinTokens = 12;
+// From this many tokens on tiles are faster than the vector kernels (simd/matmul_shape.h). A float scale per 32 values
+// leaves little to gain: half of a tile's depth is used, and every product is scaled on its own.
+template <class F>
+constexpr int tile_min_tokens() {
+  return PackedBlock<F>::kSuper ? 12 : 80;
+}
 
 template <class F>
 struct ExactPass {
+  using Tiles = EqualTiles;
+  KEDGE_INLINE static Tiles start(const ActRows& x, const AmxScratch&) {
+    const Tiles tiles = Tiles::make(x.q, x.n, x.row_pitch());
+    configure_tiles(PackedBlock<F>::kSuper ? 64 : 32, tiles.size);
+    return tiles;
+  }
   template <int kGroups>
-  KEDGE_INLINE static void run(const std::byte* const* group, const ActRows& x, const TokenTiles& tiles,
+  KEDGE_INLINE static void run(const std::byte* const* group, size_t stride, const ActRows& x, const Tiles& tiles,
                                const AmxScratch& m) {
     if constexpr (PackedBlock<F>::kSuper) {
-      super_pass<F, kGroups>(group, x, tiles, m);
+      super_pass<F, kGroups>(group, stride, x, tiles, m);
     } else {
-      block32_pass<F, kGroups>(group, x, tiles, m);
+      block32_pass<F, kGroups>(group, stride, x, tiles, m);
     }
   }
 };
 
 template <class F>
 static void matmul_tiles(const WeightRows& w, const ActRows& x, float* y, size_t ldy, std::byte* scratch) noexcept {
-  configure_tiles(PackedBlock<F>::kSuper ? 64 : 32);
   matmul_passes<ExactPass<F>>(w, x, PackedBlock<F>::kValues, y, ldy, scratch);
   _tile_release();
 }

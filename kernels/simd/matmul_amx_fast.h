@@ -149,8 +149,12 @@ KEDGE_INLINE void fast_tiles(const int8_t* weights, const int8_t* a0, const int8
 
 template <class F>
 struct FastPass {
+  using Tiles = TokenTiles;
+  KEDGE_INLINE static Tiles start(const ActRows& x, const AmxScratch& m) {
+    return Tiles::make(x.q, x.n, x.k, x.row_pitch(), m.tail);
+  }
   template <int kGroups>
-  KEDGE_INLINE static void run(const std::byte* const* group, const ActRows& x, const TokenTiles& tiles,
+  KEDGE_INLINE static void run(const std::byte* const* group, size_t /*stride*/, const ActRows& x, const Tiles& tiles,
                                const AmxScratch& m) {
     using P = PackedBlock<F>;
     const auto blocks = static_cast<size_t>(x.k / 256);

@@ -3,12 +3,13 @@
 #pragma once
 
 #include "kernels/kernel_table.h"
+#include "kernels/simd/matmul_shape.h"
 
 namespace kedge::kernels::KEDGE_ISA {
 
-// Register tile: kFloatRows x kFloatTokens accumulators of 16 lanes.
-inline constexpr int kFloatRows = S::kFloatRows;
-inline constexpr int kFloatTokens = S::kFloatTokens;
+// Register tile (matmul_shape.h): kFloatRows x kFloatTokens accumulators of 16 lanes.
+inline constexpr int kFloatRows = kShapes.float_rows;
+inline constexpr int kFloatTokens = kShapes.float_tokens;
 // Values of a row that decode reads ahead.
 inline constexpr int kFloatAhead = 1024;
 
@@ -23,9 +24,16 @@ KEDGE_INLINE void store_tree_sums(const V* acc, float* out) {
   }
 }
 
+// The how manieth of the tiles that share their rows: each reads its part of the next rows ahead.
+struct FloatTurn {
+  int index;
+  int count;
+};
+
 // One tile. w[r] points at row r's values, x[t] at token t's; out[t][r] gets the sum.
 template <class F, int kR, int kT>
-KEDGE_INLINE void float_tile(const typename F::Block* const* w, const float* const* x, int k, float* const* out) {
+KEDGE_INLINE void float_tile(const typename F::Block* const* w, const float* const* x, int k, FloatTurn turn,
+                             float* const* out) {
   V acc[kR][kT];
 #pragma GCC unroll 16
   for (int r = 0; r < kR; ++r) {
@@ -35,11 +43,17 @@ KEDGE_INLINE void float_tile(const typename F::Block* const* w, const float* con
   constexpr int kLine = 64 / static_cast<int>(sizeof(typename F::Block));
   int i = 0;
   for (; i + 16 <= k; i += 16) {
-    if (kT < 4 && i % kLine == 0) {
-      // A little ahead in every row, and from the rows' ends on in the next kR rows.
-      const int ahead = i + kFloatAhead < k ? i + kFloatAhead : i + kFloatAhead + (kR - 1) * k;
+    if (i % kLine == 0) {
+      if (turn.count == 1) {
+        // A little ahead in every row, and from the rows' ends on in the next kR rows.
+        const int ahead = i + kFloatAhead < k ? i + kFloatAhead : i + kFloatAhead + (kR - 1) * k;
 #pragma GCC unroll 16
-      for (int r = 0; r < kR; ++r) __builtin_prefetch(w[r] + ahead);
+        for (int r = 0; r < kR; ++r) __builtin_prefetch(w[r] + ahead);
+      } else if (i % (kLine * turn.count) == 0) {
+        const int ahead = (turn.index * k + i) / turn.count + kR * k;
+#pragma GCC unroll 16
+        for (int r = 0; r < kR; ++r) __builtin_prefetch(w[r] + ahead, 0, 2);
+      }
     }
     V a[kR];
 #pragma GCC unroll 16
@@ -70,30 +84,26 @@ KEDGE_INLINE void float_tile(const typename F::Block* const* w, const float* con
   }
 }
 
-// A tile of n tokens, 1 to kMost.
-template <class F, int kR, int kMost>
-KEDGE_INLINE void float_tokens(int n, const typename F::Block* const* w, const float* const* x, int k,
-                               float* const* out) {
-  if constexpr (kMost > 1) {
-    if (n < kMost) return float_tokens<F, kR, kMost - 1>(n, w, x, k, out);
-  }
-  float_tile<F, kR, kMost>(w, x, k, out);
+// kR rows against all tokens, in nearly equal tiles.
+template <class F, int kR>
+KEDGE_INLINE void float_rows(const typename F::Block* const* w, const ActRows& x, float* y, size_t ldy) {
+  FloatTurn turn{0, (x.n + kFloatTokens - 1) / kFloatTokens};
+  equal_tiles<1, kFloatTokens>(
+      x.n, [&](auto tokens, int first) __attribute__((always_inline)) {
+        constexpr int kT = decltype(tokens)::value;
+        const float* in[kT];
+        float* out[kT];
+        for (int t = 0; t < kT; ++t) {
+          in[t] = x.x + static_cast<size_t>(first + t) * static_cast<size_t>(x.k);
+          out[t] = y + static_cast<size_t>(first + t) * ldy;
+        }
+        float_tile<F, kR, kT>(w, in, x.k, turn, out);
+        ++turn.index;
+      });
 }
 
-template <class F, int kR>
-KEDGE_INLINE void float_row_tile(const typename F::Block* const* w, const ActRows& x, float* y, size_t ldy) {
-  const float* in[kFloatTokens];
-  float* out[kFloatTokens];
-  for (int t = 0; t < x.n;) {
-    const int nt = x.n - t < kFloatTokens ? x.n - t : kFloatTokens;
-    for (int j = 0; j < nt; ++j) {
-      in[j] = x.x + static_cast<size_t>(t + j) * static_cast<size_t>(x.k);
-      out[j] = y + static_cast<size_t>(t + j) * ldy;
-    }
-    float_tokens<F, kR, kFloatTokens>(nt, w, in, x.k, out);
-    t += nt;
-  }
-}
+// Activations of more bytes do not stay in the second-level cache while rows are read.
+inline constexpr size_t kFloatResident = size_t{512} << 10;
 
 // Many tokens: a block of tokens stays in the second-level cache for all rows, and a chunk of k of the weights, widened
 // to float32, in the first for the block's tokens; the accumulators of the block wait in memory between chunks.
@@ -138,17 +148,18 @@ KEDGE_INLINE void float_block(const typename F::Block* const* rows, const ActRow
     for (int r = 0; r < kTiles * kFloatRows; ++r) {
       for (int i = 0; i < len; i += 16) F::template load16<S>(rows[r] + k0 + i).store(wide + r * kFloatChunk + i);
     }
-    for (int t = t0; t < t1;) {
-      const float* in[kFloatTokens];
-      const int n = t1 - t < kFloatTokens ? 1 : kFloatTokens;
-      for (int j = 0; j < n; ++j) in[j] = x.x + static_cast<size_t>(t + j) * static_cast<size_t>(x.k) + k0;
-      for (int tile = 0; tile < kTiles; ++tile) {
-        const float* w = wide + tile * kFloatRows * kFloatChunk;
-        V* acc = saved + (tile * kFloatBlock + t - t0) * kFloatRows;
-        n == 1 ? float_chunk<1>(w, in, len, acc, k0 == 0) : float_chunk<kFloatTokens>(w, in, len, acc, k0 == 0);
-      }
-      t += n;
-    }
+    equal_tiles<least_tile(kFloatTokens + 1, kFloatTokens), kFloatTokens>(
+        t1 - t0, [&](auto tokens, int first) __attribute__((always_inline)) {
+          constexpr int kT = decltype(tokens)::value;
+          const float* in[kT];
+          for (int j = 0; j < kT; ++j) {
+            in[j] = x.x + static_cast<size_t>(t0 + first + j) * static_cast<size_t>(x.k) + k0;
+          }
+          for (int tile = 0; tile < kTiles; ++tile) {
+            float_chunk<kT>(wide + tile * kFloatRows * kFloatChunk, in, len,
+                            saved + (tile * kFloatBlock + first) * kFloatRows, k0 == 0);
+          }
+        });
   }
   for (int tile = 0; tile < kTiles; ++tile) {
     for (int t = t0; t < t1; ++t) {
@@ -164,12 +175,13 @@ static void matmul_float(const WeightRows& w, const ActRows& x, float* y, size_t
     return reinterpret_cast<const typename F::Block*>(w.data + static_cast<size_t>(r) * w.stride);
   };
   int done = 0;
-  if (x.n > 2 * kFloatTokens && x.k % 16 == 0) {
+  if (4 * static_cast<size_t>(x.n) * static_cast<size_t>(x.k) > kFloatResident && x.n > kFloatTokens && x.k % 16 == 0) {
     done = w.n_rows / kFloatRows * kFloatRows;
     auto* wide = reinterpret_cast<float*>(scratch);
     auto* saved = reinterpret_cast<V*>(wide + kFloatTiles * kFloatRows * kFloatChunk);
-    for (int t = 0; t < x.n; t += kFloatBlock) {
-      const int end = x.n - t < kFloatBlock ? x.n : t + kFloatBlock;
+    int left = (x.n + kFloatBlock - 1) / kFloatBlock;
+    for (int t = 0, end = 0; t < x.n; t = end, --left) {
+      end = t + (x.n - t + left - 1) / left;
       for (int r = 0; r < done;) {
         const typename F::Block* rows[kFloatTiles * kFloatRows];
         const bool full = done - r >= kFloatTiles * kFloatRows;
@@ -188,11 +200,11 @@ static void matmul_float(const WeightRows& w, const ActRows& x, float* y, size_t
     const typename F::Block* rows[kFloatRows];
     for (int j = 0; j < n; ++j) rows[j] = row(r + j);
     if (n == 1) {
-      float_row_tile<F, 1>(rows, x, y + r, ldy);
+      float_rows<F, 1>(rows, x, y + r, ldy);
     } else if (n == 2) {
-      float_row_tile<F, 2>(rows, x, y + r, ldy);
+      float_rows<F, 2>(rows, x, y + r, ldy);
     } else {
-      float_row_tile<F, kFloatRows>(rows, x, y + r, ldy);
+      float_rows<F, kFloatRows>(rows, x, y + r, ldy);
     }
     r += n;
   }

@@ -1,22 +1,16 @@
 // Matmul of packed quantised weights: rows across the lanes, a register tile of rows and tokens at a time. The integers
-// are exact, and every output is one fma chain over ascending blocks, hence the reference's bits. Few tokens (decode)
-// read the packed stream directly; many sweep a panel of codes unpacked to bytes. Included by simd/table.cc only.
+// are exact, and every output is one fma chain over ascending blocks, hence the reference's bits. How many rows and
+// tokens a tile has is matmul_shape.h's choice. Included by simd/table.cc only.
 #pragma once
 
 #include "kernels/kernel_table.h"
+#include "kernels/simd/matmul_shape.h"
 #include "kernels/simd/packed_codes.h"
 
 namespace kedge::kernels::KEDGE_ISA {
 
-// Registers of rows and tokens of the largest tile.
-inline constexpr int kTileParts = S::kTileParts;
-inline constexpr int kTileTokens = S::kTileTokens;
-inline constexpr int kFewTokens = S::kFewTokens;  // of a tile that has the rows of one whole group
-inline constexpr int kPartsOfGroup = kGroupRows / S::kRows;
-// From this many tokens on the codes of a panel are unpacked once for all of them.
-inline constexpr int kPanelTokens = 2 * kTileTokens;
 // How far ahead of the computation the stream of weights is read.
-inline constexpr size_t kAheadBytes = 2048;
+inline constexpr size_t kAheadBytes = 4096;
 
 // Four activation codes to all lanes.
 KEDGE_INLINE S::Ints four_codes(const void* q) {
@@ -25,7 +19,7 @@ KEDGE_INLINE S::Ints four_codes(const void* q) {
   return S::set_int(word);
 }
 
-// What a tile of kP registers of rows and kT tokens reads.
+// What a tile of kP registers of rows and kT tokens reads, from its first block on.
 template <int kP, int kT>
 struct TileInput {
   const std::byte* codes[kP];  // as Source says
@@ -54,8 +48,7 @@ KEDGE_INLINE void quads_one_by_one(const TileInput<kP, kT>& in, size_t codes_at,
   typename Dot::Sum sum[kP][kT];
   static_for<kTo, kFrom>([&](auto index) __attribute__((always_inline)) {
     constexpr int q = decltype(index)::value;
-    // Decode: the stream is what takes the time.
-    if constexpr (kT < kTileTokens) fetch_ahead<F, q>(in.codes[0] + codes_at);
+    if constexpr (Source::kStream) fetch_ahead<F, q>(in.codes[0] + codes_at);
     typename Dot::Weights w[kP];
 #pragma GCC unroll 16
     for (int p = 0; p < kP; ++p) w[p] = Dot::weights(Source::template quad<q>(in.codes[p] + codes_at));
@@ -86,9 +79,10 @@ KEDGE_INLINE void dot_quads(const TileInput<kP, kT>& in, size_t codes_at, int k_
 }
 
 template <class F, class Source, int kP, int kT>
-KEDGE_INLINE void block32_step(const TileInput<kP, kT>& in, int b, S::Floats (&acc)[kP][kT]) {
+KEDGE_INLINE void block32_step(const TileInput<kP, kT>& in, int b, StreamAhead& ahead, S::Floats (&acc)[kP][kT]) {
   using P = PackedBlock<F>;
   using Dot = DotOf<F>;
+  if constexpr (!Source::kStream) ahead.fetch();
   S::Ints dot[kP][kT];
   dot_quads<F, Source, 0, 8>(
       in, static_cast<size_t>(b) * Source::kBlockStride,
@@ -114,41 +108,64 @@ KEDGE_INLINE void block32_step(const TileInput<kP, kT>& in, int b, S::Floats (&a
   }
 }
 
+// sums[p][t] += for every sub-block, its sub-scale (or sub-minimum) times the sum of the activation codes.
+template <class F, bool kMinimums, int kP, int kT>
+KEDGE_INLINE void add_code_sums(const TileInput<kP, kT>& in, int b, S::Ints (&sums)[kP][kT]) {
+  using P = PackedBlock<F>;
+  for (int four = 0; four < P::kSubs / 4; ++four) {
+    SubPairs<F> subs[kP];
+#pragma GCC unroll 16
+    for (int p = 0; p < kP; ++p) subs[p] = load_subs<F>(in.block[p] + static_cast<size_t>(b) * P::kBytes, four);
+#pragma GCC unroll 16
+    for (int t = 0; t < kT; ++t) {
+      const int16_t* of_codes = in.sums[t] + b * P::kSubs + four * 4;
+#pragma GCC unroll 16
+      for (int h = 0; h < 2; ++h) {
+        const S::Ints pair = four_codes(of_codes + 2 * h);
+#pragma GCC unroll 16
+        for (int p = 0; p < kP; ++p) {
+          sums[p][t] = S::pair_dot(sums[p][t], kMinimums ? subs[p].minimum[h] : subs[p].scale[h], pair);
+        }
+      }
+    }
+  }
+}
+
+template <int kP, int kT>
+KEDGE_INLINE void set_zero(S::Ints (&sums)[kP][kT]) {
+#pragma GCC unroll 16
+  for (int p = 0; p < kP; ++p) {
+#pragma GCC unroll 16
+    for (int t = 0; t < kT; ++t) sums[p][t] = S::set_int(0);
+  }
+}
+
+// The three sums of a super-block one after the other, so that only one set of them asks for registers.
 template <class F, class Source, int kP, int kT>
-KEDGE_INLINE void super256_step(const TileInput<kP, kT>& in, int b, S::Floats (&acc)[kP][kT]) {
+KEDGE_INLINE void super256_step(const TileInput<kP, kT>& in, int b, StreamAhead& ahead, S::Floats (&acc)[kP][kT]) {
   using P = PackedBlock<F>;
   using Dot = DotOf<F>;
   constexpr int kQuads = F::kSub / 4;  // quads of a sub-block
   S::Ints total[kP][kT];
-  S::Ints zeros[kP][kT];  // sub-scale * sum of activation codes
-  S::Ints mins[kP][kT];
+  set_zero(total);
+  if constexpr (kZeroLeft<F> != 0) {
+    add_code_sums<F, false>(in, b, total);
 #pragma GCC unroll 16
-  for (int p = 0; p < kP; ++p) {
+    for (int p = 0; p < kP; ++p) {
 #pragma GCC unroll 16
-    for (int t = 0; t < kT; ++t) total[p][t] = zeros[p][t] = mins[p][t] = S::set_int(0);
+      for (int t = 0; t < kT; ++t) {
+        total[p][t] = S::sub(S::set_int(0), S::template times_power<__builtin_ctz(kZeroLeft<F>)>(total[p][t]));
+      }
+    }
   }
   for (int four = 0; four < P::kSubs / 4; ++four) {
     SubPairs<F> subs[kP];
 #pragma GCC unroll 16
     for (int p = 0; p < kP; ++p) subs[p] = load_subs<F>(in.block[p] + static_cast<size_t>(b) * P::kBytes, four);
-    if constexpr (F::kHasMin || kZeroLeft<F> != 0) {
-#pragma GCC unroll 16
-      for (int t = 0; t < kT; ++t) {
-        const int16_t* sums = in.sums[t] + b * P::kSubs + four * 4;
-#pragma GCC unroll 16
-        for (int h = 0; h < 2; ++h) {
-          const S::Ints pair = four_codes(sums + 2 * h);
-#pragma GCC unroll 16
-          for (int p = 0; p < kP; ++p) {
-            if constexpr (F::kHasMin) mins[p][t] = S::pair_dot(mins[p][t], subs[p].minimum[h], pair);
-            if constexpr (kZeroLeft<F> != 0) zeros[p][t] = S::pair_dot(zeros[p][t], subs[p].scale[h], pair);
-          }
-        }
-      }
-    }
     static_for<4>([&](auto index) __attribute__((always_inline)) {
       constexpr int j = decltype(index)::value;  // sub-block of the four
       constexpr int kFrom = j * kQuads % 8;
+      if constexpr (!Source::kStream && kFrom == 0) ahead.fetch();
       typename Dot::SubScale scale[kP];
 #pragma GCC unroll 16
       for (int p = 0; p < kP; ++p) scale[p] = Dot::template sub_scale<j % 2>(subs[p].scale[j / 2]);
@@ -162,147 +179,206 @@ KEDGE_INLINE void super256_step(const TileInput<kP, kT>& in, int b, S::Floats (&
   }
 #pragma GCC unroll 16
   for (int p = 0; p < kP; ++p) {
-    const std::byte* block = in.block[p] + static_cast<size_t>(b) * P::kBytes - in.half_lane[p];
-    const S::Floats dw = load_scales<F>(block + P::kScales);
+    const S::Floats dw =
+        load_scales<F>(in.block[p] + static_cast<size_t>(b) * P::kBytes - in.half_lane[p] + P::kScales);
 #pragma GCC unroll 16
     for (int t = 0; t < kT; ++t) {
-      const S::Floats dx = S::set_float(in.d[t][b]);
-      S::Ints isum = total[p][t];
-      if constexpr (kZeroLeft<F> != 0)
-        isum = S::sub(isum, S::template times_power<__builtin_ctz(kZeroLeft<F>)>(zeros[p][t]));
-      acc[p][t] = S::fma(S::to_float(isum), S::mul(dw, dx), acc[p][t]);
-      if constexpr (F::kHasMin) {
-        acc[p][t] = S::fnma(S::to_float(mins[p][t]), S::mul(S::load_f16(block + P::kMins), dx), acc[p][t]);
+      acc[p][t] = S::fma(S::to_float(total[p][t]), S::mul(dw, S::set_float(in.d[t][b])), acc[p][t]);
+    }
+  }
+  if constexpr (F::kHasMin) {
+    set_zero(total);
+    add_code_sums<F, true>(in, b, total);
+#pragma GCC unroll 16
+    for (int p = 0; p < kP; ++p) {
+      const S::Floats mw = S::load_f16(in.block[p] + static_cast<size_t>(b) * P::kBytes - in.half_lane[p] + P::kMins);
+#pragma GCC unroll 16
+      for (int t = 0; t < kT; ++t) {
+        acc[p][t] = S::fnma(S::to_float(total[p][t]), S::mul(mw, S::set_float(in.d[t][b])), acc[p][t]);
       }
     }
   }
 }
 
-// kT tokens from t0 on against kP registers of rows from register `part` of `group` on.
+// Blocks [0, n_blocks) of a tile.
 template <class F, class Source, int kP, int kT>
-KEDGE_INLINE void tile(const WeightRows& w, int group, int part, const std::byte* panel, const ActRows& x, int t0,
-                       float* y, size_t ldy) {
+KEDGE_INLINE void tile_blocks(const TileInput<kP, kT>& in, int n_blocks, StreamAhead& ahead, S::Floats (&acc)[kP][kT]) {
   using P = PackedBlock<F>;
-  const int n_blocks = x.k / P::kValues;
-  const int n_subs = x.k / P::sub_size();
-  const int16_t* all_sums = P::sub_size() == 16 ? x.sums16 : x.sums32;
-  TileInput<kP, kT> in;
-#pragma GCC unroll 16
-  for (int p = 0; p < kP; ++p) {
-    const int g = group + (part + p) / kPartsOfGroup;
-    const auto lanes = static_cast<size_t>((part + p) % kPartsOfGroup * S::kRows);
-    in.block[p] = w.data + static_cast<size_t>(g) * w.stride + lanes * 4;
-    in.half_lane[p] = lanes * 2;
-    const size_t panel_at = static_cast<size_t>(g - group) * static_cast<size_t>(x.k) * 16 + lanes * Source::kLaneBytes;
-    in.codes[p] = panel == nullptr ? in.block[p] : panel + panel_at;
-  }
-#pragma GCC unroll 16
-  for (int t = 0; t < kT; ++t) {
-    const auto row = static_cast<size_t>(t0 + t);
-    in.q[t] = x.q + row * x.row_pitch();
-    in.d[t] = x.d + row * static_cast<size_t>(n_blocks);
-    in.sums[t] = all_sums + row * static_cast<size_t>(n_subs);
-  }
-  S::Floats acc[kP][kT];
-#pragma GCC unroll 16
-  for (int p = 0; p < kP; ++p) {
-#pragma GCC unroll 16
-    for (int t = 0; t < kT; ++t) acc[p][t] = S::set_float(0.0f);
-  }
   for (int b = 0; b < n_blocks; ++b) {
-    if constexpr (kT < kTileTokens) {
+    if constexpr (Source::kStream) {
       // Scales and sub-scales, behind the codes.
       const auto* block = reinterpret_cast<const char*>(in.block[0] + static_cast<size_t>(b) * P::kBytes);
 #pragma GCC unroll 16
       for (int line = P::kSubScales; line < P::kBytes; line += 64) __builtin_prefetch(block + kAheadBytes + line, 0, 3);
     }
     if constexpr (P::kSuper) {
-      super256_step<F, Source>(in, b, acc);
+      super256_step<F, Source>(in, b, ahead, acc);
     } else {
-      block32_step<F, Source>(in, b, acc);
+      block32_step<F, Source>(in, b, ahead, acc);
     }
+  }
+}
+
+// The input of kT tokens from t0 on and of kP registers of rows from register `part` of `group` on, from value k0 on.
+// `panel` holds their codes from k0 on, if there is one.
+template <class F, class Source, int kP, int kT>
+KEDGE_INLINE TileInput<kP, kT> tile_input(const WeightRows& w, int group, int part, const std::byte* panel,
+                                          const ActRows& x, int t0, int k0) {
+  using P = PackedBlock<F>;
+  const int16_t* all_sums = P::sub_size() == 16 ? x.sums16 : x.sums32;
+  const int n_groups = (w.n_rows + kGroupRows - 1) / kGroupRows;
+  TileInput<kP, kT> in;
+#pragma GCC unroll 16
+  for (int p = 0; p < kP; ++p) {
+    const int g = (part + p) / kPartsOfGroup;
+    const int there = group + g < n_groups ? group + g : group;  // a missing last group: its sums are dropped
+    const auto lanes = static_cast<size_t>((part + p) % kPartsOfGroup * S::kRows);
+    in.block[p] =
+        w.data + static_cast<size_t>(there) * w.stride + static_cast<size_t>(k0 / P::kValues) * P::kBytes + lanes * 4;
+    in.half_lane[p] = lanes * 2;
+    in.codes[p] = Source::kStream ? in.block[p] : panel + g * kPanelValues * kGroupRows + lanes * Source::kLaneBytes;
   }
 #pragma GCC unroll 16
   for (int t = 0; t < kT; ++t) {
-    float* out = y + static_cast<size_t>(t0 + t) * ldy + group * kGroupRows;
+    const auto row = static_cast<size_t>(t0 + t);
+    in.q[t] = x.q + row * x.row_pitch() + k0;
+    in.d[t] = x.d + (row * static_cast<size_t>(x.k) + static_cast<size_t>(k0)) / P::kValues;
+    in.sums[t] = all_sums + (row * static_cast<size_t>(x.k) + static_cast<size_t>(k0)) / P::sub_size();
+  }
+  return in;
+}
+
+// The sums of S::kRows rows from `first` on to y, as many as there are.
+KEDGE_INLINE void store_rows(S::Floats sums, int first, int n_rows, float* y) {
+  const int left = n_rows - first;
+  if (left >= S::kRows) {
+    S::store_floats(y + first, sums);
+  } else if (left > 0) {
+    alignas(64) float all[S::kRows];
+    S::store_floats(all, sums);
+    for (int i = 0; i < left; ++i) y[first + i] = all[i];
+  }
+}
+
+// All of k for kT tokens, from the packed stream.
+template <class F, int kP, int kT>
+KEDGE_INLINE void stream_tile(const WeightRows& w, int group, int part, const ActRows& x, float* y, size_t ldy) {
+  const auto in = tile_input<F, FromPacked<F>, kP, kT>(w, group, part, nullptr, x, 0, 0);
+  S::Floats acc[kP][kT];
+#pragma GCC unroll 16
+  for (int p = 0; p < kP; ++p) {
+#pragma GCC unroll 16
+    for (int t = 0; t < kT; ++t) acc[p][t] = S::set_float(0.0f);
+  }
+  StreamAhead none;
+  tile_blocks<F, FromPacked<F>>(in, x.k / PackedBlock<F>::kValues, none, acc);
+#pragma GCC unroll 16
+  for (int t = 0; t < kT; ++t) {
 #pragma GCC unroll 16
     for (int p = 0; p < kP; ++p) {
-      const int first = (part + p) * S::kRows;
-      const int left = w.n_rows - group * kGroupRows - first;
-      if (left >= S::kRows) {
-        S::store_floats(out + first, acc[p][t]);
-      } else if (left > 0) {
-        alignas(64) float all[S::kRows];
-        S::store_floats(all, acc[p][t]);
-        for (int i = 0; i < left; ++i) out[first + i] = all[i];
-      }
+      store_rows(acc[p][t], group * kGroupRows + (part + p) * S::kRows, w.n_rows, y + static_cast<size_t>(t) * ldy);
     }
   }
 }
 
-// All tokens against kP registers, the largest tiles first.
-template <class F, class Source, int kP, int kMost>
-KEDGE_INLINE void sweep(const WeightRows& w, int group, int part, const std::byte* panel, const ActRows& x, float* y,
-                        size_t ldy) {
-  int t = 0;
-  for (; t + kMost <= x.n; t += kMost) tile<F, Source, kP, kMost>(w, group, part, panel, x, t, y, ldy);
-  if (kMost > 4 && t + 4 <= x.n) {
-    tile<F, Source, kP, 4>(w, group, part, panel, x, t, y, ldy);
-    t += 4;
+template <class F>
+static void matmul_stream(const WeightRows& w, const ActRows& x, float* y, size_t ldy) {
+  const int n_groups = (w.n_rows + kGroupRows - 1) / kGroupRows;
+  for (int g = 0; g < n_groups; ++g) {
+    one_tile<1, kShapes.stream_tokens>(
+        x.n, 0, [&](auto tokens, int) __attribute__((always_inline)) {
+          constexpr int kT = decltype(tokens)::value;
+          constexpr int kP = kT <= kShapes.whole_tokens ? kPartsOfGroup : 1;
+          for (int part = 0; part < kPartsOfGroup; part += kP) stream_tile<F, kP, kT>(w, g, part, x, y, ldy);
+        });
   }
-  if (kMost > 2 && t + 2 <= x.n) {
-    tile<F, Source, kP, 2>(w, group, part, panel, x, t, y, ldy);
-    t += 2;
-  }
-  if (t < x.n) tile<F, Source, kP, 1>(w, group, part, panel, x, t, y, ldy);
 }
 
-// The codes of one group as bytes, as the panel has them.
+// `len` values from k0 on of one group as the panel has them.
 template <class F>
-KEDGE_INLINE void unpack_group(const std::byte* packed, int k, std::byte* panel) {
+KEDGE_INLINE void unpack_chunk(const std::byte* blocks, int len, std::byte* panel) {
   using P = PackedBlock<F>;
-  for (int b = 0; b < k / P::kValues; ++b) {
-    for (int g = 0; g < P::kGroups; ++g) {
-      const std::byte* planes = packed + static_cast<size_t>(b) * P::kBytes + g * P::kGroupBytes;
-      FromPanel<F>::unpack(planes, panel);
-      panel += 512;
+  for (int i = 0; i < len / 32; ++i) {
+    FromPanel<F>::unpack(blocks + i / P::kGroups * P::kBytes + i % P::kGroups * P::kGroupBytes, panel + i * 512);
+  }
+}
+
+// All of k for one panel's rows and the tokens [t0, t0 + n) of a block. sums: [tokens][parts].
+template <class F>
+KEDGE_INLINE void panel_block(const WeightRows& w, int group, const ActRows& x, int t0, int n, std::byte* panel,
+                              float* sums, float* y, size_t ldy) {
+  using P = PackedBlock<F>;
+  constexpr int kP = kShapes.panel_parts;
+  constexpr int kGroups = kP > kPartsOfGroup ? kP / kPartsOfGroup : 1;
+  constexpr int kParts = kGroups * kPartsOfGroup;
+  constexpr int kChunkBytes = kPanelValues / P::kValues * P::kBytes;
+  const int n_groups = (w.n_rows + kGroupRows - 1) / kGroupRows - group;
+  // Reads ahead: eight times a tile and part.
+  const int steps = (n + kShapes.panel_tokens - 1) / kShapes.panel_tokens * (kParts / kP) * 8;
+  for (int k0 = 0; k0 < x.k; k0 += kPanelValues) {
+    const int len = x.k - k0 < kPanelValues ? x.k - k0 : kPanelValues;
+    const std::byte* blocks =
+        w.data + static_cast<size_t>(group) * w.stride + static_cast<size_t>(k0 / P::kValues) * P::kBytes;
+    for (int g = 0; g < kGroups && g < n_groups; ++g) {
+      unpack_chunk<F>(blocks + static_cast<size_t>(g) * w.stride, len, panel + g * kPanelValues * kGroupRows);
+    }
+    // Two chunks ahead, at the end of the groups into the next ones.
+    StreamAhead ahead{blocks + 2 * kChunkBytes, w.stride, kGroups < n_groups ? kGroups : n_groups, 0, steps};
+    if (k0 + 2 * kPanelValues >= x.k) ahead.next += static_cast<size_t>(kGroups - 1) * w.stride;
+    ahead.lines = (kChunkBytes / 64 + steps - 1) / steps;
+    equal_tiles<least_tile(kShapes.stream_tokens + 1, kShapes.panel_tokens), kShapes.panel_tokens>(
+        n, [&](auto tokens, int first) __attribute__((always_inline)) {
+          constexpr int kT = decltype(tokens)::value;
+          for (int part = 0; part < kParts; part += kP) {
+            const auto in = tile_input<F, FromPanel<F>, kP, kT>(w, group, part, panel, x, t0 + first, k0);
+            float* saved = sums + (first * kParts + part) * S::kRows;
+            S::Floats acc[kP][kT];
+#pragma GCC unroll 16
+            for (int p = 0; p < kP; ++p) {
+#pragma GCC unroll 16
+              for (int t = 0; t < kT; ++t) {
+                acc[p][t] = k0 == 0 ? S::set_float(0.0f) : S::load_floats(saved + (t * kParts + p) * S::kRows);
+              }
+            }
+            tile_blocks<F, FromPanel<F>>(in, len / P::kValues, ahead, acc);
+#pragma GCC unroll 16
+            for (int p = 0; p < kP; ++p) {
+#pragma GCC unroll 16
+              for (int t = 0; t < kT; ++t) S::store_floats(saved + (t * kParts + p) * S::kRows, acc[p][t]);
+            }
+          }
+        });
+  }
+  for (int t = 0; t < n; ++t) {
+    for (int p = 0; p < kParts; ++p) {
+      store_rows(S::load_floats(sums + (t * kParts + p) * S::kRows), group * kGroupRows + p * S::kRows, w.n_rows,
+                 y + static_cast<size_t>(t0 + t) * ldy);
     }
   }
 }
 
 template <class F>
-static void matmul_few(const WeightRows& w, const ActRows& x, float* y, size_t ldy) {
+static void matmul_panels(const WeightRows& w, const ActRows& x, float* y, size_t ldy, std::byte* scratch) {
+  constexpr int kP = kShapes.panel_parts;
+  constexpr int kGroups = kP > kPartsOfGroup ? kP / kPartsOfGroup : 1;
   const int n_groups = (w.n_rows + kGroupRows - 1) / kGroupRows;
-  for (int g = 0; g < n_groups; ++g) sweep<F, FromPacked<F>, kPartsOfGroup, kFewTokens>(w, g, 0, nullptr, x, y, ldy);
-}
-
-template <class F>
-static void matmul_many(const WeightRows& w, const ActRows& x, float* y, size_t ldy, std::byte* scratch) {
-  constexpr int kGroups = kTileParts > kPartsOfGroup ? kTileParts / kPartsOfGroup : 1;
-  const int n_groups = (w.n_rows + kGroupRows - 1) / kGroupRows;
+  auto* sums = reinterpret_cast<float*>(scratch + kGroups * kPanelValues * kGroupRows);
   for (int g = 0; g < n_groups; g += kGroups) {
-    const bool whole = g + kGroups <= n_groups;
-    for (int i = 0; i < kGroups && g + i < n_groups; ++i) {
-      unpack_group<F>(w.data + static_cast<size_t>(g + i) * w.stride, x.k,
-                      scratch + static_cast<size_t>(i) * static_cast<size_t>(x.k) * 16);
-    }
-    if (whole) {
-      for (int part = 0; part < kGroups * kPartsOfGroup; part += kTileParts) {
-        sweep<F, FromPanel<F>, kTileParts, kTileTokens>(w, g, part, scratch, x, y, ldy);
-      }
-    } else {
-      for (int part = 0; part < kPartsOfGroup; ++part)
-        sweep<F, FromPanel<F>, 1, kTileTokens>(w, g, part, scratch, x, y, ldy);
+    int left = (x.n + kPanelBlock - 1) / kPanelBlock;
+    for (int t = 0; t < x.n; --left) {
+      const int n = (x.n - t + left - 1) / left;
+      panel_block<F>(w, g, x, t, n, scratch, sums, y, ldy);
+      t += n;
     }
   }
 }
 
 template <class F>
 static void matmul_quantised(const WeightRows& w, const ActRows& x, float* y, size_t ldy, std::byte* scratch) noexcept {
-  if (x.n >= kPanelTokens) {
-    matmul_many<F>(w, x, y, ldy, scratch);
+  if (x.n > kShapes.stream_tokens) {
+    matmul_panels<F>(w, x, y, ldy, scratch);
   } else {
-    matmul_few<F>(w, x, y, ldy);
+    matmul_stream<F>(w, x, y, ldy);
   }
 }
 

@@ -91,9 +91,6 @@ struct S {
 
   // ---- lanes of rows: one register holds four consecutive codes, or one number, of kRows rows
   static constexpr int kRows = 4;
-  // 2 x 2 accumulators of four registers each; a third token no longer fits into 32 registers.
-  static constexpr int kFloatRows = 2;
-  static constexpr int kFloatTokens = 2;
   using Codes = int32x4_t;
   using Ints = int32x4_t;
   using Floats = float32x4_t;
@@ -179,10 +176,6 @@ struct S {
     return vdotq_s32(acc, bytes(w), bytes(a));
   }
 
-  static constexpr int kTileParts = 4;
-  static constexpr int kTileTokens = 4;
-  static constexpr int kFewTokens = 4;
-
   template <int kMaxCode>
   struct Dot : SignedDot<kMaxCode> {
     static constexpr int kQuads = 8;
@@ -211,11 +204,6 @@ struct S {
     const int16x8_t low = vmull_s8(vget_low_s8(bytes(w)), vget_low_s8(bytes(a)));
     return vpadalq_s16(acc, vpaddq_s16(low, vmull_high_s8(bytes(w), bytes(a))));
   }
-
-  // A sum is two registers.
-  static constexpr int kTileParts = 4;
-  static constexpr int kTileTokens = 2;
-  static constexpr int kFewTokens = 2;
 
   // Sums in 16 bits, each of the four codes on its own, over as many quads as cannot overflow them.
   template <int kMaxCode>

@@ -80,6 +80,7 @@ KEDGE_INLINE S::Codes quad_of_planes(const std::byte* planes) {
 // Where a kernel gets its codes: straight from the packed block, or from a panel unpacked to bytes before (panel.h).
 template <class F>
 struct FromPacked {
+  static constexpr bool kStream = true;    // read once, ahead of the computation
   static constexpr bool kOwnDots = false;  // dots are taken quad by quad
   static constexpr size_t kLaneBytes = 4;  // from row to row
   static constexpr size_t kBlockStride = PackedBlock<F>::kBytes;

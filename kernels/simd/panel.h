@@ -8,6 +8,7 @@ namespace kedge::kernels::KEDGE_ISA {
 
 template <class F>
 struct FromPanel {
+  static constexpr bool kStream = false;
   static constexpr bool kOwnDots = false;
   static constexpr size_t kLaneBytes = 4;
   static constexpr size_t kGroupStride = 512;

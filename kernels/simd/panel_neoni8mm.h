@@ -11,6 +11,7 @@ struct TileInput;
 
 template <class F>
 struct FromPanel {
+  static constexpr bool kStream = false;
   static constexpr bool kOwnDots = true;
   static constexpr size_t kLaneBytes = 8;
   static constexpr size_t kGroupStride = 512;

@@ -23,7 +23,7 @@ namespace {
 template <class F, int kFormat>
 void matmul(const WeightRows& w, const ActRows& x, float* y, size_t ldy, std::byte* scratch) noexcept {
   if constexpr (F::kFamily != QuantFamily::kFloat) {
-    if (x.n >= kTileMinTokens) return matmul_tiles<F>(w, x, y, ldy, scratch);
+    if (x.n >= tile_min_tokens<F>()) return matmul_tiles<F>(w, x, y, ldy, scratch);
   }
   avx512vnni::kernels().matmul[kFormat](w, x, y, ldy, scratch);
 }

@@ -118,12 +118,6 @@ struct S {
   // ---- lanes of rows: one register holds four consecutive codes, or one number, of kRows rows
 #if defined(__AVX512VNNI__)
   static constexpr int kRows = 16;
-  // Register tiles of the packed products (matmul_packed.h) and of the float ones (matmul_float.h).
-  static constexpr int kTileParts = 2;
-  static constexpr int kTileTokens = 6;
-  static constexpr int kFewTokens = 6;
-  static constexpr int kFloatRows = 4;
-  static constexpr int kFloatTokens = 6;
   using Codes = __m512i;
   using Ints = __m512i;
   using Floats = __m512;
@@ -204,11 +198,6 @@ struct S {
   };
 #else
   static constexpr int kRows = 8;
-  static constexpr int kTileParts = 1;
-  static constexpr int kTileTokens = 4;
-  static constexpr int kFewTokens = 2;
-  static constexpr int kFloatRows = 2;
-  static constexpr int kFloatTokens = 3;
   using Codes = __m256i;
   using Ints = __m256i;
   using Floats = __m256;

@@ -140,7 +140,7 @@ TEST_P(MatmulEquality, AllSizesAndTokens) {
       for (const uint32_t seed : {2u, 3u}) {
         const auto w = random_weights(f, n_rows, k, seed);
         const WeightRows rows{w.data(), f.row_bytes(static_cast<size_t>(k)), n_rows};
-        for (const int n : {1, 2, 3, 5, 6, 7, 13, 33}) {
+        for (const int n : {1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 13, 17, 33, 65, 97}) {
           const Acts acts(reference(), f.family, n, k, seed + 100);
           std::vector<float> want(static_cast<size_t>(n * n_rows));
           reference().matmul[f.index](rows, acts.rows, want.data(), static_cast<size_t>(n_rows), scratch.data());
@@ -168,7 +168,7 @@ TEST(KernelEquality, MatmulStaysWithinItsMemory) {
     const auto scratch_bytes = matmul_scratch_bytes(k);
     for (const int n_rows : {1, 7, 16, 37}) {
       const auto w = random_weights(f, n_rows, k, 2);
-      for (const int n : {1, 2, 5, 6, 11, 12, 16, 29, 33}) {
+      for (const int n : {1, 2, 5, 6, 8, 9, 12, 16, 17, 29, 33, 97}) {
         const Acts acts(reference(), f.family, n, k, 9);
         std::vector<float> want(static_cast<size_t>(n * n_rows));
         AlignedBytes reference_scratch = AlignedBytes::make(scratch_bytes, "scratch").value();
