@@ -1,10 +1,13 @@
 // Google Benchmark over the kernel registry, one thread: every weight format on every instruction set this machine
-// runs, for one token (decode, weights from memory) and for many (prefill); attention and the small operations are in
-// ops_bench.cc. GB/s counts bytes of weights as they lie in memory, GOP/s a multiply and an add as two; %bandwidth and
-// %peak compare with what bench/probe.h measures on one thread (the "/s" behind them is Google Benchmark's).
+// runs, for one token (decode, weights from memory), a few (batch:n, likewise) and for many (prefill); attention and
+// the small operations are in ops_bench.cc. GB/s counts bytes of weights as they lie in memory, GOP/s a multiply and an
+// add as two; %bandwidth and %peak compare with what bench/probe.h measures on one thread (the "/s" behind them is
+// Google Benchmark's).
 //   kedge_bench --benchmark_filter=avx512vnni/Q4_0
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <random>
 #include <string>
@@ -24,6 +27,8 @@ namespace {
 constexpr int kK = 2048;
 constexpr int kDrawnRows = 64;  // quantised; more rows are copies of these, a whole number of groups
 constexpr int kDecodeRows = 4096;
+constexpr int kBatches[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 20, 24, 32, 33, 48, 64};
+constexpr double kBatchSeconds = 0.05;
 constexpr int kPrefillRows = 256;
 constexpr int kPrefillTokens = 256;
 
@@ -111,6 +116,35 @@ void decode(benchmark::State& state, const KernelTable* table, const QuantFormat
   count_bytes(state, static_cast<double>(slab));
 }
 
+// As decode, with several tokens: what a step costs that serves as many sequences. rows/s is the rate of the fastest
+// call in units of tokens, which a busy machine disturbs least.
+void batch(benchmark::State& state, const KernelTable* table, const QuantFormat* f, int n) {
+  const LaidRows drawn = LaidRows::draw(*table, *f);
+  const auto memory = stream_memory();
+  const size_t size = drawn.bytes.size();
+  static std::string filled_with;
+  if (filled_with != f->name) {  // every table packs alike
+    for (size_t at = 0; at + size <= memory.size(); at += size) std::memcpy(&memory[at], drawn.bytes.data(), size);
+    filled_with = f->name;
+  }
+  const size_t slab = drawn.bytes_of(kDecodeRows);
+  const Activations acts(*table, f->family, n);
+  auto scratch = AlignedBytes::make(matmul_scratch_bytes(kK), "scratch").value();
+  std::vector<float> y(to_size(kDecodeRows) * to_size(n));
+  static size_t at = 0;
+  double best = 1e9;
+  for (auto _ : state) {
+    if (at + slab > memory.size()) at = 0;
+    const WeightRows w{&memory[at], drawn.stride, kDecodeRows};
+    const auto start = std::chrono::steady_clock::now();
+    table->matmul[f->index](w, acts.rows, y.data(), kDecodeRows, scratch.data());
+    best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    benchmark::DoNotOptimize(y.data());
+    at += slab;
+  }
+  state.counters["rows/s"] = n / best;
+}
+
 // Many tokens times a matrix that the second-level cache holds.
 void prefill(benchmark::State& state, const KernelTable* table, const QuantFormat* f) {
   const LaidRows drawn = LaidRows::draw(*table, *f);
@@ -137,6 +171,11 @@ void register_all() {
       const std::string base = std::string(table->name) + "/" + f.name;
       benchmark::RegisterBenchmark((base + "/decode").c_str(), decode, table, &f);
       benchmark::RegisterBenchmark((base + "/prefill").c_str(), prefill, table, &f);
+      if (std::string(table->name) == "reference") continue;
+      for (const int n : kBatches) {
+        const std::string name = base + "/batch:" + std::to_string(n);
+        benchmark::RegisterBenchmark(name.c_str(), batch, table, &f, n)->MinTime(kBatchSeconds);
+      }
     }
     register_ops(table);
   }
