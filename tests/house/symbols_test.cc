@@ -16,6 +16,7 @@ namespace {
 struct Symbol {
   char type = '?';
   std::string name;
+  std::string size;  // as nm has it; empty where it is defined elsewhere
 };
 
 // Symbols of an object or archive as `nm` prints them.
@@ -29,8 +30,10 @@ std::vector<Symbol> symbols(const std::string& file) {
     std::istringstream words(line);
     Symbol s;
     std::string type;
+    std::string value;
     if (words >> s.name >> type && type.size() == 1) {
       s.type = type[0];
+      words >> value >> s.size;
       out.push_back(s);
     }
   }
@@ -70,6 +73,39 @@ TEST(Symbols, InstructionSetsShareNoWeakSymbols) {
     for (const std::string& isa : isas) where += " " + isa;
     ADD_FAILURE() << "weak symbol " << name << " in" << where;
   }
+}
+
+using Sizes = std::map<std::string, std::set<std::string>>;  // of a weak symbol of ours, in all objects
+
+// The linker keeps one copy of a weak symbol; two sizes are two definitions under one name. Functions are compared
+// where nothing is optimised, in objects compiled alike.
+void add_sizes(const std::vector<Symbol>& symbols, bool functions, Sizes& sizes) {
+  for (const Symbol& s : symbols) {
+    const bool weak = s.type == 'V' || s.type == 'u' || (functions && s.type == 'W');
+    if (weak && !s.size.empty() && s.name.find("5kedge") != std::string::npos) sizes[s.name].insert(s.size);
+  }
+}
+
+TEST(Symbols, AWeakOneIsTheSameInEveryObject) {
+  Sizes sizes;
+  add_sizes(symbols(KEDGE_LIBRARY), KEDGE_UNOPTIMISED != 0, sizes);
+  std::ifstream in(KEDGE_COMMAND_OBJECT_LIST);
+  size_t n_objects = 0;
+  for (std::string path; std::getline(in, path); ++n_objects) add_sizes(symbols(path), false, sizes);
+  ASSERT_GT(n_objects, 20u);
+  ASSERT_GT(sizes.size(), 20u);
+  for (const auto& [name, found] : sizes) EXPECT_EQ(found.size(), 1u) << name << " is more than one thing";
+}
+
+TEST(Symbols, TwoThingsOfOneNameAreFound) {
+  Sizes sizes;
+  add_sizes({{'V', "_ZTVN5kedge4StepE", "28"}, {'W', "_ZN5kedge4StepC2Ev", "10"}, {'W', "_ZNSt6vectorE", "1"}}, true,
+            sizes);
+  add_sizes({{'V', "_ZTVN5kedge4StepE", "30"}, {'W', "_ZN5kedge4StepC2Ev", "20"}, {'T', "_ZN5kedge1fEv", "9"}}, false,
+            sizes);
+  EXPECT_EQ(sizes.size(), 2u);
+  EXPECT_EQ(sizes["_ZTVN5kedge4StepE"].size(), 2u);
+  EXPECT_EQ(sizes["_ZN5kedge4StepC2Ev"].size(), 1u);  // the second is not compared
 }
 
 TEST(Symbols, LibraryNeitherEndsTheProcessNorPrints) {
