@@ -5,7 +5,7 @@
 #include <cmath>
 #include <optional>
 
-#include "engine/settings_json.h"
+#include "engine/capi/settings_json.h"
 #include "engine/stop_matcher.h"
 #include "tokenizer/utf8_stream.h"
 

@@ -1,8 +1,8 @@
 // Generation on a real session.
 #include <algorithm>
 
+#include "engine/capi/memory_json.h"
 #include "engine/generate.h"
-#include "engine/kv_json.h"
 #include "engine/session.h"
 #include "kernels/base/utf8.h"
 #include "tokenizer/tokenizer.h"

@@ -1,9 +1,8 @@
-// KV memory as JSON: options and segments in, state and log out. The members are documented in kedge.h.
+// The options of a KV memory as JSON. The members are documented in kedge.h.
 #pragma once
 
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "engine/session.h"
 #include "kernels/base/result.h"
@@ -17,16 +16,5 @@ Result<KvOptions> parse_kv_options(std::string_view json, int n_ctx, size_t byte
 
 // The same, for sessions of this model with a cache of this type; n_ctx 0: the model's own.
 Result<KvOptions> parse_kv_options(std::string_view json, const ModelConfig& model, KvFormat type, int n_ctx);
-
-Result<std::vector<Segment>> parse_segments(std::string_view json);
-std::string refusals_json(size_t accepted, const std::vector<KvMemory::Refusal>& refusals);
-
-// `what` of kedge_session_recall.
-Result<KvMemory::Recalled> recall_from_json(Session& session, std::string_view what);
-
-std::string kv_state_json(const KvMemory& memory);
-std::string kv_log_json(const KvMemory& memory, uint64_t from);
-// What happened since `before`: the kv object of an answer.
-std::string kv_answer_json(const KvMemory& memory, const KvCounts& before);
 
 }  // namespace kedge::engine

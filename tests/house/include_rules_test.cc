@@ -98,6 +98,16 @@ TEST(IncludeRules, RoomsIncludeOnlyWhatTheTableAllows) {
   EXPECT_GT(checked, 50u) << "the tree was not found at " << KEDGE_SOURCE_DIR;
 }
 
+// The C functions of a room are its outside: what rooms share of them is in kernels/base/capi.h.
+TEST(IncludeRules, NoRoomUsesAnothersCFunctions) {
+  for (const SourceFile& file : source_files({".h", ".cc"})) {
+    if (first_folder(file.path) != "router") continue;
+    for (size_t i = 0; i < file.lines.size(); ++i) {
+      EXPECT_EQ(file.lines[i].find("#include \"engine/capi/"), std::string::npos) << file.path << ":" << i + 1;
+    }
+  }
+}
+
 TEST(IncludeRules, LibrariesStayInTheirRooms) {
   const std::regex angled("^\\s*#\\s*include\\s+<([^>]+)>");
   for (const SourceFile& file : source_files({".h", ".hpp", ".cc"})) {

@@ -42,7 +42,7 @@ struct kedge_generation {
   std::vector<kedge_logprob> logprobs;
 };
 
-namespace kedge::engine::c_api {
+namespace kedge::engine::capi {
 
 using namespace base::capi;  // NOLINT(google-build-using-namespace)
 
@@ -63,4 +63,4 @@ class SessionUse {
 
 Result<SessionOptions> session_options(const Model& model, const kedge_session_options* given);
 
-}  // namespace kedge::engine::c_api
+}  // namespace kedge::engine::capi

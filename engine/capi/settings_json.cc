@@ -1,4 +1,4 @@
-#include "engine/settings_json.h"
+#include "engine/capi/settings_json.h"
 
 #include <cmath>
 

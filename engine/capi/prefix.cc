@@ -1,6 +1,6 @@
 // The C interface: the prefix cache.
-#include "engine/c_api.h"
-#include "engine/kv_json.h"
+#include "engine/capi/handles.h"
+#include "engine/capi/memory_json.h"
 #include "engine/prefix_cache.h"
 
 struct kedge_prefix_cache {
@@ -8,7 +8,7 @@ struct kedge_prefix_cache {
 };
 
 using namespace kedge::engine;
-using namespace kedge::engine::c_api;
+using namespace kedge::engine::capi;
 
 namespace {
 

@@ -1,12 +1,12 @@
 // The C interface: what a session's memory is told, says and does.
-#include "engine/c_api.h"
-#include "engine/kv_json.h"
+#include "engine/capi/handles.h"
+#include "engine/capi/memory_json.h"
 #include "engine/session_file.h"
 #include "kernels/base/json.h"
 #include "memory/anchors/detector.h"
 
 using namespace kedge::engine;
-using namespace kedge::engine::c_api;
+using namespace kedge::engine::capi;
 
 namespace {
 

@@ -1,7 +1,7 @@
-// Segments in, and the memory's state out.
+#include "engine/capi/memory_json.h"
+
 #include <algorithm>
 
-#include "engine/kv_json.h"
 #include "kernels/base/hex.h"
 #include "kernels/base/json_object.h"
 

@@ -1,9 +1,9 @@
 // The C interface: engines.
-#include "engine/c_api.h"
 #include "engine/engine.h"
+#include "engine/capi/handles.h"
 
 using namespace kedge::engine;
-using namespace kedge::engine::c_api;
+using namespace kedge::engine::capi;
 
 namespace {
 

@@ -1,7 +1,7 @@
 // The C interface: the router.
+#include "router/router.h"
 #include "include/kedge/kedge_router.h"
 #include "kernels/base/capi.h"
-#include "router/router.h"
 
 struct kedge_router {
   std::unique_ptr<kedge::router::Router> router;

@@ -1,9 +1,9 @@
 // The C interface: sessions.
-#include "engine/c_api.h"
+#include "engine/capi/handles.h"
 #include "engine/kv_json.h"
 #include "engine/sequence.h"
 
-namespace kedge::engine::c_api {
+namespace kedge::engine::capi {
 namespace {
 
 constexpr kedge_session_options kSessionDefaults = {.struct_size = sizeof(kedge_session_options),
@@ -70,10 +70,10 @@ Result<SessionOptions> session_options(const Model& model, const kedge_session_o
   return options;
 }
 
-}  // namespace kedge::engine::c_api
+}  // namespace kedge::engine::capi
 
 using namespace kedge::engine;
-using namespace kedge::engine::c_api;
+using namespace kedge::engine::capi;
 
 extern "C" {
 

@@ -1,8 +1,8 @@
 // The C interface: generation.
-#include "engine/c_api.h"
+#include "engine/capi/handles.h"
 
 using namespace kedge::engine;
-using namespace kedge::engine::c_api;
+using namespace kedge::engine::capi;
 
 namespace {
 

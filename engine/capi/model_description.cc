@@ -1,4 +1,4 @@
-#include "engine/model_description.h"
+#include "engine/capi/model_description.h"
 
 #include <array>
 #include <charconv>

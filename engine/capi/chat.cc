@@ -1,11 +1,11 @@
 // The C interface: chat messages, from JSON through the model's template to text or tokens.
-#include "engine/c_api.h"
+#include "engine/capi/handles.h"
 #include "engine/chat_tokens.h"
 #include "engine/marked_chat.h"
 #include "kernels/base/json.h"
 
 using namespace kedge::engine;
-using namespace kedge::engine::c_api;
+using namespace kedge::engine::capi;
 
 namespace {
 

@@ -1,9 +1,9 @@
 // The C interface: the library itself, errors and memory.
-#include "engine/c_api.h"
+#include "engine/capi/handles.h"
 
 #include <cstdlib>
 
-#include "engine/settings_json.h"
+#include "engine/capi/settings_json.h"
 #include "engine/system_info.h"
 
 #ifndef KEDGE_VERSION
@@ -11,7 +11,7 @@
 #endif
 
 using namespace kedge::engine;
-using namespace kedge::engine::c_api;
+using namespace kedge::engine::capi;
 
 extern "C" {
 

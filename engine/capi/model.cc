@@ -1,11 +1,11 @@
 // The C interface: models, text and tokens.
 #include <algorithm>
 
-#include "engine/c_api.h"
-#include "engine/model_description.h"
+#include "engine/capi/handles.h"
+#include "engine/capi/model_description.h"
 
 using namespace kedge::engine;
-using namespace kedge::engine::c_api;
+using namespace kedge::engine::capi;
 
 namespace {
 
