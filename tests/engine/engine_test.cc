@@ -10,8 +10,8 @@
 #include <random>
 #include <thread>
 
+#include "engine/capi/memory_json.h"
 #include "engine/generate.h"
-#include "engine/kv_json.h"
 #include "kernels/base/json.h"
 #include "tests/engine/golden.h"
 

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "engine/capi/memory_json.h"
 #include "engine/kv_json.h"
 #include "kernels/base/json.h"
 
