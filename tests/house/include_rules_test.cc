@@ -36,9 +36,9 @@ const std::map<std::string, std::set<std::string>> kMayInclude = {
 };
 
 // The commands that work on files rather than through an open model see the weights room and the quant formats; doctor
-// and bench see the probe; all have the ground room's JSON, UTF-8 and writer of files.
+// and bench see the probe; all have the ground room's JSON, UTF-8, SHA-256, writer of files and threads.
 bool is_tools_exception(const std::string& file, const std::string& header) {
-  static const std::regex kGround("kernels/base/(json|output_file|utf8|utf8_cut)\\.h");
+  static const std::regex kGround("kernels/base/(at_once|json|output_file|sha256|utf8|utf8_cut)\\.h");
   if (std::regex_match(header, kGround)) return true;
   static const std::regex kFileCommands("tools/(cmd_)?(inspect|quantize|generate|gguf).*");
   if (std::regex_match(file, kFileCommands)) {

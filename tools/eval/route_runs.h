@@ -27,7 +27,8 @@ struct AskWays {
   Json members;      // merged into each row's request
 };
 
-// In the order of `rows`. One thread a question, `jobs` questions at once: a row's CPU time is its own. `done` counts.
+// In the order of `rows`; `jobs` questions at once, whose models' steps they share: a row's CPU time is its share of
+// them. `done` counts.
 std::vector<RouteRun> run_rows(kedge::Router& router, const std::vector<const RouteRow*>& rows, const AskWays& how,
                                int jobs, const std::function<void(size_t done, size_t total)>& done);
 
