@@ -1,7 +1,5 @@
 #include "router/attempt.h"
 
-#include <ctime>
-
 #include <algorithm>
 
 #include "engine/sampler_math.h"
@@ -35,27 +33,120 @@ std::string answer_text(const Tokenizer& tokenizer, std::span<const int32_t> tok
   return trimmed(text);
 }
 
-// Reads the prompt up to the last token of the question, and what the model thinks of the question's tokens and of the
-// one after them. How a prompt is cut into steps changes no number. Returns how many tokens were read.
-Result<size_t> read_question(Session& s, const KernelTable& kernels, std::span<const int32_t> prompt, TokenRange range,
-                             const std::function<bool(size_t, size_t)>& progress, const std::atomic<bool>* cancel,
-                             std::vector<QuestionToken>& out) {
-  const auto first = static_cast<size_t>(range.first);
-  const size_t end = std::min(static_cast<size_t>(range.last), first + kQuestionTokens);
-  const bool whole = end == static_cast<size_t>(range.last) && end < prompt.size();
-  const size_t stop = whole ? end : end - 1;  // the row before a token is the one it is chosen from
-  const std::vector<TokenPart> parts = question_parts(s.model().tokenizer(), prompt.subspan(first, end - first));
-  if (first > 1) KEDGE_TRY(s.eval(prompt.first(first - 1), {.progress = progress, .cancel = cancel}));
-  std::vector<float> scratch;
-  const auto row = [&](int position, std::span<const float> logits) -> Status {
-    const size_t at = static_cast<size_t>(position) + 1;
-    const TokenPart part = at < end ? parts[at - first] : TokenPart::kEnd;
-    out.push_back({part, token_logprob(kernels, logits, prompt[at], scratch)});
+class AttemptRunner {
+ public:
+  AttemptRunner(Attempt& attempt, const AttemptRun& run, const KernelTable& kernels)
+      : attempt_(attempt), run_(run), kernels_(kernels), trace_(kernels) {}
+
+  // What was given up at the deadline is told apart from other failures by late().
+  Status run(std::span<const Segment> segments) {
+    const auto start = Clock::now();
+    KEDGE_TRY(begin(segments));
+    if (!in_time()) return {};
+    auto result =
+        generate(*session_, std::span<const int32_t>(attempt_.prompt).subspan(n_read_), options(), callbacks());
+    attempt_.cpu_s = session_->cost_s();
+    attempt_.wall_s = std::chrono::duration<double>(Clock::now() - start).count();
+    KEDGE_TRY(result);
+    late_ = late_ || result->finish == FinishReason::kDeadline;
+    attempt_.finish = result->finish;
+    attempt_.tokens = std::move(result->tokens);
+    attempt_.text = answer_text(session_->model().tokenizer(), attempt_.tokens);
+    attempt_.logits_hash = trace_.logits_hash();
+    attempt_.kv = std::move(result->kv);
+    attempt_.settings = std::move(result->settings);
     return {};
-  };
-  KEDGE_TRY(s.eval_all(prompt.subspan(first - 1, stop - first + 1), row, {.progress = progress, .cancel = cancel}));
-  return stop;
-}
+  }
+  bool late() const { return late_; }
+  std::span<const TokenStats> stats() const { return trace_.tokens(); }
+
+ private:
+  bool in_time() { return !(late_ = late_ || Clock::now() > run_.deadline); }
+
+  // A session that has read the prompt as far as the question goes, where that is looked at.
+  Status begin(std::span<const Segment> segments) {
+    if (run_.from != nullptr && run_.from->serves(attempt_)) {
+      KEDGE_ASSIGN(fork, run_.from->session->fork());
+      session_ = std::move(fork);
+      n_read_ = run_.from->n_tokens;
+      attempt_.question = run_.from->question;
+      return {};
+    }
+    KEDGE_ASSIGN(session, attempt_.model->session());
+    session_ = std::move(session);
+    if (!segments.empty()) KEDGE_TRY(session_->add_segments(segments));
+    if (run_.question.first <= 0 || run_.question.last <= run_.question.first) return {};
+    Status read = read_question();
+    if (!read.ok() && in_time()) return read;
+    return late_ || run_.keep == nullptr ? Status() : keep();
+  }
+
+  // Reads the prompt up to the last token of the question, and what the model thinks of the question's tokens and of
+  // the one after them. How a prompt is cut into steps changes no number.
+  Status read_question() {
+    Session& s = *session_;
+    const std::span<const int32_t> prompt = attempt_.prompt;
+    const auto first = static_cast<size_t>(run_.question.first);
+    const size_t end = std::min(static_cast<size_t>(run_.question.last), first + kQuestionTokens);
+    const bool whole = end == static_cast<size_t>(run_.question.last) && end < prompt.size();
+    const size_t stop = whole ? end : end - 1;  // the row before a token is the one it is chosen from
+    const std::vector<TokenPart> parts = question_parts(s.model().tokenizer(), prompt.subspan(first, end - first));
+    const EvalHooks hooks{.progress = [this](size_t, size_t) { return in_time(); },
+                          .cancel = run_.cancel,
+                          .deadline = run_.deadline,
+                          .key = run_.key};
+    if (first > 1) KEDGE_TRY(s.eval(prompt.first(first - 1), hooks));
+    std::vector<float> scratch;
+    const auto row = [&](int position, std::span<const float> logits) -> Status {
+      const size_t at = static_cast<size_t>(position) + 1;
+      const TokenPart part = at < end ? parts[at - first] : TokenPart::kEnd;
+      attempt_.question.push_back({part, token_logprob(kernels_, logits, prompt[at], scratch)});
+      return {};
+    };
+    KEDGE_TRY(s.eval_all(prompt.subspan(first - 1, stop - first + 1), row, hooks));
+    n_read_ = stop;
+    return {};
+  }
+
+  Status keep() {
+    KEDGE_ASSIGN(fork, session_->fork());
+    *run_.keep = {attempt_.model, attempt_.prompt, std::move(fork), n_read_, attempt_.question};
+    return {};
+  }
+
+  GenerateOptions options() const {
+    GenerateOptions options;
+    options.max_tokens = run_.max_tokens;
+    options.sampler.settings = {{"temperature", attempt_.temperature}};
+    options.sampler.seed = attempt_.seed;
+    options.sampler.request = attempt_.request;
+    options.key = run_.key;
+    options.deadline = run_.deadline;
+    return options;
+  }
+
+  GenerateCallbacks callbacks() {
+    GenerateCallbacks callbacks;
+    callbacks.cancel = run_.cancel;
+    callbacks.on_prefill = [this](size_t, size_t) { return in_time(); };
+    callbacks.on_token = [this](int32_t token, std::span<const TokenLogprob>) {
+      const auto began = Clock::now();
+      trace_.add(session_->logits(), token);
+      attempt_.aborted = !session_->model().tokenizer().is_eog(token) && run_.hopeful && !run_.hopeful(trace_.tokens());
+      attempt_.measure_s += std::chrono::duration<double>(Clock::now() - began).count();
+      return in_time() && !attempt_.aborted;
+    };
+    return callbacks;
+  }
+
+  Attempt& attempt_;
+  const AttemptRun& run_;
+  const KernelTable& kernels_;
+  TraceCollector trace_;
+  std::unique_ptr<Session> session_;
+  size_t n_read_ = 0;  // tokens of the prompt
+  bool late_ = false;
+};
 
 }  // namespace
 
@@ -75,12 +166,6 @@ bool Attempt::uncited() const {
                                           [](const ResolvedCitation& c) { return c.by == ResolvedBy::kNone; });
 }
 
-double cpu_seconds(int n_threads) {
-  timespec t{};
-  clock_gettime(n_threads == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_PROCESS_CPUTIME_ID, &t);
-  return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
-}
-
 AttemptOutcome run_attempt(Attempt& attempt, std::span<const Segment> segments, const AttemptRun& run) {
   AttemptOutcome outcome;
   const auto fail = [&](const Error& e) {
@@ -90,71 +175,30 @@ AttemptOutcome run_attempt(Attempt& attempt, std::span<const Segment> segments, 
   };
   const auto kernels = active_kernels();
   if (!kernels.ok()) return fail(kernels.error());
-  const double cpu = cpu_seconds(run.n_threads);
-  const auto start = Clock::now();
-  auto session = attempt.model->session(run.n_threads);
-  if (!session.ok()) return fail(session.error());
-  Session& s = **session;
-  if (!segments.empty()) {
-    const auto added = s.add_segments(segments);
-    if (!added.ok()) return fail(added.error());
-  }
-  TraceCollector trace(**kernels);
-  bool late = false;
-  const auto in_time = [&] { return !(late = late || Clock::now() > run.deadline); };
-  GenerateOptions options;
-  options.max_tokens = run.max_tokens;
-  options.sampler.settings = {{"temperature", attempt.temperature}};
-  options.sampler.seed = attempt.seed;
-  options.sampler.request = attempt.request;
-  GenerateCallbacks callbacks;
-  callbacks.cancel = run.cancel;
-  callbacks.on_prefill = [&](size_t, size_t) { return in_time(); };
-  callbacks.on_token = [&](int32_t token, std::span<const TokenLogprob>) {
-    const auto began = Clock::now();
-    trace.add(s.logits(), token);
-    attempt.aborted = !s.model().tokenizer().is_eog(token) && run.hopeful && !run.hopeful(trace.tokens());
-    attempt.measure_s += std::chrono::duration<double>(Clock::now() - began).count();
-    return in_time() && !attempt.aborted;
-  };
-  std::span<const int32_t> prompt = attempt.prompt;
-  if (run.question.first > 0 && run.question.last > run.question.first) {
-    const auto read =
-        read_question(s, **kernels, prompt, run.question, callbacks.on_prefill, run.cancel, attempt.question);
-    if (!read.ok() && !late) return fail(read.error());
-    prompt = read.ok() ? prompt.subspan(*read) : std::span<const int32_t>();
-  }
-  if (late) return fail({ErrorCode::kCancelled, kLate});
-  auto result = generate(s, prompt, options, callbacks);
-  attempt.cpu_s = cpu_seconds(run.n_threads) - cpu;
-  attempt.wall_s = std::chrono::duration<double>(Clock::now() - start).count();
-  if (!result.ok()) return fail(result.error());
-
-  attempt.finish = result->finish;
-  attempt.tokens = std::move(result->tokens);
-  attempt.text = answer_text(s.model().tokenizer(), attempt.tokens);
-  attempt.logits_hash = trace.logits_hash();
-  attempt.kv = std::move(result->kv);
-  attempt.settings = std::move(result->settings);
-  outcome.stats.assign(trace.tokens().begin(), trace.tokens().end());
-  if (late) return fail({ErrorCode::kCancelled, kLate});
+  AttemptRunner runner(attempt, run, **kernels);
+  const Status ran = runner.run(segments);
+  if (!ran.ok()) return fail(ran.error());
+  outcome.stats.assign(runner.stats().begin(), runner.stats().end());
+  if (runner.late()) return fail({ErrorCode::kCancelled, kLate});
   if (attempt.finish == FinishReason::kCancelled && !attempt.aborted) {
     return fail({ErrorCode::kCancelled, "cancelled"});
   }
   return outcome;
 }
 
-Result<double> probability_of_yes(LoadedModel& model, std::span<const int32_t> prompt, int n_threads,
-                                  Clock::time_point deadline) {
+Result<YesProbability> probability_of_yes(LoadedModel& model, std::span<const int32_t> prompt,
+                                          Clock::time_point deadline) {
   const Tokenizer& tokenizer = model.model()->tokenizer();
   KEDGE_ASSIGN(yes, tokenizer.encode("yes", {.add_special = false}));
   KEDGE_ASSIGN(no, tokenizer.encode("no", {.add_special = false}));
   if (yes.empty() || no.empty() || yes[0] == no[0]) {
     return Error{ErrorCode::kUnsupported, "model '" + model.name() + "': yes and no begin with the same token"};
   }
-  KEDGE_ASSIGN(session, model.session(n_threads));
-  const Status evaluated =
-      session->eval(prompt, {.progress = [&](size_t, size_t) { return Clock::now() <= deadline; }, .cancel = nullptr});
+  KEDGE_ASSIGN(session, model.session());
+  const Status evaluated = session->eval(prompt, {.progress = [&](size_t, size_t) { return Clock::now() <= deadline; },
+                                                  .cancel = nullptr,
+                                                  .deadline = deadline,
+                                                  .key = {}});
   if (!evaluated.ok()) {
     if (evaluated.error().code != ErrorCode::kCancelled) return evaluated.error();
     return Error{ErrorCode::kCancelled, "the deadline passed while the verifier read"};
@@ -162,7 +206,7 @@ Result<double> probability_of_yes(LoadedModel& model, std::span<const int32_t> p
   const auto logits = session->logits();
   const double difference =
       static_cast<double>(logits[static_cast<size_t>(no[0])]) - logits[static_cast<size_t>(yes[0])];
-  return 1.0 / (1.0 + stable_exp(std::min(700.0, difference)));
+  return YesProbability{1.0 / (1.0 + stable_exp(std::min(700.0, difference))), session->cost_s()};
 }
 
 }  // namespace kedge::router

@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/generate.h"
@@ -36,7 +37,7 @@ struct Attempt {
   std::string logits_hash;
   std::string kv;        // JSON: what the memory did
   std::string settings;  // JSON: of the sampler
-  double cpu_s = 0;      // of the generation
+  double cpu_s = 0;      // thread-seconds of the engine's steps, by this generation's share of their rows
   double wall_s = 0;
   double measure_s = 0;                 // of wall_s: what was spent on looking at logits
   std::vector<QuestionToken> question;  // what the model thinks of the question; empty where it was not looked at
@@ -63,15 +64,30 @@ struct Attempt {
   bool uncited() const;  // it has passages, gives an answer, and has no citation, or one that resolves to nothing
 };
 
+// A prompt that is read once for several attempts: each goes on from a fork of the session.
+struct PromptRead {
+  std::shared_ptr<LoadedModel> model;
+  std::vector<int32_t> prompt;
+  std::unique_ptr<Session> session;  // null: nothing was read
+  size_t n_tokens = 0;               // of the prompt, in the session
+  std::vector<QuestionToken> question;
+
+  bool serves(const Attempt& attempt) const {
+    return session != nullptr && model == attempt.model && prompt == attempt.prompt;
+  }
+};
+
 // How a generation is run; all borrowed.
 struct AttemptRun {
-  int n_threads = 1;
   TokenRange question = {};  // of the prompt: looked at while it is read; empty: not looked at
   int max_tokens = 512;
-  std::chrono::steady_clock::time_point deadline;
+  std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
   const std::atomic<bool>* cancel = nullptr;
   // After every token: whether to go on. May be empty.
-  std::function<bool(std::span<const TokenStats> stats)> hopeful;
+  std::function<bool(std::span<const TokenStats> stats)> hopeful = {};
+  std::string_view key = {};         // whose it is: the model's engine is fair among keys
+  PromptRead* keep = nullptr;        // gets the prompt as far as it was read, with the question
+  const PromptRead* from = nullptr;  // not read again where it serves; several may go on from one at once
 };
 
 // Fills in everything up to `wall_s`. A failed generation is no error here: `error` says why, and `failure` of the
@@ -82,12 +98,14 @@ struct AttemptOutcome {
 };
 AttemptOutcome run_attempt(Attempt& attempt, std::span<const Segment> segments, const AttemptRun& run);
 
-// CPU seconds of this thread, or of the process when a generation is spread over a team.
-double cpu_seconds(int n_threads);
-
-// P(yes) against no for the first token of an answer, from the logits after the prompt. Errors: those of Session::eval,
-// kCancelled (the deadline), kUnsupported when the vocabulary has no tokens for the two words.
-Result<double> probability_of_yes(LoadedModel& model, std::span<const int32_t> prompt, int n_threads,
-                                  std::chrono::steady_clock::time_point deadline);
+// P(yes) against no for the first token of an answer, from the logits after the prompt.
+struct YesProbability {
+  double p = 0;
+  double cpu_s = 0;
+};
+// Errors: those of Session::eval, kCancelled (the deadline), kUnsupported when the vocabulary has no tokens for the two
+// words.
+Result<YesProbability> probability_of_yes(LoadedModel& model, std::span<const int32_t> prompt,
+                                          std::chrono::steady_clock::time_point deadline);
 
 }  // namespace kedge::router

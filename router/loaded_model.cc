@@ -57,11 +57,12 @@ Result<std::string> file_digest(const std::string& path) {
 }
 
 Result<std::shared_ptr<LoadedModel>> LoadedModel::load(const std::string& name, const ModelSpec& spec,
-                                                       const std::string& calibrators,
+                                                       const std::string& calibrators, int n_threads,
                                                        std::shared_ptr<ModelHealth> health) {
   auto loaded = std::shared_ptr<LoadedModel>(new LoadedModel());
   loaded->name_ = name;
   loaded->spec_ = spec;
+  loaded->n_threads_ = n_threads;
   loaded->health_ = std::move(health);
   auto digest = std::async(std::launch::async, [path = spec.path] { return file_digest(path); });
   auto model = Model::load(spec.path);
@@ -91,38 +92,29 @@ const Calibration* LoadedModel::calibration(const std::string& task) const {
   return found == calibrations_.end() ? nullptr : &found->second;
 }
 
-Result<LoadedModel::Lease> LoadedModel::session(int n_threads) {
-  {
-    const std::lock_guard lock(mutex_);
-    const auto fits =
-        std::find_if(idle_.begin(), idle_.end(), [&](const auto& s) { return s->n_threads() == n_threads; });
-    if (fits != idle_.end()) {
-      auto session = std::move(*fits);
-      idle_.erase(fits);
-      return Lease(*this, std::move(session));
-    }
-  }
+Result<std::shared_ptr<Engine>> LoadedModel::engine() {
+  const std::lock_guard lock(mutex_);
+  if (engine_ != nullptr) return engine_;
+  KEDGE_ASSIGN(made, Engine::create(model_, {.n_threads = n_threads_, .kv_type = spec_.kv_type}));
+  return engine_ = std::move(made);
+}
+
+std::string LoadedModel::engine_stats() const {
+  std::unique_lock lock(mutex_);
+  const std::shared_ptr<Engine> made = engine_;
+  lock.unlock();
+  return made == nullptr ? std::string() : made->stats_json();
+}
+
+Result<std::unique_ptr<Session>> LoadedModel::session() {
+  KEDGE_ASSIGN(shared, engine());
   SessionOptions options;
   if (!spec_.kv.empty()) {
     KEDGE_ASSIGN(kv, parse_kv_options(spec_.kv, model_->config(), spec_.kv_type, spec_.n_ctx));
     options.kv = std::move(kv);
   }
   options.n_ctx = spec_.n_ctx;
-  options.n_threads = n_threads;
-  options.kv_type = spec_.kv_type;
-  KEDGE_ASSIGN(session, Session::create(model_, options));
-  return Lease(*this, std::move(session));
-}
-
-LoadedModel::Lease::~Lease() {
-  if (session_ != nullptr) owner_->give_back(std::move(session_));
-}
-
-void LoadedModel::give_back(std::unique_ptr<Session> session) {
-  // A bounded cache remembers what was evicted: its next user must not meet that.
-  if (session->memory().bounded() || !session->truncate(0).ok()) return;
-  const std::lock_guard lock(mutex_);
-  idle_.push_back(std::move(session));
+  return shared->session(options);
 }
 
 }  // namespace kedge::router

@@ -1,4 +1,5 @@
-// A model of the pool, in memory: its weights, what identifies it, its calibrators, and sessions kept for reuse.
+// A model of the pool, in memory: its weights, what identifies it, its calibrators, and the engine that questions
+// share.
 #pragma once
 
 #include <map>
@@ -7,8 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "engine/engine.h"
 #include "engine/model.h"
-#include "engine/session.h"
 #include "kernels/base/result.h"
 #include "router/breaker.h"
 #include "router/calibration/calibrator.h"
@@ -33,9 +34,9 @@ struct ModelHealth {
 
 class LoadedModel {
  public:
-  // Errors: those of Model::load and read_calibration.
+  // `n_threads` of its engine; 0: default_threads(). Errors: those of Model::load and read_calibration.
   static Result<std::shared_ptr<LoadedModel>> load(
-      const std::string& name, const ModelSpec& spec, const std::string& calibrators,
+      const std::string& name, const ModelSpec& spec, const std::string& calibrators, int n_threads,
       std::shared_ptr<ModelHealth> health = std::make_shared<ModelHealth>());
 
   const std::string& name() const { return name_; }
@@ -50,27 +51,18 @@ class LoadedModel {
   // The calibrator for this model and the task, else for any task, else null.
   const Calibration* calibration(const std::string& task) const;
 
-  // A session for one generation, at position 0. Reused when the cache loses nothing, so that memory is touched once.
-  class Lease {
-   public:
-    Lease(LoadedModel& owner, std::unique_ptr<Session> session) : owner_(&owner), session_(std::move(session)) {}
-    Lease(Lease&&) = default;
-    ~Lease();
-    Session& operator*() const { return *session_; }
-    Session* operator->() const { return session_.get(); }
-
-   private:
-    LoadedModel* owner_;
-    std::unique_ptr<Session> session_;
-  };
-  Result<Lease> session(int n_threads);
+  // A session for one generation, at position 0, in the model's engine: what several threads ask of one model at once
+  // goes into common steps. The engine is made by the first. Errors: those of Engine::create and Engine::session.
+  Result<std::unique_ptr<Session>> session();
+  // The counters of that engine (kedge_engine_stats); empty while there is none.
+  std::string engine_stats() const;
 
   ModelHealth& health() const { return *health_; }
   const std::shared_ptr<ModelHealth>& shared_health() const { return health_; }
 
  private:
   LoadedModel() = default;
-  void give_back(std::unique_ptr<Session> session);
+  Result<std::shared_ptr<Engine>> engine();
 
   std::string name_;
   ModelSpec spec_;
@@ -78,8 +70,9 @@ class LoadedModel {
   std::string tokenizer_fingerprint_;
   std::string digest_;
   std::map<std::string, Calibration> calibrations_;  // by task
-  std::mutex mutex_;
-  std::vector<std::unique_ptr<Session>> idle_;
+  int n_threads_ = 0;
+  mutable std::mutex mutex_;        // of engine_ while it is made
+  std::shared_ptr<Engine> engine_;  // null: nobody has asked yet
   std::shared_ptr<ModelHealth> health_;
 };
 

@@ -6,7 +6,10 @@
 namespace kedge::router {
 
 Pool::Pool(const RouterConfig& config)
-    : aliases_(config.aliases), calibrators_(config.calibrators), memory_bytes_(config.memory_bytes) {
+    : aliases_(config.aliases),
+      calibrators_(config.calibrators),
+      n_threads_(config.threads),
+      memory_bytes_(config.memory_bytes) {
   for (const auto& [name, spec] : config.models) slots_[name].spec = spec;
 }
 
@@ -60,7 +63,7 @@ Result<std::shared_ptr<LoadedModel>> Pool::get_locked(const std::string& name) {
   if (!breaker.admit()) {
     return Error{ErrorCode::kIo, "the breaker of model '" + name + "' is open: it could not be loaded lately"};
   }
-  auto model = LoadedModel::load(name, slot.spec, calibrators_, slot.health);
+  auto model = LoadedModel::load(name, slot.spec, calibrators_, n_threads_, slot.health);
   breaker.record(model.ok());
   if (model.ok()) slot.model = *model;
   return model;
@@ -105,7 +108,7 @@ Result<std::shared_ptr<LoadedModel>> Pool::load_beside(const std::string& name, 
   std::error_code ec;
   const uint64_t bytes = std::filesystem::file_size(spec.path, ec);
   if (!ec) KEDGE_TRY(make_room(bytes, name));
-  return LoadedModel::load(name, spec, calibrators_);
+  return LoadedModel::load(name, spec, calibrators_, n_threads_);
 }
 
 std::string Pool::repoint(const std::string& alias, std::shared_ptr<LoadedModel> model) {
@@ -140,6 +143,8 @@ Json Pool::state() const {
       entry["bytes"] = slot.model->bytes();
       entry["digest"] = slot.model->digest();
       entry["in_use"] = slot.model.use_count() - 1;
+      const auto engine = parse_json(slot.model->engine_stats(), "engine");
+      if (engine.ok()) entry["engine"] = *engine;  // nobody has asked it yet: none
     }
     const CostMeter::Estimate cost = slot.health->cost.p95();
     entry["p95"] = {{"wall_s", cost.wall_s}, {"cpu_s", cost.cpu_s}};

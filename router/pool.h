@@ -58,6 +58,7 @@ class Pool {
   std::map<std::string, Slot> slots_;
   std::map<std::string, std::string> aliases_;
   std::string calibrators_;
+  int n_threads_;  // of each model's engine
   uint64_t memory_bytes_;
   uint64_t clock_ = 0;
 };

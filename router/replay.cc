@@ -46,8 +46,7 @@ std::vector<Evidence> in_order(const Recorded& r) {
   return ordered;
 }
 
-Result<Json> replay_attempt(const Json& then, const Recorded& r, std::span<const Evidence> evidence, Pool& pool,
-                            int n_threads) {
+Result<Json> replay_attempt(const Json& then, const Recorded& r, std::span<const Evidence> evidence, Pool& pool) {
   Attempt a;
   KEDGE_ASSIGN(model, pool.with_digest(then.at("model_digest").get<std::string>()));
   a.model = model;
@@ -58,12 +57,8 @@ Result<Json> replay_attempt(const Json& then, const Recorded& r, std::span<const
   KEDGE_ASSIGN(prompt, build_prompt(*model->model(), r.request, evidence.first(n)));
   a.prompt = std::move(prompt.tokens);
   const auto tokens = then.at("tokens").get<std::vector<int32_t>>();
-  const AttemptOutcome outcome = run_attempt(a, prompt.segments,
-                                             {.n_threads = n_threads,
-                                              .max_tokens = std::max<int>(1, static_cast<int>(tokens.size())),
-                                              .deadline = std::chrono::steady_clock::time_point::max(),
-                                              .cancel = nullptr,
-                                              .hopeful = {}});
+  const AttemptOutcome outcome =
+      run_attempt(a, prompt.segments, {.max_tokens = std::max<int>(1, static_cast<int>(tokens.size()))});
   if (outcome.failure) return Error{*outcome.failure, a.error};
   Json json = {{"model", model->name()},
                {"prompt_same", tokens_hash(a.prompt) == then.at("prompt_hash")},
@@ -100,13 +95,12 @@ Result<Json> Router::replay(std::string_view id_or_seq) {
   size_t skipped = 0;
   const auto derivation = replay_derivation(recorded);
   if (derivation) same = (*derivation)["same"].get<bool>();
-  const int n_threads = config_.threads > 0 ? config_.threads : default_threads();
   for (const Json& then : recorded.kedge.at("attempts")) {
     if (then.at("logits_hash") == "") {  // it failed before it said anything
       ++skipped;
       continue;
     }
-    KEDGE_ASSIGN(attempt, replay_attempt(then, recorded, evidence, pool_, n_threads));
+    KEDGE_ASSIGN(attempt, replay_attempt(then, recorded, evidence, pool_));
     same = same && attempt["same"].get<bool>();
     attempts.push_back(std::move(attempt));
   }

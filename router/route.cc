@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kernels/base/at_once.h"
 #include "router/prompt.h"
 #include "router/score.h"
 
@@ -24,8 +25,7 @@ class Route {
       : request_(request),
         tools_(tools),
         policy_(tools.config->policy),
-        state_{.request = request, .policy = policy_},
-        n_threads_(tools.config->threads > 0 ? tools.config->threads : default_threads()) {}
+        state_{.request = request, .policy = policy_} {}
 
   Result<RouteResult> run() {
     KEDGE_TRY(admit());
@@ -279,18 +279,32 @@ class Route {
     if (t == nullptr && floor > 0) a.threshold = std::max(floor, risk_floor(policy_.alpha));
   }
 
-  // Generates, checks and scores.
-  Status generate(Attempt& a) {
+  Result<Prompt> prompt_of(Attempt& a) {
     const auto start = Clock::now();
     KEDGE_ASSIGN(prompt, build_prompt(*a.model->model(), request_, passages_of(a)));
     model_s_ += seconds_since(start);
     a.prompt = std::move(prompt.tokens);
-    AttemptRun run{.n_threads = n_threads_,
-                   .question = prompt.question,
-                   .max_tokens = request_.max_tokens,
-                   .deadline = deadline_,
-                   .cancel = tools_.cancel,
-                   .hopeful = {}};
+    return prompt;
+  }
+
+  AttemptRun run_of(const Prompt& prompt) const {
+    return {.question = prompt.question,
+            .max_tokens = request_.max_tokens,
+            .deadline = deadline_,
+            .cancel = tools_.cancel,
+            .key = request_.conversation};
+  }
+
+  static bool admitted(Attempt& a) {
+    if (a.model->health().breaker.admit()) return true;
+    a.error = breaker_message(a.model->name());
+    return false;
+  }
+
+  // Generates, checks and scores.
+  Status generate(Attempt& a) {
+    KEDGE_ASSIGN(prompt, prompt_of(a));
+    AttemptRun run = run_of(prompt);
     const bool is_last = static_cast<int>(n_attempts()) + 1 >= max_attempts();
     const bool could_go_on = policy_.abort_after > 0 && !is_last && state_.may_escalate() && a.alias != "deep" &&
                              a.calibration != nullptr && a.threshold.value_or(0) > 0 && a.temperature == 0;
@@ -304,40 +318,47 @@ class Route {
                is_hopeful(a, stats, request_.question());
       };
     }
-    Breaker& breaker = a.model->health().breaker;
-    if (!breaker.admit()) {
-      a.error = breaker_message(a.model->name());
-      return {};
-    }
+    if (policy_.samples > 0 && !is_last) run.keep = &read_;
+    if (!admitted(a)) return {};
     const AttemptOutcome outcome = run_attempt(a, prompt.segments, run);
     model_s_ += a.wall_s - a.measure_s;
+    if (!outcome.failure) a.model->health().cost.add(a.wall_s, a.cpu_s);
+    return conclude(a, outcome);
+  }
+
+  Status conclude(Attempt& a, const AttemptOutcome& outcome) {
     result_.cpu_s += a.cpu_s;
-    breaker.record(!outcome.failure || !is_models_fault(*outcome.failure));
+    a.model->health().breaker.record(!outcome.failure || !is_models_fault(*outcome.failure));
     if (outcome.failure) {
       result_.failure = outcome.failure;
       if (is_callers_fault(*outcome.failure)) return Error{*outcome.failure, a.error};
       if (tools_.cancel != nullptr && tools_.cancel->load()) return Error{ErrorCode::kCancelled, "cancelled"};
       return {};
     }
-    a.model->health().cost.add(a.wall_s, a.cpu_s);
     return score(a, outcome.stats, check_input(a.text, passages_of(a)));
   }
 
-  // Further answers at a temperature; how many agree says more than any one's logits. They are attempts too, and kept
-  // behind those that could be the answer.
+  // Further answers at a temperature, all at once and of one reading of the prompt; how many agree says more than any
+  // one's logits. They are attempts too, and kept behind those that could be the answer.
   Status sample(const Attempt& base) {
-    std::vector<std::string> samples;
-    for (int i = 0; i < policy_.samples && exceeded({Action::kSample, base.alias, ""}).empty(); ++i) {
+    std::vector<Attempt> draws;
+    const auto allowed = static_cast<size_t>(std::max(0, max_attempts() - static_cast<int>(n_attempts())));
+    const auto wanted = std::min(static_cast<size_t>(policy_.samples), allowed);
+    for (size_t i = 0; i < wanted; ++i) {
       Attempt a = base;
       a.n_evidence = state_.last().n_evidence;
       a.temperature = policy_.sample_temperature;
-      a.request = n_attempts();
-      KEDGE_TRY(generate(a));
-      if (a.answered()) samples.push_back(a.text);
+      a.request = n_attempts() + i;
       a.reason = "a draw, to see whether it agrees";
-      draws_.push_back(std::move(a));
-      refresh();
+      draws.push_back(std::move(a));
     }
+    KEDGE_TRY(draw(draws));
+    std::vector<std::string> samples;
+    for (Attempt& a : draws) {
+      if (a.answered()) samples.push_back(a.text);
+      draws_.push_back(std::move(a));
+    }
+    refresh();
     Attempt& asked = state_.attempts.back();
     const auto same = std::count(samples.begin(), samples.end(), asked.text);
     asked.agreement = samples.empty() ? 0 : static_cast<double>(same) / static_cast<double>(samples.size());
@@ -351,12 +372,30 @@ class Route {
     return {};
   }
 
+  Status draw(std::vector<Attempt>& draws) {
+    if (draws.empty()) return {};
+    KEDGE_ASSIGN(prompt, prompt_of(draws.front()));
+    AttemptRun run = run_of(prompt);
+    run.from = &read_;
+    std::vector<Attempt*> asked;
+    for (Attempt& a : draws) {
+      if (a.prompt.empty()) a.prompt = draws.front().prompt;
+      if (admitted(a)) asked.push_back(&a);
+    }
+    std::vector<AttemptOutcome> outcomes(asked.size());
+    const auto start = Clock::now();
+    at_once(asked.size(), asked.size(), [&](size_t i) { outcomes[i] = run_attempt(*asked[i], prompt.segments, run); });
+    // What they measure, they measure side by side.
+    if (!asked.empty()) model_s_ += seconds_since(start) - asked.front()->measure_s;
+    for (size_t i = 0; i < asked.size(); ++i) KEDGE_TRY(conclude(*asked[i], outcomes[i]));
+    return {};
+  }
+
   // A verifier that cannot be asked leaves the answer unverified; it never passes or fails one by breaking.
   Status verify() {
     Attempt& a = state_.attempts.back();
-    const double cpu = cpu_seconds(n_threads_);
     const auto start = Clock::now();
-    const auto p = [&]() -> Result<double> {
+    const auto p = [&]() -> Result<YesProbability> {
       KEDGE_ASSIGN(model, tools_.pool->get("verifier"));
       if (model->digest() == a.model->digest()) {
         return Error{ErrorCode::kUnsupported, "the verifier is the model that answered"};
@@ -365,16 +404,16 @@ class Route {
       KEDGE_ASSIGN(prompt, build_verifier_prompt(*model->model(), request_, passages_of(a), proposed));
       Breaker& breaker = model->health().breaker;
       if (!breaker.admit()) return Error{ErrorCode::kIo, breaker_message(model->name())};
-      auto answer = probability_of_yes(*model, prompt.tokens, n_threads_, deadline_);
+      auto answer = probability_of_yes(*model, prompt.tokens, deadline_);
       breaker.record(answer.ok() || !is_models_fault(answer.error().code));
       return answer;
     }();
-    result_.cpu_s += cpu_seconds(n_threads_) - cpu;
     model_s_ += seconds_since(start);
     if (p.ok()) {
-      a.p_true = *p;
-      a.verifier = *p >= 0.5 ? "supported" : "unsupported";
-      note("verify", nullptr, a.verifier + ", P(yes) = " + show_probability(*p));
+      result_.cpu_s += p->cpu_s;
+      a.p_true = p->p;
+      a.verifier = p->p >= 0.5 ? "supported" : "unsupported";
+      note("verify", nullptr, a.verifier + ", P(yes) = " + show_probability(p->p));
     } else {
       a.verifier = "unverified: " + p.error().message;
       note("verify", nullptr, a.verifier);
@@ -433,7 +472,7 @@ class Route {
   std::vector<Attempt> draws_;
   RouteResult result_;
   std::shared_ptr<const RetrievalIndex> index_;
-  int n_threads_;
+  PromptRead read_;  // of the attempt that further draws would go on from
   Clock::time_point start_ = Clock::now();
   Clock::time_point deadline_;
   double model_s_ = 0;

@@ -72,7 +72,7 @@ Result<Json> Router::ask(const AskRequest& request, const AskHooks& hooks) {
   const auto escalated = std::any_of(result.attempts.begin(), result.attempts.end(),
                                      [](const Attempt& a) { return a.purpose == "escalate"; });
   if (escalated) ++escalations_;
-  swaps_.observe(request, result, config_);
+  swaps_.observe(request, result);
   return response;
 }
 

@@ -40,6 +40,9 @@ class Router {
   // Another model behind an alias (kedge_router_swap); see swap.h.
   Result<Json> swap(const SwapRequest& request);
 
+  // Returns when the shadows have answered what they were to answer so far.
+  void settle() { swaps_.settle(); }
+
   Json state() const;
   Pool& pool() { return pool_; }
   const RouterConfig& config() const { return config_; }

@@ -35,12 +35,7 @@ Status check_golden(const std::shared_ptr<LoadedModel>& model, std::span<const G
     Attempt a;
     a.model = model;
     a.prompt = golden[i].prompt;
-    const AttemptOutcome outcome = run_attempt(a, {},
-                                               {.n_threads = 1,
-                                                .max_tokens = golden[i].n_tokens,
-                                                .deadline = std::chrono::steady_clock::time_point::max(),
-                                                .cancel = nullptr,
-                                                .hopeful = {}});
+    const AttemptOutcome outcome = run_attempt(a, {}, {.max_tokens = golden[i].n_tokens});
     if (outcome.failure) return Error{*outcome.failure, "golden logits " + std::to_string(i) + ": " + a.error};
     if (a.logits_hash != golden[i].logits_hash) {
       return Error{ErrorCode::kCorrupt, "golden logits " + std::to_string(i) + " of " + model->spec().path + ": " +
@@ -136,47 +131,64 @@ Result<Json> Swaps::roll_back(const SwapRequest& request, const RouterConfig&) {
   return event;
 }
 
-void Swaps::observe(const AskRequest& request, const RouteResult& result, const RouterConfig& config) {
+bool Swaps::is_its_turn(const std::string& alias, std::shared_ptr<LoadedModel>& shadow) {
+  const std::lock_guard lock(mutex_);
+  const auto found = shadows_.find(alias);
+  if (found == shadows_.end()) return false;
+  Shadow& s = found->second;
+  // Evenly: the k-th question is answered when k * share passes a whole number.
+  const auto before = std::floor(static_cast<double>(s.seen) * s.request.shadow_share);
+  ++s.seen;
+  shadow = s.model;
+  return std::floor(static_cast<double>(s.seen) * s.request.shadow_share) != before;
+}
+
+void Swaps::observe(const AskRequest& request, const RouteResult& result) {
   for (const Attempt& given : result.attempts) {
     if (!given.answered() || given.temperature > 0) continue;
     std::shared_ptr<LoadedModel> shadow;
-    {
-      const std::lock_guard lock(mutex_);
-      const auto found = shadows_.find(given.alias);
-      if (found == shadows_.end()) continue;
-      Shadow& s = found->second;
-      // Evenly: the k-th question is answered when k * share passes a whole number.
-      const auto before = std::floor(static_cast<double>(s.seen) * s.request.shadow_share);
-      ++s.seen;
-      if (std::floor(static_cast<double>(s.seen) * s.request.shadow_share) == before) continue;
-      shadow = s.model;
-    }
-    Attempt a;
-    a.model = shadow;
-    auto prompt = build_prompt(*shadow->model(), request, std::span(result.evidence).first(given.n_evidence));
-    if (prompt.ok()) a.prompt = std::move(prompt->tokens);
-    const int n_threads = config.threads > 0 ? config.threads : default_threads();
-    const AttemptOutcome outcome = run_attempt(a, {},
-                                               {.n_threads = n_threads,
-                                                .max_tokens = request.max_tokens,
-                                                .deadline = std::chrono::steady_clock::time_point::max(),
-                                                .cancel = nullptr,
-                                                .hopeful = {}});
+    if (!is_its_turn(given.alias, shadow)) continue;
+    const auto end = result.evidence.begin() + static_cast<std::ptrdiff_t>(given.n_evidence);
+    auto question = std::make_shared<const Question>(
+        Question{given.alias, std::move(shadow), request, {result.evidence.begin(), end}, given.text});
+    if (background_.push([this, question](const std::atomic<bool>& cancel) { answer(*question, cancel); })) continue;
     const std::lock_guard lock(mutex_);
     const auto found = shadows_.find(given.alias);
-    if (found == shadows_.end() || found->second.model != shadow) continue;
-    Shadow& s = found->second;
-    ++s.answered;
-    if (!outcome.failure && a.text == given.text) ++s.agreed;
-    if (s.answered < s.request.shadow_count) continue;
-    const double share = static_cast<double>(s.agreed) / s.answered;
-    Json end = {{"event", "shadow_refused"}, {"alias", given.alias}, {"model", shadow->name()}, {"agreement", share}};
-    if (share >= s.request.shadow_agreement) end = take_over(given.alias, shadow);
-    end["agreement"] = share;
-    if (end["event"] == "shadow_refused") log(end);
-    history_.back()["agreement"] = share;
-    shadows_.erase(found);
+    if (found != shadows_.end() && found->second.model == question->shadow) ++found->second.skipped;
   }
+}
+
+void Swaps::answer(const Question& question, const std::atomic<bool>& cancel) {
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = shadows_.find(question.alias);
+    if (found == shadows_.end() || found->second.model != question.shadow) return;  // it is over
+  }
+  Attempt a;
+  a.model = question.shadow;
+  auto prompt = build_prompt(*question.shadow->model(), question.request, question.evidence);
+  if (prompt.ok()) a.prompt = std::move(prompt->tokens);
+  const AttemptOutcome outcome =
+      run_attempt(a, {}, {.max_tokens = question.request.max_tokens, .cancel = &cancel, .key = "shadow"});
+  if (!cancel) count(question, !outcome.failure && a.text == question.given);
+}
+
+void Swaps::count(const Question& question, bool agrees) {
+  const std::lock_guard lock(mutex_);
+  const auto found = shadows_.find(question.alias);
+  if (found == shadows_.end() || found->second.model != question.shadow) return;
+  Shadow& s = found->second;
+  ++s.answered;
+  s.agreed += agrees ? 1 : 0;
+  if (s.answered < s.request.shadow_count) return;
+  const double share = static_cast<double>(s.agreed) / s.answered;
+  if (share >= s.request.shadow_agreement) {
+    take_over(question.alias, question.shadow);
+  } else {
+    log({{"event", "shadow_refused"}, {"alias", question.alias}, {"model", question.shadow->name()}});
+  }
+  history_.back()["agreement"] = share;
+  shadows_.erase(found);
 }
 
 Json Swaps::state() const {
@@ -186,6 +198,7 @@ Json Swaps::state() const {
     shadows.push_back({{"alias", alias},
                        {"model", s.model->name()},
                        {"seen", s.seen},
+                       {"skipped", s.skipped},
                        {"answered", s.answered},
                        {"agreed", s.agreed}});
   }

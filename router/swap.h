@@ -10,6 +10,7 @@
 
 #include "kernels/base/json.h"
 #include "kernels/base/result.h"
+#include "router/background.h"
 #include "router/pool.h"
 #include "router/route.h"
 
@@ -46,8 +47,11 @@ class Swaps {
   Result<Json> begin(const SwapRequest& request, const RouterConfig& config);
 
   // After an answer of the alias' model: lets the shadow answer when it is its turn, and ends the shadow when enough
-  // is known.
-  void observe(const AskRequest& request, const RouteResult& result, const RouterConfig& config);
+  // is known. Nobody waits for that: the shadow answers on a thread of its own, and when it cannot keep up, questions
+  // pass it by ("skipped").
+  void observe(const AskRequest& request, const RouteResult& result);
+  // Returns when the shadows have answered what they were to answer so far.
+  void settle() { background_.settle(); }
 
   Json state() const;
 
@@ -56,18 +60,33 @@ class Swaps {
     SwapRequest request;
     std::shared_ptr<LoadedModel> model;
     uint64_t seen = 0;
+    uint64_t skipped = 0;
     int answered = 0;
     int agreed = 0;
   };
   Result<Json> roll_back(const SwapRequest& request, const RouterConfig& config);
+  // What the shadow is asked: an attempt of a route, and what was given there.
+  struct Question {
+    std::string alias;
+    std::shared_ptr<LoadedModel> shadow;
+    AskRequest request;
+    std::vector<Evidence> evidence;
+    std::string given;
+  };
+  bool is_its_turn(const std::string& alias, std::shared_ptr<LoadedModel>& shadow);
+  void answer(const Question& question, const std::atomic<bool>& cancel);
+  void count(const Question& question, bool agrees);
   Json take_over(const std::string& alias, std::shared_ptr<LoadedModel> model);
   void log(Json event) { history_.push_back(std::move(event)); }
+
+  static constexpr size_t kBacklog = 64;  // questions
 
   Pool* pool_;
   mutable std::mutex mutex_;
   std::map<std::string, Shadow> shadows_;        // by alias
   std::map<std::string, std::string> previous_;  // by alias: the name it had before its last swap
   Json history_ = Json::array();
+  Background background_{kBacklog};  // last: its thread uses the others
 };
 
 }  // namespace kedge::router

@@ -43,6 +43,24 @@ class Recorded : public RouterFixture {
   }
 };
 
+// A draw that went on from a fork of another attempt's reading is generated again from nothing.
+TEST_F(Recorded, DrawsHaveTheBitsOfAttemptsOnTheirOwn) {
+  calibrate_all();
+  const auto router = open(audited({{"policy", {{"samples", 4}, {"sample_temperature", 1.2}}}}));
+  for (const Json& request : {Json{{"question", kFact}, {"model", "fast"}, {"max_tokens", 12}},
+                              Json{{"question", "Hello"}, {"model", "fast"}, {"seed", 5}, {"max_tokens", 12}}}) {
+    const Json a = ask(*router, request);
+    ASSERT_EQ(a["attempts"].size(), 5u);
+    std::set<std::string> hashes;
+    for (const Json& attempt : a["attempts"]) hashes.insert(attempt["logits_hash"].get<std::string>());
+    EXPECT_GT(hashes.size(), 2u) << "draws differ";
+    const auto replay = router->replay("last");
+    ASSERT_TRUE(replay.ok()) << replay.error().message;
+    EXPECT_EQ((*replay)["replayed"], 5);
+    EXPECT_TRUE((*replay)["same"].get<bool>()) << replay->dump();
+  }
+}
+
 // Models write bytes; one that is stopped leaves characters that are not whole.
 TEST_F(Recorded, AnswersInEveryScriptHaveRecords) {
   const auto router = open(audited());

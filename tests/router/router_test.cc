@@ -283,6 +283,29 @@ TEST_F(RouterAsk, SamplesThatAgreeAreCounted) {
   EXPECT_EQ(purposes(bounded), (Texts{"fast generate", "fast sample"}));
 }
 
+// Rows of prompts that a model's engine has computed.
+uint64_t prompt_rows(const Router& router, const std::string& name) {
+  const Json state = router.state();
+  for (const Json& model : state["models"]) {
+    if (model["name"] == name) return model["engine"]["rows"]["prefill"].get<uint64_t>();
+  }
+  return 0;
+}
+
+TEST_F(RouterAsk, DrawsGoOnFromOneReadingOfThePrompt) {
+  say(kScout, {.p = 0.2, .tau = 0.9});
+  const Json request = {{"question", kFact}, {"model", "fast"}};
+  const auto plain = open();
+  ask(*plain, request);
+  const auto drawing = open({{"policy", {{"samples", 3}, {"sample_temperature", 1.5}}}});
+  const Json a = ask(*drawing, request);
+  ASSERT_EQ(a["attempts"].size(), 4u);
+  const uint64_t once = prompt_rows(*plain, "scout");
+  EXPECT_GT(once, 0u);
+  EXPECT_GE(prompt_rows(*drawing, "scout"), once);
+  EXPECT_LT(prompt_rows(*drawing, "scout"), 2 * once) << "what follows the question is read by each, the rest once";
+}
+
 TEST_F(RouterAsk, CancelledQuestionIsAnError) {
   const auto router = open();
   const std::atomic<bool> cancel{true};

@@ -130,10 +130,13 @@ TEST_F(Swapping, ShadowTakesOverWhenItAgrees) {
   ASSERT_TRUE(begun.ok()) << begun.error().message;
   EXPECT_EQ((*begun)["event"], "shadow");
   for (int i = 0; i < 3; ++i) EXPECT_EQ(model_of(*router, kToFast), "scout") << "unseen";
+  router->settle();
   const Json shadow = router->state()["swaps"]["shadows"][0];
   EXPECT_EQ(shadow["seen"], 3);
   EXPECT_EQ(shadow["answered"], 1) << "half of the questions";
+  EXPECT_EQ(shadow["skipped"], 0);
   EXPECT_EQ(model_of(*router, kToFast), "scout");
+  router->settle();
   EXPECT_EQ(model_of(*router, kToFast), "twin");
   EXPECT_TRUE(router->state()["swaps"]["shadows"].empty());
   EXPECT_EQ(router->state()["swaps"]["history"].back()["agreement"], 1.0);
@@ -146,6 +149,7 @@ TEST_F(Swapping, ShadowIsRefusedWhenItDisagrees) {
                    {{"alias", "fast"}, {"path", kSage}, {"retokenise", true}, {"shadow_share", 1}, {"shadow_count", 2}})
                   .ok());
   for (int i = 0; i < 3; ++i) EXPECT_EQ(model_of(*router, question), "scout");
+  router->settle();
   const Json state = router->state()["swaps"];
   EXPECT_TRUE(state["shadows"].empty());
   EXPECT_EQ(state["history"].back()["event"], "shadow_refused");
