@@ -27,18 +27,6 @@ struct RunFlags {
   bool stats = false;
 };
 
-Json logprobs_json(const kedge::Model& model, const kedge::Generation& g) {
-  Json rows = Json::array();
-  for (size_t i = 0; i < g.tokens().size(); ++i) {
-    Json row = Json::array();
-    for (const kedge_logprob& p : g.logprobs(i)) {
-      row.push_back({{"token", p.token}, {"piece", need(model.token(p.token)).piece}, {"logprob", p.logprob}});
-    }
-    rows.push_back(std::move(row));
-  }
-  return rows;
-}
-
 void print_result(const RunFlags& flags, const kedge::Model& model, const kedge::Session& session,
                   const kedge::Generation& g) {
   const kedge_generation_result& r = g.result();

@@ -93,6 +93,7 @@ void add_eval_route(CLI::App& eval);
 void add_session(CLI::App& app);
 void add_index(CLI::App& app);
 void add_check(CLI::App& app);
+void add_batch(CLI::App& app);
 void add_bench(CLI::App& app);
 void add_quantize(CLI::App& app);
 void add_generate_model(CLI::App& app);

@@ -107,6 +107,7 @@ int main(int argc, char** argv) {
     add_calibrate(app);
     add_replay(app);
     add_run(app);
+    add_batch(app);
     add_chat(app);
     add_inspect(app);
     add_tokenize(app);

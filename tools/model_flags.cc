@@ -149,6 +149,15 @@ kedge::SessionOptions SessionFlags::options() const {
           .numerics = numerics == "fast" ? KEDGE_NUMERICS_FAST : KEDGE_NUMERICS_EXACT};
 }
 
+kedge::EngineOptions SessionFlags::engine(int sequences) const {
+  const kedge::SessionOptions o = options();
+  return {.n_threads = o.n_threads,
+          .sequences = sequences,
+          .step_tokens = o.chunk,
+          .kv_type = o.kv_type,
+          .numerics = o.numerics};
+}
+
 void TextFlags::add_to(CLI::App* command, Which which) {
   if (which == kAll) command->add_flag("--no-bos", no_bos, "Do not put the model's beginning-of-text token first");
   command->add_flag("--special", special, "Read '<|...|>' in the text as control tokens, not as characters");
@@ -241,6 +250,18 @@ std::vector<int32_t> TokensFlags::read() const {
   return tokens.empty() ? parse_ids(read_text(file), file) : parse_ids(tokens, "--tokens");
 }
 
+Json logprobs_json(const kedge::Model& model, const kedge::Generation& g) {
+  Json rows = Json::array();
+  for (size_t i = 0; i < g.tokens().size(); ++i) {
+    Json row = Json::array();
+    for (const kedge_logprob& p : g.logprobs(i)) {
+      row.push_back({{"token", p.token}, {"piece", need(model.token(p.token)).piece}, {"logprob", p.logprob}});
+    }
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
 const char* kv_type_name(kedge_kv_type type) {
   for (const CacheType& t : cache_types()) {
     if (t.value == type) return t.name.c_str();
@@ -260,6 +281,8 @@ const char* finish_name(kedge_finish_reason reason) {
       return "context_full";
     case KEDGE_FINISH_CANCELLED:
       return "cancelled";
+    case KEDGE_FINISH_DEADLINE:
+      return "deadline";
   }
   return "unknown";
 }

@@ -40,6 +40,8 @@ struct SessionFlags {
   enum Which { kAll, kWithoutContext, kOnlyTypes };
   void add_to(CLI::App* command, Which which = kAll);
   kedge::SessionOptions options() const;
+  // Of an engine for so many sequences at once. Its sessions have a context and a memory of their own, no more.
+  kedge::EngineOptions engine(int sequences) const;
 };
 
 // What text becomes before a model reads it, the same wherever text is read: control tokens only on request.
@@ -92,6 +94,9 @@ struct TokensFlags {
   bool given() const { return !tokens.empty() || !file.empty(); }
   std::vector<int32_t> read() const;
 };
+
+// A row for each token chosen: it and the likeliest, as {"token", "piece", "logprob"}.
+Json logprobs_json(const kedge::Model& model, const kedge::Generation& g);
 
 const char* kv_type_name(kedge_kv_type type);
 // "the model answered", for the line of figures: why a generation ended.
