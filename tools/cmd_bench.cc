@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "tools/bench_measure.h"
+#include "tools/bench_sequences.h"
 #include "tools/kv_flags.h"
 
 namespace kedge::tools {
@@ -14,6 +15,7 @@ struct BenchFlags {
   SessionFlags session;
   KvFlags kv;
   BenchPlan plan;
+  std::vector<int> sequences;  // empty: one alone
   std::string plot;
   bool bandwidth = false;
   bool json = false;
@@ -105,6 +107,60 @@ void write_plot(const BenchFlags& flags, const BenchReport& report) {
   write_text(flags.plot, bench_plot(title, report));
 }
 
+Json sequences_json(const BenchFlags& flags, const SequencesReport& report) {
+  Json runs = Json::array();
+  for (const SequencesRun& run : report.runs) {
+    const double tg = median(run.tg_tps);
+    runs.push_back({{"sequences", run.sequences},
+                    {"n_threads", run.threads},
+                    {"n_prompt", run.prompt},
+                    {"n_gen", run.n},
+                    {"pp_tps", run.pp_tps},
+                    {"pp_tps_median", median(run.pp_tps)},
+                    {"tg_tps", run.tg_tps},
+                    {"tg_tps_median", tg},
+                    {"tg_tps_each", tg / run.sequences},
+                    {"kv_bytes", run.kv_bytes}});
+  }
+  Json json = {{"model", flags.model.path()},
+               {"isa", active_isa()},
+               {"kv_type", flags.session.kv_type},
+               {"numerics", flags.session.numerics},
+               {"n_parameters", report.info.n_parameters},
+               {"weight_bytes", report.info.weight_bytes},
+               {"runs", runs}};
+  if (flags.kv.given()) json["kv"] = flags.kv.options();
+  return json;
+}
+
+void print_sequences(const BenchFlags& flags, const SequencesReport& report) {
+  print(heading(flags) + "; tokens per second of all sequences together\n");
+  print(format("%-9s %7s %7s %6s %11s %11s %8s %8s %8s\n", "sequences", "threads", "prompt", "tokens", "prompt t/s",
+               "tokens/s", "lowest", "highest", "each"));
+  for (const SequencesRun& run : report.runs) {
+    const double tg = median(run.tg_tps);
+    const auto [low, high] = std::minmax_element(run.tg_tps.begin(), run.tg_tps.end());
+    print(format("%-9d %7d %7d %6d %11.2f %11.2f %8.2f %8.2f %8.2f\n", run.sequences, run.threads, run.prompt, run.n,
+                 median(run.pp_tps), tg, run.tg_tps.empty() ? 0 : *low, run.tg_tps.empty() ? 0 : *high,
+                 tg / run.sequences));
+  }
+}
+
+void bench_sequences(const BenchFlags& flags) {
+  const BenchPlan& plan = flags.plan;
+  const auto one = [](const std::vector<int>& values) { return values.size() == 1; };
+  if (!one(plan.prompts) || plan.depths != std::vector<int>{0} || !one(plan.chunks)) {
+    throw Failure("--sequences has one prompt, which is the depth too: no lists of -p and --chunk, no --depth",
+                  kExitUsage);
+  }
+  if (flags.bandwidth || !flags.plot.empty()) {
+    throw Failure("--sequences has neither --bandwidth nor --plot", kExitUsage);
+  }
+  const kedge::Model model = flags.model.open();
+  const SequencesReport report = run_sequences(model, flags.session, plan, flags.sequences);
+  flags.json ? print_json(sequences_json(flags, report)) : print_sequences(flags, report);
+}
+
 void bench(BenchFlags flags) {
   need_outputs({flags.plot});
   BenchPlan& plan = flags.plan;
@@ -113,6 +169,7 @@ void bench(BenchFlags flags) {
     throw Failure("-p 0 and -n 0: nothing to measure", kExitUsage);
   }
   plan.kv = flags.kv.json();
+  if (!flags.sequences.empty()) return bench_sequences(flags);
   const kedge::Model model = flags.model.open();
   const BenchReport report = run_bench(model, flags.session, plan);
   flags.json ? print_report_json(flags, report) : print_report(flags, report);
@@ -144,6 +201,11 @@ void add_bench(CLI::App& app) {
   list("-t,--threads", plan.threads, "Threads; 0: the cores this process may use, cgroup quota included", 0, 1024);
   list("--chunk", plan.chunks, "Prompt tokens computed at once; others than the largest at the smallest depth only", 1,
        1 << 16);
+  c->add_option("--sequences", flags->sequences,
+                "Sequences of one engine at once, each with a prompt of -p tokens: tokens per second of all together")
+      ->delimiter(',')
+      ->type_name("INT,...")
+      ->check(in_range(1, 4096));
   flags->session.add_to(c, SessionFlags::kOnlyTypes);
   flags->kv.add_to(c);
   c->add_flag("--bandwidth", flags->bandwidth, "Measure the read bandwidth too, and what part of it generating uses");
@@ -154,7 +216,8 @@ void add_bench(CLI::App& app) {
   c->footer(
       "Lists are separated by commas; every combination is measured.\n"
       "Examples:\n  kedge bench -m model.gguf -p 512 -n 128 -t 2 -r 3\n"
-      "  kedge bench -m model.gguf -t 1,2 --depth 0,4096,16384 --chunk 1,4,16,64,512 --plot speed.svg");
+      "  kedge bench -m model.gguf -t 1,2 --depth 0,4096,16384 --chunk 1,4,16,64,512 --plot speed.svg\n"
+      "  kedge bench -m model.gguf -p 128 -n 64 --sequences 1,2,4,8,16");
   c->callback([flags] { bench(*flags); });
 }
 
