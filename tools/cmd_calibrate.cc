@@ -28,7 +28,7 @@ void calibrate(const CalibrateFlags& f) {
   // Calibrators there are must not decide anything while new ones are made.
   kedge::Router router = f.pool.open({{"calibrators", ""}, {"audit", ""}, {"threads", 1}});
   const CorpusIndex corpus(f.data, model_path(router, "fast"), {});
-  const RunPlan plan{.jobs = f.jobs > 0 ? f.jobs : kedge::default_threads(), .quiet = f.json};
+  const RunPlan plan{.jobs = f.jobs > 0 ? f.jobs : 4 * kedge::default_threads(), .quiet = f.json};
   const PairedRuns runs = run_fit(router, rows, corpus.path(), plan);
   std::vector<std::string> skipped;
   const auto fitted = fit_calibrators(runs, f.fit, skipped);
@@ -69,7 +69,8 @@ void add_calibrate(CLI::App& app) {
   c->add_option("--delta", f->fit.delta, "... except with this probability")->check(in_range(0.0001, 0.9999));
   c->add_option("--seed", f->fit.seed, "Of the split into rows to fit, calibrate and test on");
   c->add_option("--limit", f->limit, "Only so many rows of each task")->check(in_range(1, 1 << 30));
-  c->add_option("-j,--jobs", f->jobs, "Questions at once; 0: the cores this process may use")->check(in_range(0, 1024));
+  c->add_option("-j,--jobs", f->jobs, "Questions at once; 0: four times the cores this process may use")
+      ->check(in_range(0, 1024));
   c->add_flag("--json", f->json, "Print the reports as JSON");
   c->footer("Example:\n  kedge calibrate --data tests/data/eval/route/fit -o models/calibrators");
   c->callback([f] { calibrate(*f); });

@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
-#include <thread>
 
 #include "tools/eval/cells.h"
 #include "tools/eval/detector.h"
@@ -127,9 +126,9 @@ void eval_recall(const EvalFlags& flags) {
     for (RecallRow& row : rows) add_false_spans(row, flags.false_pins);
   }
   const kedge::Model model = flags.model.open();
-  const RecallPlan plan{.session = flags.session.options(),
-                        .kv = flags.kv.options(),
-                        .jobs = flags.jobs > 0 ? flags.jobs : kedge::default_threads()};
+  const int jobs = flags.jobs > 0 ? flags.jobs : 2 * kedge::default_threads();
+  kedge::Engine engine = need(kedge::Engine::create(model, flags.session.engine(jobs)));
+  const RecallPlan plan{.engine = &engine, .kv = flags.kv.options(), .jobs = jobs};
   if (!flags.pages.empty()) write_pages(flags, model, row_for_pages(flags, rows), plan);
   if (flags.limit >= 0) rows = first_rows(std::move(rows), static_cast<size_t>(flags.limit));
 
@@ -178,7 +177,7 @@ void add_measure_flags(CLI::App* c, EvalFlags& flags) {
       ->check(in_range(0, 0.95));
   c->add_option("--limit", flags.limit, "Only so many rows, of all lengths; 0: none, for --pages alone")
       ->check(in_range(0, 1 << 30));
-  c->add_option("-j,--jobs", flags.jobs, "Rows at once, one thread each; 0: the cores this process may use")
+  c->add_option("-j,--jobs", flags.jobs, "Rows at once on one engine; 0: twice the cores this process may use")
       ->check(in_range(0, 1024))
       ->capture_default_str();
 }

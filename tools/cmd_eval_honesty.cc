@@ -16,6 +16,7 @@ struct HonestyFlags {
   std::vector<std::string> policies = {"recency", "sinks", "h2o", "snapkv", "tova", "keydiff", "random", "anchor"};
   std::vector<std::string> colds = {"off", "ram"};
   int limit = 1 << 30;
+  int jobs = 0;
   std::string json_file;
   bool json = false;
 };
@@ -25,12 +26,14 @@ void eval_honesty(const HonestyFlags& flags) {
   if (rows.size() > static_cast<size_t>(flags.limit)) rows.resize(static_cast<size_t>(flags.limit));
   const std::string flood = read_text(flags.flood);
   const kedge::Model model = flags.model.open();
+  const int jobs = flags.jobs > 0 ? flags.jobs : 4 * kedge::default_threads();
+  kedge::Engine engine = need(kedge::Engine::create(model, {.sequences = jobs}));
   std::vector<HonestyCounts> all;
   for (const std::string& policy : flags.policies) {
     for (const int budget : flags.budgets) {
       for (const std::string& cold : flags.colds) {
         if (cold != "off" && policy.rfind("anchor", 0) != 0) continue;  // nothing would recall from it
-        all.push_back(run_honesty(model, rows, flood, {policy, budget, cold}));
+        all.push_back(run_honesty(model, engine, rows, flood, {policy, budget, cold}, jobs));
       }
     }
   }
@@ -65,6 +68,8 @@ void add_eval_honesty(CLI::App& eval) {
       ->check(CLI::IsMember({"off", "ram"}))
       ->capture_default_str();
   c->add_option("--limit", flags->limit, "Only so many cases")->check(in_range(1, 1 << 30));
+  c->add_option("-j,--jobs", flags->jobs, "Runs at once on one engine; 0: four times the cores this process may use")
+      ->check(in_range(0, 1024));
   c->add_option("--json", flags->json_file, "Print the figures as JSON, or write them to a file beside the table")
       ->type_name("[FILE]")
       ->expected(0, 1);

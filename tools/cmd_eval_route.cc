@@ -149,7 +149,7 @@ void eval_route(RouteFlags f) {
   f.reword = rewordings(f.reword);
   need_outputs({f.plot, f.json_file});
   const auto rows = read_route_rows(f.data, f.limit);
-  const RunPlan plan{.jobs = f.jobs > 0 ? f.jobs : kedge::default_threads(), .quiet = f.json};
+  const RunPlan plan{.jobs = f.jobs > 0 ? f.jobs : 4 * kedge::default_threads(), .quiet = f.json};
   const double start = seconds_now();
   const Fitted fitted(f, plan);
   const RouteMeasurement m = measure(f, rows, fitted, plan);
@@ -192,7 +192,8 @@ void add_eval_route(CLI::App& eval) {
       ->capture_default_str();
   c->add_option("--bootstrap", f->bootstrap, "Resamples for the intervals")->check(in_range(0, 100000));
   c->add_option("--limit", f->limit, "Only so many rows of each task")->check(in_range(1, 1 << 30));
-  c->add_option("-j,--jobs", f->jobs, "Questions at once, one thread each; 0: the cores this process may use")
+  c->add_option("-j,--jobs", f->jobs,
+                "Questions at once; each model has one thread, which they share; 0: four times the cores")
       ->check(in_range(0, 1024));
   c->add_option("--plot", f->plot, "Draw right answers against CPU time")->type_name("FILE.svg");
   c->add_option("--json", f->json_file, "Print all figures as JSON, or write them to a file beside the table")

@@ -12,8 +12,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <mutex>
 #include <optional>
 
+#include "kernels/base/at_once.h"
 #include "tools/interrupt.h"
 #include "tools/kv_flags.h"
 #include "tools/log_softmax.h"
@@ -33,6 +35,7 @@ struct PerplexityFlags {
   std::string protocol = "half";
   int ctx = 512;
   int chunks = -1;
+  int parallel = 4;
   bool experts = false;
   bool json = false;
 };
@@ -81,37 +84,58 @@ Chunk make_chunk(std::span<const int32_t> text, bool every, int32_t bos, bool ad
 }
 
 // Predictions of another session compared with those of the one that is scored, row by row.
+struct Difference {
+  double kl = 0;  // Kullback-Leibler divergence from `q` to `p`, in nats
+  bool same_top = false;
+};
+
+Difference difference(std::span<const float> p, std::span<const float> q) {
+  // The logarithm of the sum of exponentials.
+  const double p_norm = negative_log_probability(p, 0) + static_cast<double>(p[0]);
+  const double q_norm = negative_log_probability(q, 0) + static_cast<double>(q[0]);
+  double kl = 0;
+  for (size_t i = 0; i < p.size(); ++i) {
+    const double log_p = static_cast<double>(p[i]) - p_norm;
+    kl += std::exp(log_p) * (log_p - (static_cast<double>(q[i]) - q_norm));
+  }
+  const auto top = [](std::span<const float> x) { return std::max_element(x.begin(), x.end()) - x.begin(); };
+  return {kl, top(p) == top(q)};
+}
+
 struct Divergence {
   double sum = 0;
   double largest = 0;
   size_t same_top = 0;
   size_t n = 0;
 
-  // Kullback-Leibler divergence from `q` to `p`, in nats.
-  void add(std::span<const float> p, std::span<const float> q) {
-    // The logarithm of the sum of exponentials.
-    const double p_norm = negative_log_probability(p, 0) + static_cast<double>(p[0]);
-    const double q_norm = negative_log_probability(q, 0) + static_cast<double>(q[0]);
-    double kl = 0;
-    for (size_t i = 0; i < p.size(); ++i) {
-      const double log_p = static_cast<double>(p[i]) - p_norm;
-      kl += std::exp(log_p) * (log_p - (static_cast<double>(q[i]) - q_norm));
-    }
-    sum += kl;
-    largest = std::max(largest, kl);
-    const auto top = [](std::span<const float> x) { return std::max_element(x.begin(), x.end()) - x.begin(); };
-    if (top(p) == top(q)) ++same_top;
+  void add(const Difference& d) {
+    sum += d.kl;
+    largest = std::max(largest, d.kl);
+    same_top += d.same_top ? 1 : 0;
     ++n;
   }
   double mean() const { return n == 0 ? 0 : sum / static_cast<double>(n); }
   double same_top_share() const { return n == 0 ? 0 : static_cast<double>(same_top) / static_cast<double>(n); }
 };
 
+// What a chunk brought, row by row: added up in the order of the text, whoever is done first.
+struct ChunkScore {
+  std::vector<double> nll;
+  std::vector<Difference> differences;
+};
+
+// A session, and where its predictions are compared another one with exact numbers and full memory.
+struct Lane {
+  kedge::Session session;
+  std::optional<kedge::Session> exact;
+};
+
 // Scores a chunk. With `exact`, its predictions are computed too, some rows ahead, and compared.
-void score_chunk(kedge::Session& session, kedge::Session* exact, const Chunk& chunk, const kedge::Progress& progress,
-                 Score& score, Divergence& divergence) {
+ChunkScore score_chunk(Lane& lane, const Chunk& chunk, const kedge::Progress& progress) {
+  ChunkScore score;
   const std::span<const int32_t> input(chunk.input);
-  for (kedge::Session* s : {&session, exact}) {
+  kedge::Session* exact = lane.exact ? &*lane.exact : nullptr;
+  for (kedge::Session* s : {&lane.session, exact}) {
     if (s == nullptr) continue;
     need(s->truncate(0));
     if (chunk.first_scored > 0)
@@ -130,12 +154,13 @@ void score_chunk(kedge::Session& session, kedge::Session* exact, const Chunk& ch
     if (exact != nullptr) need(exact->eval_all(piece, keep));
     const auto on_row = [&](int position, std::span<const float> logits) {
       const auto row = static_cast<size_t>(position);
-      if (row < chunk.targets.size()) score.add(negative_log_probability(logits, chunk.targets[row]));
-      if (exact != nullptr) divergence.add(kept[row - at], logits);
+      if (row < chunk.targets.size()) score.nll.push_back(negative_log_probability(logits, chunk.targets[row]));
+      if (exact != nullptr) score.differences.push_back(difference(kept[row - at], logits));
       return true;
     };
-    need(session.eval_all(piece, on_row, [&](size_t done, size_t total) { return progress(done + at, total); }));
+    need(lane.session.eval_all(piece, on_row, [&](size_t done, size_t total) { return progress(done + at, total); }));
   }
+  return score;
 }
 
 // One line a layer: how evenly experts are used, and how sure and how steady the router is.
@@ -154,6 +179,63 @@ void print_experts(const Json& stats) {
   }
 }
 
+// Scores the chunks of a text, several at once on one engine (and one of exact numbers beside it).
+class ChunkScorer {
+ public:
+  // Fast numbers and a bounded memory are shown beside what they cost: how far their predictions are from those of
+  // exact numbers and a memory that holds everything.
+  ChunkScorer(const kedge::Model& model, const PerplexityFlags& flags, size_t n_chunks) {
+    kedge::SessionOptions options{.n_ctx = flags.ctx, .kv = flags.kv.json()};
+    // Counts of experts go from one chunk to the next: they are those of one session.
+    const size_t n = flags.experts ? 1 : std::min(n_chunks, static_cast<size_t>(flags.parallel));
+    kedge::EngineOptions engine = flags.session.engine(static_cast<int>(n));
+    engine_.emplace(need(kedge::Engine::create(model, engine)));
+    const bool compare = engine.numerics == KEDGE_NUMERICS_FAST || !options.kv.empty();
+    engine.numerics = KEDGE_NUMERICS_EXACT;
+    if (compare) exact_.emplace(need(kedge::Engine::create(model, engine)));
+    for (size_t i = 0; i < n; ++i) {
+      lanes_.push_back({need(engine_->session(options)), std::nullopt});
+      if (compare) lanes_.back().exact.emplace(need(exact_->session({.n_ctx = flags.ctx})));
+    }
+  }
+
+  std::vector<ChunkScore> run(const std::vector<Chunk>& chunks) {
+    std::vector<ChunkScore> scores(chunks.size());
+    std::vector<Lane*> idle;
+    for (Lane& lane : lanes_) idle.push_back(&lane);
+    std::mutex mutex;  // of `idle` and the bar
+    Progress bar("scoring");
+    size_t done = 0;
+    const size_t total = chunks.size() * chunks.front().input.size();
+    at_once(lanes_.size(), chunks.size(), [&](size_t i) {
+      std::unique_lock lock(mutex);
+      Lane& lane = *idle.back();
+      idle.pop_back();
+      lock.unlock();
+      size_t before = 0;
+      const auto progress = [&](size_t of_chunk, size_t) {
+        const std::lock_guard held(mutex);
+        done += of_chunk - before;
+        before = of_chunk;
+        bar.update(done, total);
+        return !InterruptGuard::interrupted();
+      };
+      scores[i] = score_chunk(lane, chunks[i], progress);
+      lock.lock();
+      idle.push_back(&lane);
+    });
+    return scores;
+  }
+
+  bool compares() const { return exact_.has_value(); }
+  kedge::Session& session() { return lanes_.front().session; }
+
+ private:
+  std::optional<kedge::Engine> engine_;
+  std::optional<kedge::Engine> exact_;
+  std::vector<Lane> lanes_;
+};
+
 void perplexity(const PerplexityFlags& flags) {
   const bool every = flags.protocol == "every";
   const std::string text = read_text(flags.file);
@@ -170,34 +252,21 @@ void perplexity(const PerplexityFlags& flags) {
   }
   if (flags.chunks > 0) n_chunks = std::min(n_chunks, static_cast<size_t>(flags.chunks));
 
-  kedge::SessionOptions options = flags.session.options();
-  options.n_ctx = flags.ctx;
-  options.kv = flags.kv.json();
-  auto session = need(kedge::Session::create(model, options));
-  const InterruptGuard guard(session);
-  // Fast numbers and a bounded memory are shown beside what they cost: how far their predictions are from those of
-  // exact numbers and a memory that holds everything.
-  std::optional<kedge::Session> exact;
-  if (options.numerics == KEDGE_NUMERICS_FAST || !options.kv.empty()) {
-    options.numerics = KEDGE_NUMERICS_EXACT;
-    options.kv.clear();
-    exact.emplace(need(kedge::Session::create(model, options)));
-  }
-  Divergence divergence;
-  Progress progress("scoring");
-  Score score;
-  const double start = seconds_now();
+  std::vector<Chunk> chunks;
   for (size_t i = 0; i < n_chunks; ++i) {
-    const auto on_progress = [&](size_t done, size_t) {
-      progress.update(i * n + done, n_chunks * n);
-      return true;
-    };
     const auto piece = std::span<const int32_t>(ids).subspan(i * n, n);
-    score_chunk(session, exact ? &*exact : nullptr, make_chunk(piece, every, info.bos_token, info.add_bos != 0),
-                on_progress, score, divergence);
+    chunks.push_back(make_chunk(piece, every, info.bos_token, info.add_bos != 0));
+  }
+  const InterruptGuard guard;
+  ChunkScorer scorer(model, flags, n_chunks);
+  Score score;
+  Divergence divergence;
+  const double start = seconds_now();
+  for (const ChunkScore& chunk : scorer.run(chunks)) {
+    for (const double nll : chunk.nll) score.add(nll);
+    for (const Difference& d : chunk.differences) divergence.add(d);
   }
   const double seconds = seconds_now() - start;
-  progress.finish();
   if (score.n == 0) throw Failure(format("--ctx %d leaves no token to score", flags.ctx));
   if (flags.json) {
     Json json({{"ppl", score.perplexity()},
@@ -210,28 +279,28 @@ void perplexity(const PerplexityFlags& flags) {
                {"protocol", flags.protocol},
                {"seconds", seconds},
                {"kv_type", flags.session.kv_type},
-               {"n_threads", session.info().n_threads},
+               {"n_threads", scorer.session().info().n_threads},
                {"numerics", flags.session.numerics},
                {"model", flags.model.path()}});
-    if (exact) {
+    if (scorer.compares()) {
       if (flags.kv.given()) json["kv"] = flags.kv.options();
       json["kl_mean"] = divergence.mean();
       json["kl_max"] = divergence.largest;
       json["same_top"] = divergence.same_top_share();
     }
-    if (flags.experts) json["experts"] = Json::parse(need(session.experts()));
+    if (flags.experts) json["experts"] = Json::parse(need(scorer.session().experts()));
     print_json(json);
     return;
   }
   print(format("perplexity %.4f +/- %.4f (%zu tokens scored in %zu chunks of %d, protocol %s, numerics %s, %.1f s)\n",
                score.perplexity(), score.uncertainty(), score.n, n_chunks, flags.ctx, flags.protocol.c_str(),
                flags.session.numerics.c_str(), seconds));
-  if (exact) {
+  if (scorer.compares()) {
     print(format("against exact numerics%s: KL divergence mean %.6f, largest %.4f nats; same first choice %.2f %%\n",
                  flags.kv.given() ? " and full memory" : "", divergence.mean(), divergence.largest,
                  100 * divergence.same_top_share()));
   }
-  if (flags.experts) print_experts(Json::parse(need(session.experts())));
+  if (flags.experts) print_experts(Json::parse(need(scorer.session().experts())));
 }
 
 }  // namespace
@@ -248,6 +317,9 @@ void add_perplexity(CLI::App& app) {
       ->check(CLI::IsMember({"half", "every"}))
       ->capture_default_str();
   c->add_option("--chunks", flags->chunks, "Only the first N chunks; -1: all")->capture_default_str();
+  c->add_option("--parallel", flags->parallel, "Chunks scored at once; changes speed and memory, never a figure")
+      ->check(in_range(1, 256))
+      ->capture_default_str();
   flags->session.add_to(c, SessionFlags::kWithoutContext);
   flags->kv.add_to(c);
   flags->text.add_to(c, TextFlags::kWithoutBos);

@@ -168,5 +168,45 @@ TEST(EvalRecall, DataThatIsNone) {
   expect_refused(changed("messages", Json::array()), 1, {"changed.jsonl:2", "messages"});
 }
 
+// Without the times, which are nobody's result.
+Json figures(const std::vector<std::string>& args) {
+  const Outcome o = run_command(args);
+  EXPECT_EQ(o.exit_code, 0) << o.err;
+  Json json = o.json();
+  EXPECT_FALSE(json.is_discarded()) << o.out;
+  if (json.is_object()) json.erase("seconds");
+  if (json.is_object() && json.contains("cells")) {
+    for (Json& cell : json["cells"]) cell.erase("seconds");
+  }
+  return json;
+}
+
+void expect_same_figures(const std::vector<std::string>& args, const std::string& flag) {
+  const auto at_once = [&](const std::string& n) {
+    std::vector<std::string> all = args;
+    all.insert(all.end(), {flag, n});
+    return figures(all);
+  };
+  const Json one = at_once("1");
+  EXPECT_EQ(at_once("2"), one);
+  EXPECT_EQ(at_once("7"), one);
+}
+
+TEST(EvalBatched, FiguresDoNotDependOnHowManyRunAtOnce) {
+  expect_same_figures(recall_command({"--kv-policy", "full,anchor,h2o", "--kv-budget", "25", "--json"}), "-j");
+  const std::string cases = std::string(KEDGE_TEST_DATA) + "/cases/references/";
+  expect_same_figures({"eval", "honesty", "-m", kScout, "--data", cases + "variants.jsonl", "--flood",
+                       cases + "flood.txt", "--kv-policy", "anchor", "--kv-budget", "96", "--limit", "3", "--json"},
+                      "-j");
+  std::string words;
+  for (int i = 0; i < 60; ++i) words += "Once there were " + std::to_string(i) + " of them. ";
+  const std::string text = write_scratch("words.txt", words);
+  const std::vector<std::string> perplexity = {"perplexity", "-m", kScout, "-f", text, "--ctx", "48", "--json"};
+  expect_same_figures(perplexity, "--parallel");
+  std::vector<std::string> bounded = perplexity;
+  bounded.insert(bounded.end(), {"--kv-budget", "32", "--kv-policy", "sinks"});
+  expect_same_figures(bounded, "--parallel");
+}
+
 }  // namespace
 }  // namespace kedge::tools

@@ -1,5 +1,8 @@
 #include "tools/eval/honesty.h"
 
+#include <mutex>
+
+#include "kernels/base/at_once.h"
 #include "tools/eval/score.h"
 #include "tools/interrupt.h"
 
@@ -9,20 +12,18 @@ namespace {
 
 class Run {
  public:
-  Run(const kedge::Model& model, const HonestySetting& setting) : model_(model) {
-    kedge::SessionOptions options;
-    options.n_ctx = kContext;
-    options.n_threads = 1;
-    options.kv = Json({{"policy", setting.policy}, {"budget", setting.budget}, {"cold", setting.cold}}).dump();
-    session_.emplace(need(kedge::Session::create(model, options)));
-  }
+  Run(const kedge::Model& model, kedge::Engine& engine, const HonestySetting& setting)
+      : model_(model),
+        session_(need(engine.session(
+            {.n_ctx = kContext,
+             .kv = Json({{"policy", setting.policy}, {"budget", setting.budget}, {"cold", setting.cold}}).dump()}))) {}
 
   size_t read(const std::string& text) {  // tokens read so far
-    const auto tokens = need(model_.tokenize(text, session_->tokens().empty(), false));
-    if (const auto status = session_->eval(tokens); !status.ok()) throw Failure(status.error().message);
-    return session_->tokens().size();
+    const auto tokens = need(model_.tokenize(text, session_.tokens().empty(), false));
+    if (const auto status = session_.eval(tokens); !status.ok()) throw Failure(status.error().message);
+    return session_.tokens().size();
   }
-  Json kv() const { return Json::parse(need(session_->kv())); }
+  Json kv() const { return Json::parse(need(session_.kv())); }
   // Tokens of [first, behind) are not hot in every table.
   bool has_left(size_t first, size_t behind) {
     const Json now = kv();
@@ -32,13 +33,13 @@ class Run {
     }
     if (now.at("cold_tokens") != 0) return false;     // then tables agree, and what is not cold is hot
     const Json range = {{"range", {first, behind}}};  // without a cold tier nothing comes back
-    return Json::parse(need(session_->recall(range.dump()))).at("missing") != 0;
+    return Json::parse(need(session_.recall(range.dump()))).at("missing") != 0;
   }
 
  private:
   static constexpr int kContext = 4096;
   const kedge::Model& model_;
-  std::optional<kedge::Session> session_;
+  kedge::Session session_;
 };
 
 }  // namespace
@@ -68,49 +69,72 @@ std::vector<HonestyRow> read_honesty_rows(const std::string& path) {
   return rows;
 }
 
-HonestyCounts run_honesty(const kedge::Model& model, const std::vector<HonestyRow>& rows, const std::string& flood,
-                          const HonestySetting& setting) {
-  HonestyCounts counts;
-  counts.setting = setting;
-  const InterruptGuard guard;
-  const auto run = [&](const std::string& before, const HonestyRow& row, const std::string& after,
-                       const std::string& mention, bool named) {
-    if (InterruptGuard::interrupted()) throw interrupted();
-    Run r(model, setting);
-    const size_t first = before.empty() ? 0 : r.read(before);
-    const size_t behind = r.read(row.facts);
-    if (!after.empty()) r.read(after);
-    const bool left = r.has_left(first, behind);
-    const Json was = r.kv();
-    r.read(mention + "\n");
-    const Json is = r.kv();
-    counts.references = is.at("references") == "on";
-    const size_t recalled = is.at("recalled").get<size_t>() - was.at("recalled").get<size_t>();
-    counts.recalled += recalled;
-    const bool alarm = is.at("detached_total") != was.at("detached_total");
-    if (left && named) {
-      ++counts.named_gone;
-      counts.answered += alarm || recalled > 0 ? 1 : 0;
-    } else if (named && r.has_left(first, behind)) {
-      // Reading the mention itself pushed it out: before or behind the name, which is not known.
-      ++counts.left_meanwhile;
-    } else {
-      ++counts.quiet;
-      counts.false_alarms += alarm ? 1 : 0;
-    }
-    if (!left) return;
-    ++counts.any_gone;
-    counts.counted += was.at("gone").get<size_t>() + was.at("cold_tokens").get<size_t>() > 0 ? 1 : 0;
-  };
+namespace {
+
+struct HonestyCase {
+  const std::string* before;  // read before the facts, behind them, and last of all; null: nothing
+  const std::string* facts;
+  const std::string* after;
+  const std::string* mention;
+  bool named;
+};
+
+std::vector<HonestyCase> cases_of(const std::vector<HonestyRow>& rows, const std::string& flood) {
+  std::vector<HonestyCase> cases;
   for (size_t i = 0; i < rows.size(); ++i) {
     const HonestyRow& row = rows[i];
-    run("", row, flood, row.mention, row.named);
-    run(flood, row, "", row.mention, row.named);
+    cases.push_back({nullptr, &row.facts, &flood, &row.mention, row.named});
+    cases.push_back({&flood, &row.facts, nullptr, &row.mention, row.named});
     // The next row about something else.
     size_t other = (i + 1) % rows.size();
     while (other != i && rows[other].facts.substr(0, 12) == row.facts.substr(0, 12)) other = (other + 1) % rows.size();
-    if (other != i) run("", row, flood, rows[other].mention, false);
+    if (other != i) cases.push_back({nullptr, &row.facts, &flood, &rows[other].mention, false});
   }
+  return cases;
+}
+
+// Adds what a case shows, under `mutex`.
+void run_case(Run r, const HonestyCase& c, std::mutex& mutex, HonestyCounts& counts) {
+  if (InterruptGuard::interrupted()) throw interrupted();
+  const size_t first = c.before == nullptr ? 0 : r.read(*c.before);
+  const size_t behind = r.read(*c.facts);
+  if (c.after != nullptr) r.read(*c.after);
+  const bool left = r.has_left(first, behind);
+  const Json was = r.kv();
+  r.read(*c.mention + "\n");
+  const Json is = r.kv();
+  const size_t recalled = is.at("recalled").get<size_t>() - was.at("recalled").get<size_t>();
+  const bool alarm = is.at("detached_total") != was.at("detached_total");
+  const bool left_meanwhile = c.named && !left && r.has_left(first, behind);
+  const std::lock_guard lock(mutex);
+  counts.references = is.at("references") == "on";
+  counts.recalled += recalled;
+  if (left && c.named) {
+    ++counts.named_gone;
+    counts.answered += alarm || recalled > 0 ? 1 : 0;
+  } else if (left_meanwhile) {
+    // Reading the mention itself pushed it out: before or behind the name, which is not known.
+    ++counts.left_meanwhile;
+  } else {
+    ++counts.quiet;
+    counts.false_alarms += alarm ? 1 : 0;
+  }
+  if (!left) return;
+  ++counts.any_gone;
+  counts.counted += was.at("gone").get<size_t>() + was.at("cold_tokens").get<size_t>() > 0 ? 1 : 0;
+}
+
+}  // namespace
+
+HonestyCounts run_honesty(const kedge::Model& model, kedge::Engine& engine, const std::vector<HonestyRow>& rows,
+                          const std::string& flood, const HonestySetting& setting, int jobs) {
+  HonestyCounts counts;
+  counts.setting = setting;
+  const InterruptGuard guard;
+  const std::vector<HonestyCase> cases = cases_of(rows, flood);
+  std::mutex mutex;
+  at_once(static_cast<size_t>(jobs), cases.size(),
+          [&](size_t i) { run_case(Run(model, engine, setting), cases[i], mutex, counts); });
   return counts;
 }
 

@@ -40,9 +40,10 @@ struct HonestyCounts {
   Json json() const;
 };
 
-// Every row three times: facts, flood, mention; flood, facts, mention; facts, flood, the mention of another row.
-HonestyCounts run_honesty(const kedge::Model& model, const std::vector<HonestyRow>& rows, const std::string& flood,
-                          const HonestySetting& setting);
+// Every row three times: facts, flood, mention; flood, facts, mention; facts, flood, the mention of another row. `jobs`
+// of these at once on the engine; the counts do not depend on it.
+HonestyCounts run_honesty(const kedge::Model& model, kedge::Engine& engine, const std::vector<HonestyRow>& rows,
+                          const std::string& flood, const HonestySetting& setting, int jobs);
 
 std::string honesty_table(const std::vector<HonestyCounts>& all);
 

@@ -2,12 +2,11 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <exception>
 #include <mutex>
 #include <set>
-#include <thread>
 #include <tuple>
 
+#include "kernels/base/at_once.h"
 #include "tools/interrupt.h"
 #include "tools/progress.h"
 
@@ -49,55 +48,24 @@ class RecallProgress {
   double last_line_ = start_;
 };
 
-// Threads that take one task after another until there are none, one fails or Ctrl-C comes.
-class Workers {
- public:
-  Workers(const kedge::Model& model, const RecallPlan& plan, const std::vector<Task>& tasks, OutcomeFile& file)
-      : model_(model), plan_(plan), tasks_(tasks), file_(file), progress_(tasks) {}
-
-  std::vector<RecallOutcome> run() {
-    std::vector<std::thread> threads;
-    for (int i = 0; i < plan_.jobs; ++i) threads.emplace_back([this] { work(); });
-    for (std::thread& t : threads) t.join();
-    progress_.finish();
-    if (failure_) std::rethrow_exception(failure_);
-    return std::move(done_);
-  }
-
- private:
-  void work() noexcept {
-    while (const Task* task = next()) {
-      try {
-        auto outcome = run_row(model_, *task->row, *task->setting, plan_);
-        if (!outcome) return;
-        const std::lock_guard lock(mutex_);
-        file_.append(*outcome);
-        done_.push_back(*std::move(outcome));
-        progress_.finished(*task);
-      } catch (...) {
-        const std::lock_guard lock(mutex_);
-        if (!failure_) failure_ = std::current_exception();
-        return;
-      }
-    }
-  }
-
-  const Task* next() {
-    const std::lock_guard lock(mutex_);
-    const bool end = failure_ || InterruptGuard::interrupted() || next_ == tasks_.size();
-    return end ? nullptr : &tasks_[next_++];
-  }
-
-  const kedge::Model& model_;
-  const RecallPlan& plan_;
-  const std::vector<Task>& tasks_;
-  OutcomeFile& file_;
-  RecallProgress progress_;
-  std::mutex mutex_;
-  size_t next_ = 0;
-  std::vector<RecallOutcome> done_;
-  std::exception_ptr failure_;
-};
+// Takes one task after another until there are none, one fails or Ctrl-C comes.
+std::vector<RecallOutcome> run_tasks(const kedge::Model& model, const RecallPlan& plan, const std::vector<Task>& tasks,
+                                     OutcomeFile& file) {
+  RecallProgress progress(tasks);
+  std::mutex mutex;  // of what follows, the file and the progress
+  std::vector<RecallOutcome> done;
+  at_once(static_cast<size_t>(plan.jobs), tasks.size(), [&](size_t i) {
+    if (InterruptGuard::interrupted()) return;
+    auto outcome = run_row(model, *tasks[i].row, *tasks[i].setting, plan);
+    if (!outcome) return;
+    const std::lock_guard lock(mutex);
+    file.append(*outcome);
+    done.push_back(*std::move(outcome));
+    progress.finished(tasks[i]);
+  });
+  progress.finish();
+  return done;
+}
 
 }  // namespace
 
@@ -137,11 +105,11 @@ std::vector<RecallOutcome> run_recall(const kedge::Model& model, const std::vect
       if (!known.count({row.id, setting})) tasks.push_back({&row, &setting});
     }
   }
-  // Long rows first: no thread is left with one when the others are done.
+  // Long rows first: none is left alone with the engine at the end.
   std::stable_sort(tasks.begin(), tasks.end(),
                    [](const Task& a, const Task& b) { return a.row->bytes() > b.row->bytes(); });
   const InterruptGuard guard;
-  std::vector<RecallOutcome> all = Workers(model, plan, tasks, file).run();
+  std::vector<RecallOutcome> all = run_tasks(model, plan, tasks, file);
   stopped = InterruptGuard::interrupted();
   all.insert(all.end(), file.earlier().begin(), file.earlier().end());
   std::sort(all.begin(), all.end(), [](const RecallOutcome& a, const RecallOutcome& b) {

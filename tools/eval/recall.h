@@ -1,4 +1,4 @@
-// Runs rows of recall.jsonl under settings of the memory: one fresh session each, several at once.
+// Runs rows of recall.jsonl under settings of the memory: one fresh session each, several at once on one engine.
 #pragma once
 
 #include <optional>
@@ -19,8 +19,8 @@ std::vector<RecallSetting> recall_settings(const std::vector<std::string>& polic
                                            bool recall_by_attention);
 
 struct RecallPlan {
-  kedge::SessionOptions session;  // types; context, threads and memory are set for each row
-  Json kv;                        // further memory options
+  kedge::Engine* engine;  // whose sessions get their context and memory by the row
+  Json kv;                // further memory options
   int jobs = 1;
 };
 

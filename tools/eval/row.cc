@@ -30,7 +30,8 @@ void RecallRun::tokenize(const kedge::Model& model, const RecallRow& row, const 
   auto marked = need(model.chat_tokenize_marked(marked_messages(row), kTemplateOptions));
   tokens_ = std::move(marked.tokens);
   segments_ = Json::array();
-  for (Json& segment : Json::parse(marked.segments)) {
+  Json parsed = Json::parse(marked.segments);
+  for (Json& segment : parsed) {
     const bool reference = segment.at("kind") == "reference";
     const Json& range = segment.at("range");
     if (reference) span_tokens_.emplace_back(range.at(0), range.at(1));
@@ -48,11 +49,8 @@ kedge::Result<RecallRun> RecallRun::start(const kedge::Model& model, const Recal
   run.max_tokens_ = row.max_tokens();
   run.tokenize(model, row, setting);
   run.budget_ = static_cast<size_t>(budget_tokens(run.tokens_.size(), setting.budget));
-  kedge::SessionOptions options = plan.session;
-  options.n_ctx = static_cast<int>(run.tokens_.size()) + run.max_tokens_;
-  options.n_threads = 1;
-  options.kv = kv_options(setting, plan, run.budget_).dump();
-  auto session = kedge::Session::create(model, options);
+  auto session = plan.engine->session({.n_ctx = static_cast<int>(run.tokens_.size()) + run.max_tokens_,
+                                       .kv = kv_options(setting, plan, run.budget_).dump()});
   if (!session.ok()) return session.error();
   run.session_.emplace(*std::move(session));
   if (auto told = run.session_->add_segments(run.segments_.dump()); !told.ok()) return told.error();
