@@ -48,8 +48,12 @@ class BatchRunner {
     const InterruptGuard guard;
     std::vector<std::thread> threads;
     const size_t n = std::min(static_cast<size_t>(plan_.parallel), rows_.size() - file_.n_done());
-    for (size_t i = 0; i < n; ++i) threads.emplace_back([this] { work(); });
-    write_answers(guard);
+    try {
+      for (size_t i = 0; i < n; ++i) threads.emplace_back([this] { work(); });
+    } catch (...) {  // no more threads to be had
+      fail();
+    }
+    write_answers();
     for (std::thread& t : threads) t.join();
     if (failure_) std::rethrow_exception(failure_);
     figures_.seconds = seconds_now() - start;
@@ -76,16 +80,21 @@ class BatchRunner {
         if (!answer) return;  // stopped in the middle of it
         waiting_.emplace(index, *std::move(answer));
       } catch (...) {
-        const std::lock_guard lock(mutex_);
-        if (!failure_) failure_ = std::current_exception();
-        end_ = true;
+        fail();
       }
       changed_.notify_all();
     }
   }
 
+  // With the exception that is being handled.
+  void fail() noexcept {
+    const std::lock_guard lock(mutex_);
+    if (!failure_) failure_ = std::current_exception();
+    end_ = true;
+  }
+
   // On the main thread: answers in the order of the rows, the bar, and the end of all work when Ctrl-C comes.
-  void write_answers(const InterruptGuard&) {
+  void write_answers() {
     Progress progress("answering");
     std::unique_lock lock(mutex_);
     while (!end_ && file_.n_done() < rows_.size()) {
