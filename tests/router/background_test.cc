@@ -11,12 +11,16 @@ namespace kedge::router {
 namespace {
 
 TEST(Background, TakesWorkInOrderAndNobodyWaits) {
+  std::promise<void> begun;
   std::promise<void> go;
   std::shared_future<void> told = go.get_future().share();
   std::vector<int> done;
   Background background(3);
-  EXPECT_TRUE(background.push([told](const std::atomic<bool>&) { told.wait(); }));
-  while (background.waiting() != 1) std::this_thread::yield();
+  EXPECT_TRUE(background.push([&begun, told](const std::atomic<bool>&) {
+    begun.set_value();
+    told.wait();
+  }));
+  begun.get_future().wait();
   for (int i = 0; i < 3; ++i) {
     EXPECT_TRUE(background.push([&done, i](const std::atomic<bool>&) { done.push_back(i); })) << "push returns at once";
     EXPECT_EQ(background.waiting(), static_cast<size_t>(i) + 2);

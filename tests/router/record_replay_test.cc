@@ -46,9 +46,10 @@ class Recorded : public RouterFixture {
 // A draw that went on from a fork of another attempt's reading is generated again from nothing.
 TEST_F(Recorded, DrawsHaveTheBitsOfAttemptsOnTheirOwn) {
   calibrate_all();
-  const auto router = open(audited({{"policy", {{"samples", 4}, {"sample_temperature", 1.2}}}}));
-  for (const Json& request : {Json{{"question", kFact}, {"model", "fast"}, {"max_tokens", 12}},
-                              Json{{"question", "Hello"}, {"model", "fast"}, {"seed", 5}, {"max_tokens", 12}}}) {
+  const auto router = open(audited({{"policy", {{"samples", 4}, {"sample_temperature", 8}, {"max_attempts", 5}}}}));
+  // The model is sure of neither.
+  for (const char* question : {"Tell me a story about lighthouses and the sea.", "Qwer asdf zxcv tyui?"}) {
+    const Json request = {{"question", question}, {"model", "fast"}, {"seed", 5}, {"max_tokens", 12}};
     const Json a = ask(*router, request);
     ASSERT_EQ(a["attempts"].size(), 5u);
     std::set<std::string> hashes;
