@@ -77,9 +77,9 @@ def build():
                'CMAKE_CXX_COMPILER_LAUNCHER', 'KEDGE_SANITIZE', 'KEDGE_WERROR']
     run(['cmake', '-G', 'Ninja', '-S', TREE, '-B', OUT, '-DKEDGE_BUILD_TESTS=OFF', '-DKEDGE_BUILD_BENCH=OFF'] + cached(options))
     depends = registered()
-    compile_here, then, taken = [], [], 0
+    first, compile_here, then, taken = [], [], [], 0
     for command in run(['ninja', '-C', OUT, '-t', 'commands', 'kedge_command']).decode().split('\n'):
-        m = re.search(r' -o (\S+\.o) -c ', command)
+        m = re.search(r' -o (\S+\.(?:o|gch)) -c ', command)
         if not m:
             if command:
                 then.append(command)
@@ -87,11 +87,15 @@ def build():
         target = os.path.join(OUT, m[1])
         os.makedirs(os.path.dirname(target), exist_ok=True)
         known = os.path.join(BUILD, m[1])
-        if os.path.exists(known) and m[1] not in depends:
+        if m[1].endswith('.gch'):
+            first.append(command)
+        elif os.path.exists(known) and m[1] not in depends:
             shutil.copy2(known, target)
             taken += 1
         else:
             compile_here.append(command)
+    for command in first:
+        run(command, shell=True, cwd=OUT)
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         list(pool.map(lambda c: run(c, shell=True, cwd=OUT), compile_here))
     for command in then:
