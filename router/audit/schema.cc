@@ -69,14 +69,13 @@ std::string Identity::genesis() const {
 }
 
 Result<bool> is_audit_log(const sqlite::Database& db) {
+  // While this row is held, all that is read is of one moment: another process may be making the log.
+  const sqlite::StepLimit limit(db, kSteps);
+  KEDGE_ASSIGN(rows, db.prepare("SELECT count(*) FROM (SELECT 1 FROM sqlite_schema LIMIT 1)"));
+  KEDGE_ASSIGN(there, rows.step());
   KEDGE_ASSIGN(application, db.integer("PRAGMA application_id"));
   KEDGE_ASSIGN(version, db.integer("PRAGMA user_version"));
-  if (application == 0 && version == 0) {  // nothing says that it is ours: is it anybody's?
-    const sqlite::StepLimit limit(db, kSteps);
-    KEDGE_ASSIGN(rows, db.prepare("SELECT 1 FROM sqlite_schema LIMIT 1"));
-    KEDGE_ASSIGN(used, rows.step());
-    if (!used) return false;
-  }
+  if (application == 0 && version == 0 && there && rows.integer(0) == 0) return false;
   if (application != kApplicationId) {
     return corrupt(db, "is a database of another application (application_id " + std::to_string(application) +
                            ", an audit log has " + std::to_string(kApplicationId) + ")");
