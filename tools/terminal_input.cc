@@ -114,6 +114,14 @@ bool TerminalInput::wait(int milliseconds) {
 }
 
 bool TerminalInput::fill() {
+  // A signal that came just before the wait, or to another thread, does not end it: so it is looked for now and then.
+  constexpr int kLookMs = 50;
+  pollfd in{STDIN_FILENO, POLLIN, 0};
+  int ready = 0;
+  while ((ready = poll(&in, 1, kLookMs)) == 0) {
+    if (InterruptGuard::interrupted()) return false;
+  }
+  if (ready < 0) return false;  // stopped and continued, or interrupted
   char buffer[4096];
   const ssize_t n = ::read(STDIN_FILENO, buffer, sizeof buffer);
   if (n > 0) {
