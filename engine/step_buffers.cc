@@ -11,8 +11,8 @@ constexpr int kChunkedRows = 4;
 }  // namespace
 
 int logit_rows(int n_vocab) {
-  constexpr int kBytes = 4 << 20;
-  return std::clamp(kBytes / 4 / n_vocab, 6, 32);
+  constexpr int kBytes = 4 << 20;  // but all sequences of a usual step at once: the matrix is read once for them
+  return std::clamp(kBytes / 4 / n_vocab, 16, 32);
 }
 
 namespace {
