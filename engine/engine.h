@@ -19,7 +19,7 @@ namespace kedge::engine {
 struct EngineOptions {
   int n_threads = 0;         // 0 = default_threads()
   int sequences = 16;        // most in one step
-  size_t memory = 0;         // bytes for KV pages, buffers and sequences; 0: room for `sequences` whole contexts
+  size_t memory = 0;         // bytes for KV pages, buffers and sequences; 0: see kedge.h
   int step_tokens = 512;     // most of one step
   double step_ms = 0;        // see Scheduler::Limits
   int waiting = 256;         // calls that may wait for pages
@@ -74,7 +74,6 @@ class Engine : public std::enable_shared_from_this<Engine> {
   friend class Session;
   friend class PrefixCache;
   friend class SessionFile;
-  friend class Admission;
 
  private:
   struct State;

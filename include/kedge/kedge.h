@@ -221,7 +221,8 @@ typedef struct kedge_engine_options {
   size_t struct_size;
   int32_t n_threads;      /* default 0 = kedge_default_threads() */
   int32_t sequences;      /* most sequences in one step; default 16. Any number of sessions may exist */
-  uint64_t memory;        /* bytes for KV pages and buffers, held; default 0: room for `sequences` whole contexts */
+  uint64_t memory;        /* bytes for KV pages and buffers, held; default 0: room for `sequences` whole contexts, but
+                             not more than half of the memory that is free (one context at least) */
   int32_t step_tokens;    /* most tokens of a step; default 512 */
   double step_ms;         /* a step that decodes takes prompt tokens for so long: default 0 = the larger of 25 ms and twice
                              what decoding alone takes. Prompt tokens that fit are learnt from the steps before; a
@@ -245,9 +246,8 @@ KEDGE_API kedge_status kedge_engine_session(kedge_engine* engine, const kedge_se
 
 /* Owned JSON of counters since the engine was made: {"steps", "rows": {"decode", "prefill", "wasted"}, "step_tokens":
  * most prompt tokens now taken beside decoding, "sequences", "running", "waiting", "swapped_out", "admitted", "refused",
- * "cancelled": {"waiting", "prefill", "decode"}, "expired", "paused", "resumed", "prefix": of its prefix caches' tokens
- * reused, "pages": {"in_use", "total", "reserved", "bytes_each"}, "memory": {"limit", "pages", "buffers",
- * "sequences"}}. */
+ * "cancelled": {"waiting", "prefill", "decode"}, "expired", "paused", "resumed",
+ * "pages": {"in_use", "total", "reserved", "bytes_each"}, "memory": {"limit", "pages", "buffers", "sequences"}}. */
 KEDGE_API kedge_status kedge_engine_stats(const kedge_engine* engine, char** json, size_t* json_size);
 
 /* --- Sessions --------------------------------------------------------------------------------------------------- */

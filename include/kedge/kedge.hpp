@@ -439,7 +439,7 @@ class Session {
 struct EngineOptions {
   int n_threads = 0;    // 0 = default_threads()
   int sequences = 16;   // most in one step
-  uint64_t memory = 0;  // bytes for KV pages and buffers; 0: room for `sequences` whole contexts
+  uint64_t memory = 0;  // bytes for KV pages and buffers; 0: `sequences` whole contexts, at most half of what is free
   int step_tokens = 512;
   double step_ms = 0;  // 0: the larger of 25 and twice a decoding step; negative: step_tokens alone decides
   int waiting = 256;
