@@ -21,6 +21,7 @@
 namespace kedge::bench {
 
 void register_ops(const KernelTable* table);
+void register_recurrent(const KernelTable* table);
 
 namespace {
 
@@ -178,6 +179,7 @@ void register_all() {
       }
     }
     register_ops(table);
+    register_recurrent(table);
   }
 }
 

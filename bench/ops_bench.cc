@@ -88,6 +88,11 @@ enum class Op {
   kAdd,
   kAddScaled,
   kSiluMul,
+  kLayerNorm,
+  kGeluTanh,
+  kGeluErf,
+  kSoftplus,
+  kSwigluClipped,
   kSoftmax,
   kRopeHalf,
   kRopeInterleaved,
@@ -114,6 +119,16 @@ void row_operation(benchmark::State& state, const KernelTable* table, Op op) {
       return run(state, 3 * bytes, [&] { table->add_scaled(a.data(), 0.5f, y.data(), n); });
     case Op::kSiluMul:
       return run(state, 3 * bytes, [&] { table->silu_mul(a.data(), b.data(), y.data(), n); });
+    case Op::kLayerNorm:
+      return run(state, 4 * bytes, [&] { table->layer_norm(a.data(), b.data(), b.data(), y.data(), n, 1e-5f); });
+    case Op::kGeluTanh:
+      return run(state, 2 * bytes, [&] { table->activate(Activation::kGeluTanh, a.data(), y.data(), n); });
+    case Op::kGeluErf:
+      return run(state, 2 * bytes, [&] { table->activate(Activation::kGeluErf, a.data(), y.data(), n); });
+    case Op::kSoftplus:
+      return run(state, 2 * bytes, [&] { table->activate(Activation::kSoftplus, a.data(), y.data(), n); });
+    case Op::kSwigluClipped:
+      return run(state, 3 * bytes, [&] { table->swiglu_clipped(a.data(), b.data(), y.data(), n, 1.702f, 7.0f); });
     case Op::kSoftmax:
       return run(state, 2 * bytes, [&] { table->softmax(y.data(), n); });
     case Op::kRopeHalf:
@@ -139,7 +154,10 @@ void register_ops(const KernelTable* table) {
   }
   for (const auto& [op, name] :
        {std::pair{Op::kRmsNorm, "rms_norm"}, std::pair{Op::kAdd, "add"}, std::pair{Op::kAddScaled, "add_scaled"},
-        std::pair{Op::kSiluMul, "silu_mul"}, std::pair{Op::kSoftmax, "softmax"}, std::pair{Op::kRopeHalf, "rope_half"},
+        std::pair{Op::kSiluMul, "silu_mul"}, std::pair{Op::kLayerNorm, "layer_norm"},
+        std::pair{Op::kGeluTanh, "gelu_tanh"}, std::pair{Op::kGeluErf, "gelu_erf"},
+        std::pair{Op::kSoftplus, "softplus"}, std::pair{Op::kSwigluClipped, "swiglu_clipped"},
+        std::pair{Op::kSoftmax, "softmax"}, std::pair{Op::kRopeHalf, "rope_half"},
         std::pair{Op::kRopeInterleaved, "rope_interleaved"}, std::pair{Op::kQuantise32, "quantise_block32"},
         std::pair{Op::kQuantise256, "quantise_super256"}}) {
     benchmark::RegisterBenchmark((base + name).c_str(), row_operation, table, op);

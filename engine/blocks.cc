@@ -1,78 +1,164 @@
 #include "engine/blocks.h"
 
-#include <algorithm>
+#include <cmath>
 
 namespace kedge::engine {
 
-Result<Ends> load_ends(ModelLoader& l) {
+Result<Norm> load_norm(ModelLoader& l, const std::string& name, int width) {
+  KEDGE_ASSIGN(weight, l.vector(name, width));
+  return Norm{.weight = weight};
+}
+
+Result<Norm> load_layer_norm(ModelLoader& l, const std::string& name, int width) {
+  Norm norm{.layer = true};
+  KEDGE_TRY(set(norm.weight, l.vector(name, width)));
+  const std::string bias = name.substr(0, name.rfind('.')) + ".bias";
+  KEDGE_TRY(set(norm.bias, l.optional_vector(bias, width)));
+  return norm;
+}
+
+Result<Ends> load_ends(ModelLoader& l, const char* norm_name, bool layer_norm) {
   const ModelConfig& c = l.config();
   const bool tied = !l.has("output.weight");
-  KEDGE_ASSIGN(embedding,
-               l.matrix("token_embd.weight", c.n_vocab, c.d_model, tied ? MatrixUse::kBoth : MatrixUse::kLookup));
-  Ends ends{embedding, embedding, nullptr};
-  if (!tied) {
-    KEDGE_ASSIGN(output, l.matrix("output.weight", c.n_vocab, c.d_model));
-    ends.output = output;
+  Ends ends;
+  KEDGE_TRY(set(ends.embedding,
+                l.matrix("token_embd.weight", c.n_vocab, c.d_model, tied ? MatrixUse::kBoth : MatrixUse::kLookup)));
+  if (tied) {
+    ends.output = l.tied_output(ends.embedding);
+  } else {
+    KEDGE_TRY(set(ends.output, l.matrix("output.weight", c.n_vocab, c.d_model)));
   }
-  KEDGE_ASSIGN(norm, l.vector("output_norm.weight", c.d_model));
-  ends.output_norm = norm;
+  KEDGE_TRY(set(ends.norm, layer_norm ? load_layer_norm(l, norm_name, c.d_model) : load_norm(l, norm_name, c.d_model)));
   return ends;
 }
 
-Result<AttentionWeights> load_attention(ModelLoader& l, const std::string& p) {
-  const ModelConfig& c = l.config();
-  const int d = c.d_model;
-  KEDGE_ASSIGN(norm, l.vector(p + "attn_norm.weight", d));
-  KEDGE_ASSIGN(q, l.matrix(p + "attn_q.weight", c.n_heads * c.head_dim_k, d));
-  KEDGE_ASSIGN(k, l.matrix(p + "attn_k.weight", c.n_kv_heads * c.head_dim_k, d));
-  KEDGE_ASSIGN(v, l.matrix(p + "attn_v.weight", c.n_kv_heads * c.head_dim_v, d));
-  KEDGE_ASSIGN(o, l.matrix(p + "attn_output.weight", d, c.n_heads * c.head_dim_v));
-  return AttentionWeights{norm, q, k, v, o};
-}
-
-Result<FeedForward> load_feed_forward(ModelLoader& l, const std::string& p) {
-  const ModelConfig& c = l.config();
-  if (c.d_ff == 0) {
+Status FeedForward::load(const Block& b, FeedForwardForm given, Gate gating, int d_ff, const std::string& suffix) {
+  ModelLoader& l = b.l;
+  const int d = b.c().d_model;
+  const int width = d_ff == 0 ? b.c().d_ff : d_ff;
+  if (width == 0) {
     return Error{ErrorCode::kCorrupt, l.file() + ": " + l.key("feed_forward_length") + " is missing"};
   }
-  KEDGE_ASSIGN(gate, l.matrix(p + "ffn_gate.weight", c.d_ff, c.d_model));
-  KEDGE_ASSIGN(up, l.matrix(p + "ffn_up.weight", c.d_ff, c.d_model));
-  KEDGE_ASSIGN(down, l.matrix(p + "ffn_down.weight", c.d_model, c.d_ff));
-  return FeedForward{gate, up, down};
+  const auto name = [&](const char* part) { return b.p + "ffn_" + part + suffix; };
+  form = given;
+  if (gating == Gate::kFused) {
+    KEDGE_TRY(set(gate, l.matrix_part(name("up") + ".weight", {width, 0, 2 * width}, d)));
+    KEDGE_TRY(set(up, l.matrix_part(name("up") + ".weight", {width, width, 2 * width}, d)));
+  } else {
+    if (gating == Gate::kOwn) KEDGE_TRY(set(gate, l.matrix(name("gate") + ".weight", width, d)));
+    KEDGE_TRY(set(up, l.matrix(name("up") + ".weight", width, d)));
+    if (gate) KEDGE_TRY(set(b_gate, l.optional_vector(name("gate") + ".bias", width)));
+    KEDGE_TRY(set(b_up, l.optional_vector(name("up") + ".bias", width)));
+  }
+  KEDGE_TRY(set(down, l.matrix(name("down") + ".weight", d, width)));
+  KEDGE_TRY(set(b_down, l.optional_vector(name("down") + ".bias", d)));
+  l.takes(2 * width);
+  return {};
 }
 
-Result<ExpertLayer> load_experts(ModelLoader& l, const std::string& p, bool normalised) {
-  ModelConfig& c = l.config();
-  KEDGE_ASSIGN(normalise, l.keys().get_bool_or(l.key("expert_weights_norm"), normalised));
-  KEDGE_ASSIGN(router, l.matrix(p + "ffn_gate_inp.weight", c.n_experts, c.d_model));
-  KEDGE_ASSIGN(gate, l.experts(p + "ffn_gate_exps.weight", c.n_experts, c.d_ff_expert, c.d_model));
-  KEDGE_ASSIGN(up, l.experts(p + "ffn_up_exps.weight", c.n_experts, c.d_ff_expert, c.d_model));
-  KEDGE_ASSIGN(down, l.experts(p + "ffn_down_exps.weight", c.n_experts, c.d_model, c.d_ff_expert));
-  return ExpertLayer{router, gate, up, down, c.n_experts_used, normalise, c.n_expert_layers++};
+void FeedForward::forward(Step& s, const float* h, float* y) const {
+  Scratch t(s);
+  float* u = t.take(up.rows);  // u, g: [n][d_ff]
+  float* g = gate ? t.take(up.rows) : nullptr;
+  if (gate) {
+    s.multiply(h, up.k, {{gate, g, b_gate}, {up, u, b_up}});
+  } else {
+    s.multiply(h, up.k, {{up, u, b_up}});
+  }
+  float* mid = gate ? g : u;
+  s.feed_forward(form, g, u, mid, up.rows);
+  s.multiply(mid, up.rows, {{down, y, b_down}});
 }
 
 namespace {
-int dense_width(const ModelConfig& c) { return c.n_experts > 0 ? 0 : c.d_ff; }
-}  // namespace
 
-size_t Activations::floats_per_row(const ModelConfig& c) {
-  const int attention = (c.n_heads + c.n_kv_heads) * (c.head_dim_k + c.head_dim_v);
-  return static_cast<size_t>(2 * c.d_model + std::max(attention, 2 * dense_width(c)));
+// What the file's keys say about routing.
+Status read_routing(ModelLoader& l, int n_experts, RoutingForm& r) {
+  KEDGE_TRY(set(r.normalise, l.flag_or("expert_weights_norm", r.normalise)));
+  KEDGE_ASSIGN(scale, l.number_or("expert_weights_scale", r.scale));
+  if (scale != 0) r.scale = scale;  // 0: none
+  KEDGE_ASSIGN(gating, l.keys().get_u32_or(l.key("expert_gating_func"), 0));
+  if (gating > 2) {
+    return Error{ErrorCode::kUnsupported, l.file() + ": " + l.key("expert_gating_func") + " is " +
+                                              std::to_string(gating) + ": softmax (1) and sigmoid (2) are supported"};
+  }
+  if (gating != 0) r.sigmoid = gating == 2;
+  KEDGE_ASSIGN(n_groups, l.keys().get_u32_or(l.key("expert_group_count"), 1));
+  KEDGE_ASSIGN(used, l.keys().get_u32_or(l.key("expert_group_used_count"), n_groups));
+  if (n_groups <= 1 || used >= n_groups) return {};
+  const int size = n_experts / static_cast<int>(n_groups);
+  if (n_groups > 64 || used < 1 || n_experts % static_cast<int>(n_groups) != 0 || size < 2 ||
+      size * static_cast<int>(used) < l.config().n_experts_used) {
+    return Error{ErrorCode::kCorrupt, l.file() + ": " + l.key("expert_group_count") + " " + std::to_string(n_groups) +
+                                          " and " + l.key("expert_group_used_count") + " " + std::to_string(used) +
+                                          " do not fit " + std::to_string(n_experts) + " experts"};
+  }
+  if (!r.sigmoid) {
+    return Error{ErrorCode::kUnsupported,
+                 l.file() + ": groups of experts (" + l.key("expert_group_count") + ") with softmax routing"};
+  }
+  r.n_groups = static_cast<int>(n_groups);
+  r.groups_used = static_cast<int>(used);
+  return {};
 }
 
-Activations Activations::take(Step& s, const ModelConfig& c) {
-  Activations t;
-  t.x = s.buffer(c.d_model);
-  t.h = s.buffer(c.d_model);
-  const size_t shared = s.mark();
-  t.q = s.buffer(c.n_heads * c.head_dim_k);
-  t.k = s.buffer(c.n_kv_heads * c.head_dim_k);
-  t.v = s.buffer(c.n_kv_heads * c.head_dim_v);
-  t.a = s.buffer(c.n_heads * c.head_dim_v);
-  s.rewind(shared);
-  t.gate = s.buffer(dense_width(c));
-  t.up = s.buffer(dense_width(c));
-  return t;
+Result<const float*> expert_bias(const Block& b, const char* name, int rows) {
+  const std::string full = b.p + name;
+  if (!b.l.has(full)) return static_cast<const float*>(nullptr);
+  return b.l.values(full, {rows, b.c().n_experts});
+}
+
+}  // namespace
+
+Status Mixture::load(const Block& b, const MixtureForm& form) {
+  ModelLoader& l = b.l;
+  ModelConfig& c = l.config();
+  ExpertLayer& e = experts;
+  const int n = c.n_experts;
+  const int ff = c.d_ff_expert;
+  e.form = form.experts;
+  e.routing = form.routing;
+  KEDGE_TRY(read_routing(l, n, e.routing));
+  KEDGE_TRY(set(e.router, l.matrix(b.p + "ffn_gate_inp.weight", n, c.d_model)));
+  KEDGE_TRY(set(e.router_bias, l.optional_vector(b.p + "ffn_gate_inp.bias", n)));
+  KEDGE_TRY(set(e.routing.bias, l.optional_vector(b.p + "exp_probs_b.bias", n)));
+  if (form.fused) {
+    KEDGE_TRY(set(e.gate, l.matrix_part(b.p + "ffn_gate_up_exps.weight", {ff, 0, 2 * ff}, c.d_model, n)));
+    KEDGE_TRY(set(e.up, l.matrix_part(b.p + "ffn_gate_up_exps.weight", {ff, ff, 2 * ff}, c.d_model, n)));
+  } else {
+    if (form.gated) KEDGE_TRY(set(e.gate, l.experts(b.p + "ffn_gate_exps.weight", n, ff, c.d_model)));
+    KEDGE_TRY(set(e.up, l.experts(b.p + "ffn_up_exps.weight", n, ff, c.d_model)));
+    if (form.gated) KEDGE_TRY(set(e.gate_bias, expert_bias(b, "ffn_gate_exps.bias", ff)));
+    KEDGE_TRY(set(e.up_bias, expert_bias(b, "ffn_up_exps.bias", ff)));
+  }
+  KEDGE_TRY(set(e.down, l.experts(b.p + "ffn_down_exps.weight", n, c.d_model, ff)));
+  KEDGE_TRY(set(e.down_bias, expert_bias(b, "ffn_down_exps.bias", c.d_model)));
+  if (form.scaled) KEDGE_TRY(set(e.down.scale, l.optional_vector(b.p + "ffn_down_exps.scale", n)));
+  e.n_used = c.n_experts_used;
+  e.index = c.n_expert_layers++;
+  has_shared = form.shared > 0;
+  if (!has_shared) return {};
+  const auto gate = form.gated ? FeedForward::Gate::kOwn : FeedForward::Gate::kNone;
+  KEDGE_TRY(shared.load(b, form.experts, gate, form.shared, "_shexp"));
+  if (form.shared_is_gated) KEDGE_TRY(set(shared_gate, l.one_row(b.p + "ffn_gate_inp_shexp.weight", c.d_model)));
+  l.takes(c.d_model + 1 + 2 * form.shared);
+  return {};
+}
+
+void Mixture::forward(Step& s, const float* h, float* y) const {
+  if (!has_shared) return s.experts(experts, h, y);
+  const int d = experts.router.k;
+  Scratch t(s);
+  float* all = t.take(d);
+  float* gate = t.take(1);
+  shared.forward(s, h, all);
+  if (shared_gate) {
+    s.multiply(h, d, {{shared_gate, gate}});
+    s.activate(Activation::kSigmoid, gate, 1);
+    s.each_row([&](size_t i, int) { s.context().kernels.scale(gate[i], all + i * static_cast<size_t>(d), d); });
+  }
+  s.experts(experts, h, y);
+  s.add(all, y, d);
 }
 
 }  // namespace kedge::engine

@@ -23,8 +23,14 @@ inline bool better(const Candidate& a, const Candidate& b) {
 
 class Candidates {
  public:
-  // All tokens: logit i belongs to id i. Allocates only when it has never been this large.
-  void reset(std::span<const float> logits);
+  // All tokens: logit i belongs to id i. `allowed`: bits of those that may come (engine/token_filter.h); empty: all.
+  // Allocates only when there were never so many logits.
+  void reset(std::span<const float> logits, std::span<const uint64_t> allowed = {});
+  // Only the n best of the tokens allowed, n > 0, without a list of all. Those of `changed`, in ascending id, have the
+  // logit given there; where that is infinite they are left out. False when one of the logits, allowed or not, is not
+  // finite: what is held then means nothing.
+  bool reset_to_best(std::span<const float> logits, std::span<const Candidate> changed, size_t n,
+                     std::span<const uint64_t> allowed = {});
 
   size_t size() const { return items_.size(); }
   std::span<Candidate> items() { return items_; }
@@ -69,6 +75,9 @@ class Candidates {
   }
 
  private:
+  void offer(const Candidate& c, size_t n);
+  void offer_run(std::span<const float> run, size_t first, uint64_t bits, size_t n);
+
   std::vector<Candidate> items_;
   std::vector<Candidate> ranked_;
 };

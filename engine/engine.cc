@@ -32,8 +32,17 @@ Status check(const EngineOptions& o) {
   return in_range("default_tokens", o.default_tokens, 1, 1 << 24, "1 to 16777216");
 }
 
-// Bytes of a sequence without tokens: its logits.
-size_t sequence_bytes(const ModelConfig& c) { return static_cast<size_t>(c.n_vocab) * sizeof(float); }
+// Bytes of a sequence beside pages: its logits, and those of the copies it keeps.
+size_t sequence_bytes(const ModelConfig& c) {
+  const auto slides = [](const LayerShape& l) { return l.window > 0 || l.state_floats > 0; };
+  const bool keeps = std::any_of(c.layers.begin(), c.layers.end(), slides);
+  return static_cast<size_t>(c.n_vocab) * sizeof(float) * (keeps ? 1 + kKeptStates : 1);
+}
+
+template <size_t N>
+Json histogram_json(const Histogram<N>& h) {
+  return {{"le", h.bounds()}, {"counts", h.counts()}, {"sum", h.sum()}};
+}
 
 }  // namespace
 
@@ -56,6 +65,9 @@ Result<std::unique_ptr<Engine::State>> Engine::State::make(std::shared_ptr<const
   s->options = o;
   s->options.n_threads = o.n_threads == 0 ? default_threads() : o.n_threads;
   s->options.step_tokens = std::max(o.step_tokens, std::min(o.sequences, 1 << 16));
+  constexpr int kUsualText = 2048;  // of an encoder, whose texts are one step each
+  const ModelConfig& c = model->config();
+  if (c.both_directions) s->options.step_tokens = std::max(s->options.step_tokens, std::min(c.n_ctx_train, kUsualText));
   KEDGE_ASSIGN(team, ThreadTeam::make(s->options.n_threads, {.n_cpus = default_threads()}));
   s->team = std::move(team);
   s->model = std::move(model);
@@ -84,8 +96,8 @@ Result<std::shared_ptr<Engine>> Engine::alone(std::shared_ptr<const Model> model
 Result<std::shared_ptr<Engine>> Engine::with_pages(std::shared_ptr<const Model> model, const EngineOptions& options,
                                                    size_t n_pages) {
   KEDGE_ASSIGN(state, State::make(std::move(model), options));
-  KEDGE_ASSIGN(shape, kv_shape(state->model->config(), options.kv_type, 1));
-  KEDGE_ASSIGN(arena, KvArena::create(shape.layout, n_pages));
+  KEDGE_ASSIGN(shape, kv_shape(state->model->config(), options.kv_type, 1, state->options.step_tokens));
+  KEDGE_ASSIGN(arena, KvArena::create(shape, n_pages));
   KEDGE_TRY(check_memory(arena->pages_total() * arena->page_bytes(), "the KV pages of an engine take",
                          "; less memory for the engine, smaller contexts, KV budgets or another cache type need less"));
   state->arena = std::move(arena);
@@ -96,10 +108,10 @@ Result<std::shared_ptr<Engine>> Engine::with_pages(std::shared_ptr<const Model> 
 Result<std::shared_ptr<Engine>> Engine::create(std::shared_ptr<const Model> model, const EngineOptions& options) {
   KEDGE_TRY(check(options));
   const ModelConfig& c = model->config();
-  KEDGE_ASSIGN(shape, kv_shape(c, options.kv_type, 1));
-  const size_t page = (shape.layout.page_bytes() + 63) / 64 * 64;
+  KEDGE_ASSIGN(shape, kv_shape(c, options.kv_type, 1, std::max(options.step_tokens, options.sequences)));
+  const size_t page = shape.page_bytes();
   const auto n_sequences = static_cast<size_t>(options.sequences);
-  const size_t of_context = KvSequence::pages_for(c.n_layers, c.n_kv_heads, c.n_ctx_train);
+  const size_t of_context = shape.pages_for(c.n_ctx_train) + static_cast<size_t>(shape.kept) * shape.copy_pages();
   size_t pages = of_context * n_sequences;
   if (options.memory == 0) {
     pages = std::min(pages, std::max(of_context, static_cast<size_t>(system_info().memory_available / 2) / page));
@@ -107,7 +119,7 @@ Result<std::shared_ptr<Engine>> Engine::create(std::shared_ptr<const Model> mode
     // Buffers are made twice over: once to know what they take.
     KEDGE_ASSIGN(trial, State::make(model, options));
     const size_t fixed = trial->buffer_bytes + n_sequences * sequence_bytes(c);
-    const size_t least = KvSequence::pages_for(c.n_layers, c.n_kv_heads, 1);
+    const size_t least = shape.pages_for(1);
     if (options.memory < fixed + least * page) {
       return Error{ErrorCode::kCapacity, "an engine of " + std::to_string(options.memory) + " bytes: buffers and " +
                                              std::to_string(options.sequences) + " sequences alone take " +
@@ -124,8 +136,11 @@ Result<std::unique_ptr<Session>> Engine::adopt(const SessionOptions& options, st
   const int n_slots = memory->budget();
   SessionOptions o = options;
   o.kv = memory->options();
+  KEDGE_ASSIGN(adapters, checked_adapters(options.adapters, *model()));
+  o.adapters = std::move(adapters);
   Status fits = exclusively([&](const ThreadTeam&) {
     Status done = state_->buffers.fit(model()->config(), n_slots, watch);
+    if (done.ok()) done = state_->buffers.fit(model()->config(), o.adapters);
     state_->buffer_bytes = state_->buffers.bytes();
     return done;
   });
@@ -136,7 +151,7 @@ Result<std::unique_ptr<Session>> Engine::adopt(const SessionOptions& options, st
 
 Result<std::unique_ptr<Session>> Engine::session(const SessionOptions& given) {
   KEDGE_ASSIGN(options, session_options(given));
-  KEDGE_ASSIGN(shape, kv_shape(model()->config(), options.kv_type, options.n_ctx));
+  KEDGE_ASSIGN(shape, kv_shape(model()->config(), options.kv_type, options.n_ctx, options.chunk));
   KEDGE_ASSIGN(memory, KvMemory::create(shape, options.kv, kernels(), arena()));
   return adopt(options, std::move(memory));
 }
@@ -170,7 +185,15 @@ const std::shared_ptr<KvArena>& Engine::arena() const { return state_->arena; }
 const ThreadTeam& Engine::team() const { return state_->team; }
 size_t Engine::buffer_bytes() const { return state_->buffer_bytes; }
 
+bool Engine::leads_here() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->leading && state_->leader == std::this_thread::get_id();
+}
+
+void Engine::watch_activations(ActivationStats* stats) { state_->activations = stats; }
+
 Status Engine::swap_in(Session::State& sequence) { return state_->swap_in(sequence); }
+Status Engine::close(Session::State& sequence) { return state_->close(sequence); }
 
 void Engine::add(Session::State& sequence) {
   const std::lock_guard lock(state_->mutex);
@@ -189,9 +212,29 @@ void Engine::pages_freed() {
   state_->freed.notify_all();
 }
 
-void Engine::add_reclaimer(std::function<bool()> reclaim) {
+void Engine::add_reclaimer(std::weak_ptr<const void> owner, std::function<bool()> reclaim) {
   const std::lock_guard lock(state_->mutex);
-  state_->reclaimers.push_back(std::move(reclaim));
+  std::erase_if(state_->reclaimers, [](const State::Reclaimer& r) { return r.owner.expired(); });
+  state_->reclaimers.push_back({std::move(owner), std::move(reclaim)});
+}
+
+// A step under way, or work on memories between two; null: neither.
+Json Engine::State::busy() const {
+  const std::lock_guard lock(mutex);
+  if (!leading) return {};
+  int decoding = 0;
+  int reading = 0;
+  Json keys = Json::array();
+  for (const Call* call : calls) {
+    if (!in_step || call->phase != Call::Phase::kInStep) continue;
+    ++(call->decodes() ? decoding : reading);
+    keys.push_back(call->sequence->key);
+  }
+  return {{"step", in_step ? Json(stats.steps + 1) : Json()},
+          {"ms", std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - busy_since).count()},
+          {"decoding", decoding},
+          {"reading", reading},
+          {"keys", std::move(keys)}};
 }
 
 EngineStats Engine::stats() const {
@@ -218,6 +261,7 @@ std::string Engine::stats_json() const {
   const EngineStats s = stats();
   const Json json = {
       {"steps", s.steps},
+      {"busy", state_->busy()},
       {"rows", {{"decode", s.decode_rows}, {"prefill", s.prompt_rows}, {"wasted", s.wasted_rows}}},
       {"step_tokens", s.step_prompt_tokens},
       {"sequences", s.sequences},
@@ -240,7 +284,12 @@ std::string Engine::stats_json() const {
        {{"limit", s.memory_limit},
         {"pages", s.pages_total * s.page_bytes},
         {"buffers", s.buffer_bytes},
-        {"sequences", s.sequence_bytes}}}};
+        {"sequences", s.sequence_bytes}}},
+      {"histograms",
+       {{"step_ms", histogram_json(s.step_ms)},
+        {"queue_ms", histogram_json(s.queue_ms)},
+        {"step_rows",
+         {{"decode", histogram_json(s.step_decode_rows)}, {"prefill", histogram_json(s.step_prompt_rows)}}}}}};
   return json.dump();
 }
 

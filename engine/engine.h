@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "engine/histogram.h"
 #include "engine/model.h"
 #include "engine/session.h"
 #include "kernels/base/result.h"
@@ -23,7 +24,7 @@ struct EngineOptions {
   int step_tokens = 512;     // most of one step
   double step_ms = 0;        // see Scheduler::Limits
   int waiting = 256;         // calls that may wait for pages
-  int default_tokens = 512;  // reserved for a generation without max_tokens
+  int default_tokens = 512;  // most tokens pages are reserved for before a generation begins
   KvFormat kv_type = KvFormat::kF16;
   Numerics numerics = Numerics::kExact;
   std::string spill = {};  // directory for pages given back; empty: TMPDIR, else /tmp
@@ -54,6 +55,10 @@ struct EngineStats {
   size_t memory_limit = 0;
   size_t buffer_bytes = 0;
   size_t sequence_bytes = 0;
+  Histogram<kMillisecondBounds.size()> step_ms{kMillisecondBounds};
+  Histogram<kMillisecondBounds.size()> queue_ms{kMillisecondBounds};  // of calls admitted
+  Histogram<kRowBounds.size()> step_decode_rows{kRowBounds};          // of steps that have some
+  Histogram<kRowBounds.size()> step_prompt_rows{kRowBounds};
 };
 
 class Engine : public std::enable_shared_from_this<Engine> {
@@ -100,6 +105,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   struct Outcome;
   struct StepResult;
   Status run(Call& call);
+  void run(std::span<Call* const> calls);  // of one thread, each of another sequence; each has its status then
   // Work on a sequence's memory between steps: f(team) runs while no step does. The sequence has its pages.
   template <class F>
   auto exclusively(F&& f) {
@@ -107,6 +113,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
     return f(team());
   }
   const ThreadTeam& team() const;
+  void watch_activations(ActivationStats* stats);  // of a session that is alone
+  bool leads_here() const;                         // this thread is within a step
   class Exclusive {
    public:
     explicit Exclusive(Engine& engine);
@@ -117,10 +125,10 @@ class Engine : public std::enable_shared_from_this<Engine> {
    private:
     Engine& engine_;
   };
-  // A place for a generation of up to n_tokens more tokens: their pages are reserved until dismiss(). Waits for them,
-  // as kedge.h says. Errors: kCapacity (they can never fit; too many wait), kCancelled.
-  Status admit(Session::State& sequence, size_t n_tokens, const EvalHooks& hooks);
-  Status wait_for_pages(Session::State& sequence, size_t n_tokens, uint64_t number, const EvalHooks& hooks);
+  // A place for a generation: the pages of what it expects are reserved until dismiss(). Waits for them, as kedge.h
+  // says. Errors: kCapacity (its most can never fit; too many wait), kCancelled.
+  Status admit(Session::State& sequence, ExpectedTokens expected, const EvalHooks& hooks);
+  Status wait_for_pages(Session::State& sequence, ExpectedTokens expected, uint64_t number, const EvalHooks& hooks);
   void dismiss(Session::State& sequence);
   // What was done for a sequence that needs pages: they may be free now; somebody with pages is on the way to its end;
   // nobody is.
@@ -128,12 +136,13 @@ class Engine : public std::enable_shared_from_this<Engine> {
   // Not by who leads. False: waiting is of no use.
   bool wait_for_relief(Session::State& sequence);
   Status swap_in(Session::State& sequence);  // by who leads
+  Status close(Session::State& sequence);    // likewise: the step it has open
 
   void add(Session::State& sequence);
   void remove(Session::State& sequence);
   void pages_freed();
-  // `reclaim` lets go of some pages and returns true, or has none to let go of.
-  void add_reclaimer(std::function<bool()> reclaim);
+  // `reclaim` lets go of some pages and returns true, or has none to let go of. Forgotten when its owner is gone.
+  void add_reclaimer(std::weak_ptr<const void> owner, std::function<bool()> reclaim);
 
   std::unique_ptr<State> state_;
 };

@@ -1,5 +1,6 @@
-// Pages: who gets them, and who gives them back when they run out. In this order: entries of prefix caches (the arena
-// asks for those by itself), sessions that nobody uses, and then the youngest call of the key that holds most.
+// Pages: who gets them, and who gives them back when they run out. In this order: copies that sequences keep to go back
+// to, entries of prefix caches (the arena asks for both by itself), sessions that nobody uses, and then the youngest
+// call of the key that holds most.
 #include <algorithm>
 #include <filesystem>
 
@@ -19,10 +20,12 @@ std::string spill_directory(const EngineOptions& options) {
 }  // namespace
 
 Status Engine::State::swap_out(Session::State& sequence) {
+  KEDGE_TRY(close(sequence));
   if (!spill) {
     KEDGE_ASSIGN(file, SpillFile::create(spill_directory(options), *arena));
     spill = std::move(file);
   }
+  sequence.kept.clear();  // they would hold its pages
   KEDGE_TRY(sequence.memory->swap_out(*spill));
   const std::lock_guard lock(mutex);
   sequence.swapped_out = true;
@@ -104,16 +107,17 @@ bool Engine::State::others_may_free(const Session::State& requester) const {
 }
 
 bool Engine::State::reclaim() {
-  std::vector<std::function<bool()>> all;
+  std::vector<Reclaimer> all;
   {
     const std::lock_guard lock(mutex);
     all = reclaimers;
   }
-  return std::any_of(all.begin(), all.end(), [](const auto& ask) { return ask(); });
+  if (drop_kept()) return true;
+  return std::any_of(all.begin(), all.end(), [](const Reclaimer& r) { return r.reclaim(); });
 }
 
 Engine::Relief Engine::State::relieve(Session::State& requester) {
-  if (alone) return Relief::kNone;
+  if (alone) return drop_kept() ? Relief::kMade : Relief::kNone;
   if (swap_out_idle(requester) || pause_a_call(requester)) return Relief::kMade;
   return others_may_free(requester) ? Relief::kLater : Relief::kNone;
 }
@@ -141,9 +145,10 @@ bool Engine::wait_for_relief(Session::State& sequence) {
 // --- Admission ---
 
 // Reserves the pages of a generation, or waits for them.
-Status Engine::admit(Session::State& sequence, size_t n_tokens, const EvalHooks& hooks) {
+Status Engine::admit(Session::State& sequence, ExpectedTokens expected, const EvalHooks& hooks) {
   State& s = *state_;
   if (s.alone) return {};
+  const auto start = std::chrono::steady_clock::now();
   uint64_t number = 0;
   {
     const std::lock_guard lock(s.mutex);
@@ -155,12 +160,13 @@ Status Engine::admit(Session::State& sequence, size_t n_tokens, const EvalHooks&
     number = ++s.tickets;
     s.waiters.push_back({&sequence, hooks.key, number});
   }
-  Status admitted = wait_for_pages(sequence, n_tokens, number, hooks);
+  Status admitted = wait_for_pages(sequence, expected, number, hooks);
   const std::lock_guard lock(s.mutex);
   std::erase_if(s.waiters, [&](const State::Waiter& w) { return w.number == number; });
   s.freed.notify_all();
   if (admitted.ok()) {
     ++s.stats.admitted;
+    s.stats.queue_ms.add(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
   } else if (admitted.error().code == ErrorCode::kCapacity) {
     ++s.stats.refused;
   } else if (admitted.error().code == ErrorCode::kCancelled) {
@@ -169,7 +175,8 @@ Status Engine::admit(Session::State& sequence, size_t n_tokens, const EvalHooks&
   return admitted;
 }
 
-Status Engine::wait_for_pages(Session::State& sequence, size_t n_tokens, uint64_t number, const EvalHooks& hooks) {
+Status Engine::wait_for_pages(Session::State& sequence, ExpectedTokens expected, uint64_t number,
+                              const EvalHooks& hooks) {
   State& s = *state_;
   constexpr std::chrono::milliseconds kPoll{20};
   for (;;) {
@@ -177,11 +184,13 @@ Status Engine::wait_for_pages(Session::State& sequence, size_t n_tokens, uint64_
       const Exclusive alone_now(*this);
       // With what a sequence that was paused has to get back.
       const size_t own = State::pages_of(sequence);
-      const size_t need = sequence.memory->pages_needed(static_cast<int>(n_tokens));
+      const size_t need = sequence.memory->pages_needed(static_cast<int>(expected.reserved));
+      const size_t most = sequence.memory->pages_needed(static_cast<int>(expected.most));
       const size_t total = s.arena->pages_total();
-      if (own + need > total) {
-        return Error{ErrorCode::kCapacity, std::to_string(n_tokens) + " tokens need " + std::to_string(own + need) +
-                                               " KV pages, the engine has " + std::to_string(total) +
+      if (own + most > total) {
+        return Error{ErrorCode::kCapacity, std::to_string(expected.most) + " tokens need " +
+                                               std::to_string(own + most) + " KV pages, the engine has " +
+                                               std::to_string(total) +
                                                ": it can never fit; a shorter prompt, fewer max_tokens, a KV budget or "
                                                "more memory for the engine would"};
       }
@@ -192,6 +201,7 @@ Status Engine::wait_for_pages(Session::State& sequence, size_t n_tokens, uint64_
           sequence.reserved = own + need;
           sequence.ticket = number;
           sequence.key = hooks.key;
+          sequence.weight = hooks.weight;
           return {};
         }
         if (!s.reclaim() && !s.swap_out_idle(sequence)) break;

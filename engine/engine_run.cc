@@ -41,7 +41,7 @@ void Engine::State::finish(Call& call, Status status) {
     s.expected = true;
     ++n_expected;
   }
-  call.wake.notify_one();
+  call.wake->notify_one();
 }
 
 // Calls that were cancelled or whose time is over, as long as they are in no step.
@@ -51,7 +51,7 @@ void Engine::State::drop_hopeless() {
     if (call.phase != Call::Phase::kReady) continue;
     const bool expired = call.expired();
     if (!expired && !call.cancelled()) continue;
-    ++(expired ? stats.expired : call.tokens.size() > 1 ? stats.cancelled_prompt : stats.cancelled_decode);
+    ++(expired ? stats.expired : call.decodes() ? stats.cancelled_decode : stats.cancelled_prompt);
     finish(call, cancelled_error());
   }
 }
@@ -75,7 +75,7 @@ void Engine::State::pass_on() {
   }
   const auto next =
       std::find_if(calls.begin(), calls.end(), [](const Call* c) { return c->phase == Call::Phase::kReady; });
-  if (next != calls.end()) (*next)->wake.notify_one();
+  if (next != calls.end()) (*next)->wake->notify_one();
 }
 
 void Engine::State::lead(std::unique_lock<std::mutex>& lock) {
@@ -93,9 +93,15 @@ void Engine::State::lead(std::unique_lock<std::mutex>& lock) {
   for (Call* call : calls) {
     if (any ? !may_go(call) : call->phase != Call::Phase::kReady) continue;
     ready.push_back(call);
-    const bool hand_rows = call->rows != nullptr && !alone;
-    demands.push_back({call->sequence->key, static_cast<int>(call->remaining()), hand_rows ? row_limit : 1 << 30,
-                       call->arrived, call->waiting_since});
+    const int at_once = call->hands_over_later(alone) ? row_limit : 1 << 30;
+    demands.push_back({.key = call->sequence->key,
+                       .remaining = static_cast<int>(call->remaining()),
+                       .most = at_once,
+                       .arrived = call->arrived,
+                       .waiting_since = call->waiting_since,
+                       .weight = call->sequence->weight,
+                       .whole = model->config().both_directions,
+                       .answers = call->decoding});
   }
   if (ready.empty()) {
     arrived.wait_for(lock, kPoll);
@@ -103,9 +109,12 @@ void Engine::State::lead(std::unique_lock<std::mutex>& lock) {
   }
   const std::vector<Scheduler::Share> shares = scheduler.plan(demands, now);
   for (const auto& share : shares) ready[share.demand]->phase = Call::Phase::kInStep;
+  in_step = true;
+  busy_since = std::chrono::steady_clock::now();
   lock.unlock();
   StepResult result = run_step(ready, shares);
   lock.lock();
+  in_step = false;
   conclude(ready, shares, result);
   // Nothing could be done: those who have the pages need the time to come back.
   if (result.decode_rows + result.prompt_rows == 0) arrived.wait_for(lock, 1ms);
@@ -119,6 +128,9 @@ void Engine::State::conclude(std::span<Call* const> ready, std::span<const Sched
   last_step_s = result.seconds;
   if (result.decode_rows + result.prompt_rows > 0) {
     scheduler.learn(result.decode_rows, result.prompt_rows, result.seconds * 1e3);
+    stats.step_ms.add(result.seconds * 1e3);
+    if (result.decode_rows > 0) stats.step_decode_rows.add(result.decode_rows);
+    if (result.prompt_rows > 0) stats.step_prompt_rows.add(result.prompt_rows);
   }
   stats.decode_rows += static_cast<uint64_t>(result.decode_rows);
   stats.prompt_rows += static_cast<uint64_t>(result.prompt_rows);
@@ -136,45 +148,66 @@ void Engine::State::conclude(std::span<Call* const> ready, std::span<const Sched
     if (!outcome.status.ok()) {
       stats.wasted_rows += outcome.wasted;
       if (outcome.status.error().code == ErrorCode::kCancelled) {
-        ++(call.tokens.size() > 1 ? stats.cancelled_prompt : stats.cancelled_decode);
+        ++(call.decodes() ? stats.cancelled_decode : stats.cancelled_prompt);
       }
       finish(call, std::move(outcome.status));
     } else if (outcome.tokens > 0 && (call.hooks->progress || !call.kept_rows.empty())) {
       call.phase = Call::Phase::kNews;
-      call.wake.notify_one();
+      call.wake->notify_one();
     } else if (done) {
       finish(call, {});
     }
   }
 }
 
+// Of the calls of one thread the one to see to next: what has news, then what may go into a step. Null: all are done.
+Engine::Call* Engine::State::most_urgent(std::span<Call* const> calls) {
+  using Phase = Call::Phase;
+  Call* found = nullptr;
+  for (Call* call : calls) {
+    if (call->phase == Phase::kDone) continue;
+    if (call->phase == Phase::kNews) return call;
+    if (found == nullptr || (call->phase == Phase::kReady && found->phase != Phase::kReady)) found = call;
+  }
+  return found;
+}
+
 Status Engine::run(Call& call) {
+  Call* one = &call;
+  run({&one, 1});
+  return std::move(call.status);
+}
+
+void Engine::run(std::span<Call* const> calls) {
   State& s = *state_;
   std::unique_lock lock(s.mutex);
-  s.arrive(call);
+  for (Call* call : calls) {
+    call->wake = &calls.front()->own_wake;
+    s.arrive(*call);
+  }
   using Phase = Call::Phase;
-  while (call.phase != Phase::kDone) {
-    if (call.phase == Phase::kNews) {
+  while (Call* call = State::most_urgent(calls)) {
+    if (call->phase == Phase::kNews) {
       lock.unlock();
-      Status handed = call.hand_over();
+      Status handed = call->hand_over();
       lock.lock();
-      if (!handed.ok() || call.remaining() == 0) {
-        s.finish(call, std::move(handed));
+      if (!handed.ok() || call->remaining() == 0) {
+        s.finish(*call, std::move(handed));
       } else {
-        call.phase = Phase::kReady;
+        call->phase = Phase::kReady;
         s.arrived.notify_one();
       }
-    } else if (!s.leading && s.n_exclusive == 0 && call.phase == Phase::kReady) {
-      s.leading = true;
+    } else if (!s.leading && s.n_exclusive == 0 && call->phase == Phase::kReady) {
+      s.take_lead();
       s.lead(lock);
       s.leading = false;
-      if (call.phase != Phase::kReady || s.n_exclusive > 0) s.pass_on();
+      const Call* next = State::most_urgent(calls);
+      if (next == nullptr || next->phase != Phase::kReady || s.n_exclusive > 0) s.pass_on();
     } else {
-      call.wake.wait_for(lock, kPoll);
-      if (call.phase == Phase::kReady) s.drop_hopeless();
+      call->wake->wait_for(lock, kPoll);
+      if (call->phase == Phase::kReady) s.drop_hopeless();
     }
   }
-  return std::move(call.status);
 }
 
 Engine::Exclusive::Exclusive(Engine& engine) : engine_(engine) {
@@ -184,7 +217,7 @@ Engine::Exclusive::Exclusive(Engine& engine) : engine_(engine) {
   s.arrived.notify_one();
   s.led.wait(lock, [&] { return !s.leading; });
   --s.n_exclusive;
-  s.leading = true;
+  s.take_lead();
 }
 
 Engine::Exclusive::~Exclusive() {

@@ -2,6 +2,7 @@
 // time) owns everything else: the team, the buffers, and the memories of all sequences whose calls wait.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -10,18 +11,20 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "engine/engine.h"
 #include "engine/scheduler.h"
 #include "engine/sequence.h"
 #include "engine/step_parts.h"
+#include "kernels/base/json.h"
 #include "memory/kv_arena.h"
 #include "memory/spill_file.h"
 
 namespace kedge::engine {
 
-// Rows of logits, if all of them are wanted: row(position, logits).
+// Rows of logits, if all of them are wanted, or of hidden states: row(position, values).
 using RowSink = std::function<Status(int position, std::span<const float>)>;
 
 // One evaluation under way; lives on its caller's stack.
@@ -36,7 +39,11 @@ struct Engine::Call {
   Session::State* sequence = nullptr;
   std::span<const int32_t> tokens;
   const RowSink* rows = nullptr;  // null: only the last token's logits
+  // Rows are hidden states in place of logits, of the tokens from this index on, and handed over within the step.
+  std::optional<size_t> hidden_from;
   const EvalHooks* hooks = nullptr;
+  bool decoding = false;  // the tokens are an answer's, however many
+  size_t n_guesses = 0;   // the last so many tokens only may follow: one step, which stays open (Session::State::Ahead)
 
   // Under the engine's mutex.
   Phase phase = Phase::kReady;
@@ -46,17 +53,24 @@ struct Engine::Call {
   bool starved = false;        // its last share came to nothing, for want of pages
   size_t free_pages = 0;       // that there were then
   Status status;
-  std::condition_variable wake;
+  std::condition_variable own_wake;
+  std::condition_variable* wake = &own_wake;  // its caller's, which may have several calls
 
   // Of the step it is in, or that has news.
   LogitSink sink;
   int first_position = 0;
   std::vector<float> kept_rows;  // [n][n_vocab], when they are not handed over within the step
 
+  bool hands_over_later(bool alone) const { return rows != nullptr && !hidden_from && !alone; }
+  int first_row_wanted(int n) const;  // of the next n tokens; n: none
   size_t remaining() const { return tokens.size() - done; }
+  bool decodes() const { return decoding || tokens.size() == 1; }
+  size_t certain() const { return remaining() - std::min(n_guesses, remaining()); }  // of the remaining ones
+  void limit_guesses(int n);                                                         // a step of n tokens has begun
   bool cancelled() const { return hooks->cancel != nullptr && hooks->cancel->load(std::memory_order_relaxed); }
   bool expired() const { return hooks->deadline < std::chrono::steady_clock::now(); }
-  Status take_row(int row, std::span<const float> logits, bool alone);
+  Status take_row(int row, std::span<const float> logits, bool finite, bool alone);
+  Status take_hidden(int position, std::span<const float> state, bool finite) const;
   Status hand_over();  // on the caller's thread
 };
 
@@ -79,6 +93,7 @@ struct Engine::State {
   const KernelTable* kernels = nullptr;
   bool alone = false;  // one session without an arena shared with others
   bool fast = false;
+  ActivationStats* activations = nullptr;  // of the one session there is, when somebody watches it
   ThreadTeam team;
   StepBuffers buffers;
   std::atomic<size_t> buffer_bytes{0};
@@ -88,6 +103,7 @@ struct Engine::State {
 
   mutable std::mutex mutex;         // of what follows
   bool leading = false;             // somebody runs a step, or works on memories between steps
+  std::thread::id leader;           // while somebody does
   int n_exclusive = 0;              // who waits to do the latter
   std::condition_variable led;      // for them: nobody leads
   std::condition_variable arrived;  // for the leader: calls or sequences have changed
@@ -101,20 +117,33 @@ struct Engine::State {
     uint64_t number;
   };
   std::vector<Waiter> waiters;
-  std::vector<std::function<bool()>> reclaimers;  // of caches: let go of some pages, or have none
-  uint64_t now = 0;                               // steps done: the clock of waiting
+  struct Reclaimer {
+    std::weak_ptr<const void> owner;
+    std::function<bool()> reclaim;
+  };
+  std::vector<Reclaimer> reclaimers;  // of caches: let go of some pages, or have none
+  uint64_t now = 0;                   // steps done: the clock of waiting
   uint64_t tickets = 0;
   double last_step_s = 0;
   EngineStats stats;
+  bool in_step = false;  // what the leader does is a step
+  std::chrono::steady_clock::time_point busy_since;
 
   static Result<std::unique_ptr<State>> make(std::shared_ptr<const Model> model, const EngineOptions& options);
 
+  Json busy() const;  // for kedge_engine_stats; takes the mutex
   // The queue (engine_run.cc); the mutex is held.
+  void take_lead() {
+    leading = true;
+    busy_since = std::chrono::steady_clock::now();
+    leader = std::this_thread::get_id();
+  }
   void arrive(Call& call);
   void finish(Call& call, Status status);
   void drop_hopeless();
   void gather(std::unique_lock<std::mutex>& lock);
   void pass_on();
+  static Call* most_urgent(std::span<Call* const> calls);
   void lead(std::unique_lock<std::mutex>& lock);
   void conclude(std::span<Call* const> ready, std::span<const Scheduler::Share> shares, StepResult& result);
 
@@ -122,6 +151,9 @@ struct Engine::State {
   StepResult run_step(std::span<Call* const> ready, std::span<const Scheduler::Share> shares);
   Result<KvStep> begin(Call& call, int wanted);
   Outcome end(Call& call, KvStep& kv, StepPart& part);
+  static Outcome leave_open(const Call& call, KvStep& kv, const StepPart& part);
+  // Ends the step that a sequence has open: what it took of it is kept, if a part of it can be.
+  Status close(Session::State& sequence);
   Status settle(Session::State& sequence);
 
   // Pages (engine_pages.cc); the mutex is not held, the caller leads.
@@ -133,7 +165,8 @@ struct Engine::State {
   bool heavier(const Session::State& a, const Session::State& b) const;  // the mutex is held
   bool others_may_free(const Session::State& requester) const;
   Status swap_out(Session::State& sequence);
-  bool reclaim();                       // caches let go of an entry
+  bool reclaim();  // caches let go of an entry, or sequences of a copy they keep
+  bool drop_kept();
   bool is_next(uint64_t number) const;  // of those who wait to be admitted
   size_t outstanding() const;           // reserved pages that nobody has taken yet
 };

@@ -9,18 +9,20 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "engine/grammar/constraint.h"
 #include "engine/sampler.h"
+#include "engine/session.h"
 #include "kernels/base/result.h"
+#include "memory/kv_log.h"
 
 namespace kedge::engine {
 
-class Session;
-
 // The numbers of kedge_finish_reason.
 enum class FinishReason : int {
-  kStopToken = 1,    // the model ended its answer
+  kStopToken = 1,    // the model ended its answer, or its constraint has come to its end
   kStopString = 2,   // a stop string; neither it nor what follows is in the text
   kLength = 3,       // max_tokens
   kContextFull = 4,  // no room in the KV cache for another token
@@ -31,14 +33,34 @@ const char* finish_reason_name(FinishReason reason);  // "stop_token", "stop_str
 
 inline constexpr int kMaxTopLogprobs = 100;
 
+inline constexpr int kMostGuesses = 31;  // at once
+
+// Tokens are guessed, and evaluated together with the last one chosen: where the sampler chooses what was guessed, a
+// step gives several tokens. Every token is chosen from the logits and with the random numbers it would have had
+// without.
+struct SpeculationOptions {
+  enum class Kind { kNone, kNgram, kDraft, kTokens, kMtp };
+  Kind kind = Kind::kNone;
+  int most = 8;                      // tokens guessed at once, 1 to kMostGuesses
+  bool adaptive = true;              // fewer, or none, where the time they take is more than what they save
+  std::vector<int32_t> tokens = {};  // kTokens: the answer somebody else gave
+  Session* draft = nullptr;          // kDraft: of a model with the same vocabulary; outlives the call
+};
+const char* speculation_kind_name(SpeculationOptions::Kind kind);  // "none", "ngram", "draft", "tokens", "mtp"
+
 struct GenerateOptions {
   int max_tokens = -1;      // -1: until the model stops or the context is full; 0: only evaluate the prompt
   int logprobs = -1;        // -1: none; 0: of the chosen tokens; n: also of the n most likely (at most kMaxTopLogprobs)
   bool ignore_eos = false;  // tokens that end a generation are never chosen
+  // on_token finds the logits of every token in the session, of those too that a constraint leaves no choice for.
+  bool every_logits = false;
   bool render_special = false;  // control tokens appear in the text
   std::vector<std::string> stop = {};
+  std::shared_ptr<const grammar::Constraint> constraint = {};  // null: none
+  SpeculationOptions speculation = {};
   SamplerOptions sampler = {};  // `breakers` is filled in from the vocabulary
   std::string key = {};         // whose call it is: an engine is fair among keys
+  double weight = 1;            // of the key, against others
   std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
 };
 
@@ -49,6 +71,13 @@ struct GenerateCallbacks {
       {};  // chosen first, as in the result
   std::function<bool(size_t done, size_t total)> on_prefill = {};
   const std::atomic<bool>* cancel = nullptr;  // looked at between tokens and inside eval
+};
+
+struct SpeculationResult {
+  size_t steps = 0;          // of the model, behind the prompt
+  size_t guessed = 0;        // tokens evaluated before they were chosen
+  size_t accepted = 0;       // of those
+  std::string stopped = {};  // why it came to an end before the answer did
 };
 
 struct GenerateResult {
@@ -64,14 +93,20 @@ struct GenerateResult {
   double prefill_ms = 0;
   double decode_ms = 0;  // from the first token chosen to the end
   double cost_s = 0;     // thread-seconds of the engine's steps, by this generation's share of their rows
-  std::string settings;  // JSON: every option as it took effect
-  std::string kv;        // JSON: what the memory did meanwhile, see kedge.h; empty without a session
+  std::vector<std::pair<const char*, double>> settings;  // of the samplers, as they took effect
+  std::vector<const char*> samplers;                     // those that ran, in their order
+  uint64_t seed = 0;
+  uint64_t request = 0;
+  bool unfinished = false;  // ended where the constraint's text is not whole
+  SpeculationResult speculation;
+  KvCounts kv_before = {};  // of the session's memory, when it began
 };
 
 // Appends `prompt` to the session and generates. Afterwards the session holds the prompt and every generated token but
-// the last. An empty prompt goes on from the session's last logits. Errors: a prompt that does not fit the rest of the
-// context (kCapacity, nothing is evaluated, nothing is ever cut off), an option outside its range, an empty prompt on
-// an empty session, a token outside the vocabulary (kInvalidArgument), and those of Session::eval and Sampler::next.
+// the last (or the last few, when it was cancelled where a constraint left no choice). An empty prompt goes on from the
+// session's last logits. Errors: a prompt that does not fit the rest of the context (kCapacity, nothing is evaluated,
+// nothing is ever cut off), an option outside its range, an empty prompt on an empty session, a token outside the
+// vocabulary (kInvalidArgument), and those of Session::eval, Sampler::next and TokenFilter.
 Result<GenerateResult> generate(Session& session, std::span<const int32_t> prompt, const GenerateOptions& options,
                                 const GenerateCallbacks& callbacks = {});
 
@@ -85,9 +120,19 @@ class GenerationSource {
   virtual std::span<const float> logits() const = 0;
   virtual Status eval(std::span<const int32_t> tokens, const std::function<bool(size_t, size_t)>& progress,
                       const std::atomic<bool>* cancel) = 0;
-  virtual double cost_s() const { return 0; }               // thread-seconds spent on it so far
-  virtual std::span<const int32_t> eog_tokens() const = 0;  // sorted
-  virtual std::vector<int32_t> breaker_tokens() const = 0;  // called only when DRY is on
+  // The same as eval(tokens), and guesses of what follows with them: Session::eval_ahead, take, may_guess, n_ahead.
+  virtual Status eval_ahead(std::span<const int32_t> tokens, std::span<const int32_t>,
+                            const std::atomic<bool>* cancel) {
+    return eval(tokens, {}, cancel);
+  }
+  virtual bool take(int32_t) { return false; }
+  virtual bool may_guess() const { return false; }
+  virtual size_t n_ahead() const { return 0; }
+  virtual StepCost last_step() const { return {}; }
+  virtual double cost_s() const { return 0; }                                // thread-seconds spent on it so far
+  virtual std::span<const int32_t> eog_tokens() const = 0;                   // sorted
+  virtual std::span<const int32_t> suppressed_tokens() const { return {}; }  // never chosen
+  virtual std::vector<int32_t> breaker_tokens() const = 0;                   // called only when DRY is on
   // Appends the bytes of the next token of the sequence. begin_text() comes first, with the last token before it, or
   // -1.
   virtual Status begin_text(int32_t last, bool render_special) = 0;
@@ -109,6 +154,8 @@ class Generation {
   bool over() const;
   // Empty at first when the generation goes on from logits that are there. Valid until advance().
   std::span<const int32_t> wanted() const;
+  // What may come behind it, to be evaluated with it.
+  std::span<const int32_t> guesses() const;
   // What evaluating wanted() gave. Errors: its own, unless it was cancelled; those of the sampler.
   Status advance(Status evaluated);
   // When it is over.

@@ -1,8 +1,8 @@
 // Generation on a real session.
 #include <algorithm>
 
-#include "engine/capi/memory_json.h"
 #include "engine/generate.h"
+#include "engine/guess/draft.h"
 #include "engine/session.h"
 #include "kernels/base/utf8.h"
 #include "tokenizer/tokenizer.h"
@@ -20,12 +20,29 @@ class SessionSource final : public GenerationSource {
   std::span<const int32_t> tokens() const override { return session_.tokens(); }
   std::span<const float> logits() const override { return session_.logits(); }
   std::span<const int32_t> eog_tokens() const override { return tokenizer().vocab().eog_ids; }
+  std::span<const int32_t> suppressed_tokens() const override { return tokenizer().vocab().suppress_ids; }
 
   Status eval(std::span<const int32_t> tokens, const std::function<bool(size_t, size_t)>& progress,
               const std::atomic<bool>* cancel) override {
-    return session_.eval(tokens,
-                         {.progress = progress, .cancel = cancel, .deadline = options_.deadline, .key = options_.key});
+    return session_.eval(tokens, {.progress = progress,
+                                  .cancel = cancel,
+                                  .deadline = options_.deadline,
+                                  .key = options_.key,
+                                  .weight = options_.weight});
   }
+  Status eval_ahead(std::span<const int32_t> tokens, std::span<const int32_t> guesses,
+                    const std::atomic<bool>* cancel) override {
+    return session_.eval_ahead(tokens, guesses,
+                               {.progress = {},
+                                .cancel = cancel,
+                                .deadline = options_.deadline,
+                                .key = options_.key,
+                                .weight = options_.weight});
+  }
+  bool take(int32_t token) override { return session_.take(token); }
+  bool may_guess() const override { return session_.may_guess(); }
+  size_t n_ahead() const override { return session_.n_ahead(); }
+  StepCost last_step() const override { return session_.last_step(); }
   double cost_s() const override { return session_.cost_s(); }
 
   // The tokens with one of DRY's usual breakers in them.
@@ -77,15 +94,28 @@ Result<GenerateResult> generate(Session& session, std::span<const int32_t> promp
                                 const GenerateCallbacks& callbacks) {
   const auto held = session.use();
   SessionSource source(session, options);
+  if (const Session* draft = options.speculation.draft; draft != nullptr) {
+    if (draft == &session) return Error{ErrorCode::kInvalidArgument, "a session cannot be its own draft"};
+    KEDGE_TRY(check_same_vocabulary(session.model().tokenizer(), draft->model().tokenizer()));
+  }
   const KvCounts before = session.memory().counts();
   KEDGE_ASSIGN(generation, Generation::begin(source, prompt, options, callbacks));
-  const auto most = static_cast<size_t>(options.max_tokens >= 0 ? options.max_tokens : session.default_tokens());
+  // Most stop long before their limit; one that does not, and finds no pages then, gives way or is given way to.
+  const auto usual = static_cast<size_t>(session.default_tokens());
+  const size_t most = options.max_tokens >= 0 ? static_cast<size_t>(options.max_tokens) : usual;
   const size_t room = source.n_ctx() - source.tokens().size();
-  const EvalHooks hooks{.progress = {}, .cancel = callbacks.cancel, .deadline = options.deadline, .key = options.key};
-  auto admitted = Session::Admission::wait(session, std::min(prompt.size() + most, room), hooks);
+  const ExpectedTokens expected{.reserved = std::min(prompt.size() + std::min(most, usual), room),
+                                .most = std::min(prompt.size() + most, room)};
+  const EvalHooks hooks{.progress = {},
+                        .cancel = callbacks.cancel,
+                        .deadline = options.deadline,
+                        .key = options.key,
+                        .weight = options.weight};
+  auto admitted = Session::Admission::wait(session, expected, hooks);
   if (!admitted.ok()) KEDGE_TRY(generation->advance(std::move(admitted).error()));
   KEDGE_ASSIGN(result, drive(*generation, source, callbacks));
-  result.kv = kv_answer_json(session.memory(), before);
+  KEDGE_TRY(session.settle());
+  result.kv_before = before;
   return result;
 }
 

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "kernels/base/byte_size.h"
 #include "kernels/base/json_object.h"
 
 namespace kedge::engine {
@@ -14,24 +15,6 @@ constexpr int kMaxTokens = 1 << 24;
 constexpr double kMaxBytes = 1e15;
 
 Error invalid(std::string message) { return {ErrorCode::kInvalidArgument, std::move(message)}; }
-
-// "64MiB", "1.5GB", "4096" as bytes; negative when it is none of these.
-double parse_bytes(std::string_view text) {
-  double number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || number < 0) return -1;
-  std::string_view unit = text.substr(static_cast<size_t>(end - text.data()));
-  while (!unit.empty() && unit.front() == ' ') unit.remove_prefix(1);
-  constexpr struct {
-    std::string_view name;
-    double factor;
-  } kUnits[] = {{"", 1},          {"B", 1},         {"KB", 1e3},   {"MB", 1e6},    {"GB", 1e9},   {"KiB", 1024.0},
-                {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"K", 1024.0}, {"M", 1 << 20}, {"G", 1 << 30}};
-  for (const auto& u : kUnits) {
-    if (u.name == unit) return number * u.factor;
-  }
-  return -1;
-}
 
 // "12.5%" as a share; negative when it is none.
 double parse_share(std::string_view text) {
@@ -72,9 +55,14 @@ class Reader {
       if (share >= 0) {
         tokens = std::floor(share * n_ctx_);
       } else if (plain) {
-        tokens = parse_bytes(text);
-      } else if (const double bytes = parse_bytes(text); bytes >= 0) {
+        tokens = base::byte_size(text);
+      } else if (const double bytes = base::byte_size(text); bytes >= 0) {
         // Whole pages: their bytes are what a budget in bytes buys.
+        if (bytes_per_token_ == 0) {
+          return invalid("KV option budget is " + value.dump() +
+                         ": no layer of this model keeps all of the text, so "
+                         "there is nothing that it could act on");
+        }
         tokens = std::floor(bytes / (static_cast<double>(bytes_per_token_) * kPageTokens)) * kPageTokens;
       }
     }
@@ -147,7 +135,7 @@ class Reader {
     if (key == "cold_type") return cold_type(value);
     if (key == "cold_budget") {
       if (value.is_number()) return number(key, value, 0, kMaxBytes, o_.cold_bytes);
-      const double bytes = value.is_string() ? parse_bytes(value.get<std::string>()) : -1;
+      const double bytes = value.is_string() ? base::byte_size(value.get<std::string>()) : -1;
       if (!(bytes >= 0 && bytes <= kMaxBytes)) return wrong(key, value, "bytes (\"256MiB\"), at most 1e15");
       o_.cold_bytes = static_cast<size_t>(bytes);
       return {};
@@ -188,9 +176,14 @@ Result<KvOptions> parse_kv_options(std::string_view text, int n_ctx, size_t byte
 }
 
 Result<KvOptions> parse_kv_options(std::string_view json, const ModelConfig& c, KvFormat type, int n_ctx) {
-  const KvLayout layout{type, c.head_dim_k, c.head_dim_v};
-  const size_t tables = static_cast<size_t>(c.n_layers) * static_cast<size_t>(c.n_kv_heads);
-  return parse_kv_options(json, n_ctx > 0 ? n_ctx : c.n_ctx_train, layout.page_bytes() / kPageTokens * tables);
+  // What a budget acts on: layers that keep all of the text.
+  size_t bytes = 0;
+  for (const LayerShape& l : c.layers) {
+    if (l.window > 0) continue;
+    const KvLayout layout{type, l.head_dim_k, l.head_dim_v, l.values_in_keys};
+    bytes += layout.page_bytes() / kPageTokens * static_cast<size_t>(l.n_kv_heads);
+  }
+  return parse_kv_options(json, n_ctx > 0 ? n_ctx : c.n_ctx_train, bytes);
 }
 
 }  // namespace kedge::engine

@@ -2,18 +2,23 @@
 
 #include <algorithm>
 
+#include "engine/activation_stats.h"
+
 namespace kedge::engine {
 
 namespace {
 
-// Weight rows handed out at once when there are many tokens are whole panels of every instruction set.
+// Weight rows handed out at once when there are several tokens are whole panels of every instruction set.
 constexpr size_t kUnitRows = 32;
 constexpr size_t kMostUnitRows = 256;
 constexpr size_t kUnitsOfThread = 4;
-// Weight rows a thread's slab is cut at in decode.
+// Up to so many tokens the weights come from memory as fast as they are used: slabs, whose rows follow each other, so
+// that what a kernel reads ahead beyond its last row is its own (sixteen rows of Q4_K: a tenth faster than units).
+// Above, units balance better.
+constexpr int kManyTokens = 64;
+// Weight rows slabs are cut at when kernels read rows by groups; up to so many tokens they do.
 constexpr size_t kSlabGrain = kGroupRows;
-// From this many tokens on the kernels work by panels, and units balance better than slabs.
-constexpr int kManyTokens = 9;
+constexpr int kFewTokens = 8;
 
 size_t to_size(int x) { return static_cast<size_t>(x); }
 
@@ -75,7 +80,7 @@ Linear::Kernel Linear::kernel_of(const Weight& w) const {
   return {c_.kernels.matmul[f.index], form_of(f.family)};
 }
 
-void Linear::multiply(const float* x, int n, int width, std::initializer_list<Product> products) const {
+void Linear::multiply(const float* x, int n, int width, std::initializer_list<Product> products, int first_row) const {
   if (n == 0) return;
   const auto padded = [](const Product& p) { return (to_size(p.w.rows) + kUnitRows - 1) / kUnitRows * kUnitRows; };
   // Formats of different families want the input in different forms: one round per form.
@@ -102,17 +107,57 @@ void Linear::multiply(const float* x, int n, int width, std::initializer_list<Pr
         base += padded(p);
       }
     };
-    if (n < kManyTokens) {
-      c_.team.split(total, kSlabGrain, run);
+    if (n <= kManyTokens) {
+      c_.team.split(total, n <= kFewTokens ? kSlabGrain : kUnitRows, run);
     } else {
       const size_t rows = unit_rows(total, c_.team.size());
       c_.team.each((total + rows - 1) / rows, [&](size_t u, int t) { run(u * rows, (u + 1) * rows, t); });
     }
   }
   for (const Product& p : products) {
-    if (p.bias == nullptr) continue;
-    for (int i = 0; i < n; ++i) c_.kernels.add(p.bias, p.y + to_size(i) * to_size(p.w.rows), p.w.rows);
+    for (int i = 0; i < n && p.w.scale != nullptr; ++i) {
+      c_.kernels.scale(*p.w.scale, p.y + to_size(i) * to_size(p.w.rows), p.w.rows);
+    }
+    for (int i = 0; i < n && p.bias != nullptr; ++i) {
+      c_.kernels.add(p.bias, p.y + to_size(i) * to_size(p.w.rows), p.w.rows);
+    }
   }
+  if (adapters_) adapters_.add(x, first_row, n, width, products);
+  for (const Product& p : products) {
+    if (c_.activations == nullptr) break;
+    c_.activations->add(c_.team, p.w, to_size(n),
+                        [&](size_t i) { return std::pair(size_t{0}, x + i * to_size(width)); });
+  }
+}
+
+void Linear::multiply_heads(const HeadProduct& p, int n) const {
+  if (n == 0) return;
+  const Weight& w = p.w;
+  const Kernel kernel = kernel_of(w);
+  const int n_heads = w.n_experts;
+  // The rows of a head follow each other, in the form the kernel reads.
+  c_.each_row(n, [&](size_t i, int) {
+    for (int h = 0; h < n_heads; ++h) {
+      const float* x = p.x + i * p.x_row + to_size(h) * p.x_head;
+      const size_t row = to_size(h) * to_size(n) + i;
+      if (kernel.form == ActForm::kFloat32) {
+        std::copy_n(x, w.k, p.gathered + row * to_size(w.k));
+      } else {
+        store(x, row, w.k, 0, w.k, kernel.form);
+      }
+    }
+  });
+  const ActRows all = own_rows(p.gathered, n * n_heads, w.k, kernel.form);
+  const size_t blocks = (to_size(w.rows) + kMostUnitRows - 1) / kMostUnitRows;
+  c_.team.each(to_size(n_heads) * blocks, [&](size_t unit, int thread) {
+    const auto head = static_cast<int>(unit / blocks);
+    const auto first = static_cast<int>(unit % blocks * kMostUnitRows);
+    const int count = std::min(static_cast<int>(kMostUnitRows), w.rows - first);
+    float* y = p.y + to_size(head) * p.y_head + first;
+    kernel.multiply(w.slice(first, count, head), slice_rows(all, to_size(head) * to_size(n), n, kernel.form), y,
+                    p.y_row, c_.buffers.scratch[to_size(thread)].data());
+    for (int i = 0; i < n && w.scale != nullptr; ++i) c_.kernels.scale(w.scale[head], y + to_size(i) * p.y_row, count);
+  });
 }
 
 }  // namespace kedge::engine

@@ -5,16 +5,23 @@
 #include <initializer_list>
 
 #include "engine/act_form.h"
-#include "engine/loader.h"
+#include "engine/adapter_products.h"
+#include "engine/product.h"
 #include "engine/step_parts.h"
 
 namespace kedge::engine {
 
-// One product of a group that shares its input: y[n][w.rows] = x * w^T (+ bias).
-struct Product {
+// A product per head: y[i][e] = w[e] * x[i][e] for every head e of w.n_experts and row i. x has the heads of a row
+// `x_head` floats apart and the rows `x_row`, y likewise. `gathered` has room for all rows of x.
+struct HeadProduct {
   const Weight& w;
+  const float* x;
+  size_t x_row;
+  size_t x_head;
   float* y;
-  const float* bias = nullptr;
+  size_t y_row;
+  size_t y_head;
+  float* gathered;
 };
 
 class Linear {
@@ -25,11 +32,13 @@ class Linear {
     ActForm form;
   };
 
-  explicit Linear(const StepContext& context) : c_(context) {}
+  Linear(const StepContext& context, const AdapterProducts& adapters) : c_(context), adapters_(adapters) {}
 
   Kernel kernel_of(const Weight& w) const;
-  // x: [n][width].
-  void multiply(const float* x, int n, int width, std::initializer_list<Product> products) const;
+  // x: [n][width], rows of the step from `first_row` on. With what their sequences' adapters add.
+  void multiply(const float* x, int n, int width, std::initializer_list<Product> products, int first_row = 0) const;
+
+  void multiply_heads(const HeadProduct& product, int n) const;
 
   // Rows of x, [n][k], in one form. Valid until the next call.
   ActRows prepare(const float* x, int n, int k, ActForm form) const;
@@ -40,6 +49,7 @@ class Linear {
 
  private:
   StepContext c_;
+  const AdapterProducts& adapters_;
 };
 
 }  // namespace kedge::engine

@@ -4,6 +4,7 @@
 #include <malloc.h>
 #endif
 
+#include "engine/grammar/constraint.h"
 #include "engine/loader.h"
 #include "engine/memory_plan.h"
 #include "engine/vocab_loader.h"
@@ -28,13 +29,21 @@ uint64_t fingerprint_of(const TensorStore& store) {
   return h;
 }
 
-// Of the tensors that are laid out anew: a table that is only looked up in stays in the file.
+// Of the tensors that are laid out anew: tables that are only looked up in stay in the file.
 uint64_t packed_bytes(const TensorStore& store) {
-  const TensorInfo* table = store.find("output.weight") == nullptr ? nullptr : store.find("token_embd.weight");
-  return store.tensor_bytes() - (table == nullptr ? 0 : table->bytes);
+  uint64_t bytes = store.tensor_bytes();
+  const bool tied = store.find("output.weight") == nullptr;
+  for (const char* name : {"token_embd.weight", "per_layer_token_embd.weight", "position_embd.weight"}) {
+    const TensorInfo* table = store.find(name);
+    if (table != nullptr && !(tied && table->name == "token_embd.weight")) bytes -= table->bytes;
+  }
+  return bytes;
 }
 
 }  // namespace
+
+Model::Model() = default;
+Model::~Model() = default;
 
 Result<std::shared_ptr<const Model>> Model::load(const std::string& path, const ModelOptions& options) {
   auto model = std::shared_ptr<Model>(new Model());
@@ -72,6 +81,8 @@ Result<std::shared_ptr<const Model>> Model::load(const std::string& path, const 
   const std::string& vocabulary = model->tokenizer_->fingerprint();
   model->fingerprint_ = checksum(vocabulary.data(), vocabulary.size(), model->fingerprint_);
   model->load_chat_template();
+  model->constraints_ = std::make_unique<grammar::Constraints>(
+      *model->tokenizer_, static_cast<size_t>(model->config_.n_vocab), model->chat_format_);
 #if defined(__GLIBC__)
   malloc_trim(0);  // building a tokenizer takes several times its size for a moment: give that back
 #endif
@@ -106,6 +117,7 @@ Status Model::load_network(const ModelOptions& options) {
   KEDGE_ASSIGN(network, architecture->load(loader));
   KEDGE_TRY(loader.finish());
   ignored_ = loader.ignored();
+  sites_ = loader.take_sites();
   if (options.progress && !options.progress(2 * file, 2 * file)) {
     return Error{ErrorCode::kCancelled, metadata.file() + ": cancelled while loading"};
   }
@@ -130,6 +142,7 @@ void Model::load_chat_template() {
     return;
   }
   chat_template_ = std::make_unique<ChatTemplate>(std::move(parsed).value());
+  chat_format_ = chat_format_of(*source);
 }
 
 }  // namespace kedge::engine

@@ -39,6 +39,8 @@ class ModelKeys {
   }
   auto get_strings(std::string_view key) { return note(key).get_strings(key); }
   auto get_f32s(std::string_view key) { return note(key).get_f32s(key); }
+  auto get_u32_per_layer(std::string_view key, uint32_t n) { return note(key).get_u32_per_layer(key, n); }
+  auto get_bool_per_layer(std::string_view key, uint32_t n) { return note(key).get_bool_per_layer(key, n); }
   auto get_i32s(std::string_view key) { return note(key).get_i32s(key); }
 
   // An error that names the keys that begin with `prefix`, that nobody asked for and that no rule covers

@@ -24,11 +24,18 @@ Status in_range(const char* name, int value, int most) {
 }
 
 struct Entry {
-  std::unique_ptr<const KvMemory> memory;
+  std::shared_ptr<const KvMemory> memory;
   std::vector<int32_t> tokens;
   std::vector<float> logits;   // of the last token; empty: not known
   std::vector<uint64_t> keys;  // that lead to it
+  std::string adapters;        // identity() of those it was computed with
   uint64_t seen = 0;           // by the lookup of this number
+};
+
+// What a request asks for: tokens, read with these adapters (identity()).
+struct Wanted {
+  std::span<const int32_t> tokens;
+  std::string_view adapters;
 };
 
 struct Match {
@@ -60,8 +67,9 @@ struct PrefixCache::State {
   PrefixCacheStats stats;
 
   // By the number of whole blocks.
-  std::vector<uint64_t> chain(std::span<const int32_t> tokens) const {
-    std::vector<uint64_t> keys = {seed};
+  std::vector<uint64_t> chain(const Wanted& wanted) const {
+    const auto& [tokens, adapters] = wanted;
+    std::vector<uint64_t> keys = {adapters.empty() ? seed : checksum(adapters.data(), adapters.size(), seed)};
     for (size_t at = 0; at + kBlock <= tokens.size(); at += kBlock) {
       keys.push_back(hash(keys.back(), tokens.subspan(at, kBlock)));
     }
@@ -70,19 +78,24 @@ struct PrefixCache::State {
   // Of a state that has been retained in a certain way.
   static uint64_t state_key(uint64_t key, uint64_t origin) { return checksum(&origin, sizeof origin, key ^ origin); }
 
-  void consider(const Order::iterator& at, std::span<const int32_t> tokens, const KvMemory& beginning, Match* best,
+  void consider(const Order::iterator& at, const Wanted& wanted, const KvMemory& beginning, Match* best,
                 Order::iterator* best_at) const;
-  Match find(std::span<const int32_t> tokens, const KvMemory& beginning);
+  Match find(const Wanted& wanted, const KvMemory& beginning);
   Order::iterator same(const Entry& added);
+  bool is_usable(const KvMemory& memory) const { return is_clean(memory) || memory.origin() != 0; }
+  bool is_clean(const KvMemory& memory) const { return root->usable(memory, memory.sequence().next_position()) > 0; }
+  void add(std::shared_ptr<const KvMemory> memory, const Wanted& of, std::vector<float> logits);
   std::shared_ptr<Entry> take_out(Order::iterator at);
   bool drop_oldest();
 };
 
 // What of the request's beginning this entry has.
-void PrefixCache::State::consider(const Order::iterator& at, std::span<const int32_t> tokens, const KvMemory& beginning,
+void PrefixCache::State::consider(const Order::iterator& at, const Wanted& wanted, const KvMemory& beginning,
                                   Match* best, Order::iterator* best_at) const {
+  const std::span<const int32_t> tokens = wanted.tokens;
   const uint64_t origin = beginning.origin();
   const Entry& e = **at;
+  if (e.adapters != wanted.adapters) return;
   const size_t most = std::min(e.tokens.size(), tokens.size());
   const auto shared = static_cast<size_t>(
       std::mismatch(e.tokens.begin(), e.tokens.begin() + static_cast<std::ptrdiff_t>(most), tokens.begin()).first -
@@ -95,8 +108,8 @@ void PrefixCache::State::consider(const Order::iterator& at, std::span<const int
   if (m.same_state) {
     m.n = shared;
   } else {
-    const size_t wanted = m.logits ? shared : std::min(shared, tokens.size() - 1);
-    m.n = static_cast<size_t>(beginning.usable(*e.memory, static_cast<int>(wanted)));
+    const size_t most_taken = m.logits ? shared : std::min(shared, tokens.size() - 1);
+    m.n = static_cast<size_t>(beginning.usable(*e.memory, static_cast<int>(most_taken)));
     m.logits = m.logits && m.n == shared;
   }
   if (m.n < best->n || (m.n == best->n && (best->same_state || !m.same_state))) return;
@@ -105,9 +118,9 @@ void PrefixCache::State::consider(const Order::iterator& at, std::span<const int
   *best_at = at;
 }
 
-Match PrefixCache::State::find(std::span<const int32_t> tokens, const KvMemory& beginning) {
+Match PrefixCache::State::find(const Wanted& wanted, const KvMemory& beginning) {
   const uint64_t origin = beginning.origin();
-  const std::vector<uint64_t> keys = chain(tokens);
+  const std::vector<uint64_t> keys = chain(wanted);
   const std::lock_guard lock(mutex);
   const uint64_t number = ++stats.lookups;
   Match best;
@@ -118,7 +131,7 @@ Match PrefixCache::State::find(std::span<const int32_t> tokens, const KvMemory& 
       const auto found = index.find(key);
       if (found == index.end()) continue;
       for (const Order::iterator at : found->second) {
-        if (std::exchange((*at)->seen, number) != number) consider(at, tokens, beginning, &best, &best_at);
+        if (std::exchange((*at)->seen, number) != number) consider(at, wanted, beginning, &best, &best_at);
       }
     }
   }
@@ -127,7 +140,7 @@ Match PrefixCache::State::find(std::span<const int32_t> tokens, const KvMemory& 
     order.splice(order.begin(), order, best_at);
   }
   stats.tokens_reused += best.n;
-  stats.tokens_computed += tokens.size() - best.n;
+  stats.tokens_computed += wanted.tokens.size() - best.n;
   return best;
 }
 
@@ -158,7 +171,9 @@ PrefixCache::State::Order::iterator PrefixCache::State::same(const Entry& added)
   const auto found = index.find(added.keys.back());
   if (found == index.end()) return order.end();
   for (const Order::iterator at : found->second) {
-    if ((*at)->tokens == added.tokens && (*at)->memory->origin() == added.memory->origin()) return at;
+    const Entry& e = **at;
+    const bool alike = e.tokens == added.tokens && e.adapters == added.adapters;
+    if (alike && e.memory->origin() == added.memory->origin()) return at;
   }
   return order.end();
 }
@@ -183,7 +198,9 @@ Result<std::unique_ptr<PrefixCache>> PrefixCache::create(std::shared_ptr<const M
   o.numerics = options.numerics;
   // Twice: a session that has to copy shared pages holds both for a moment.
   const auto budgets = static_cast<size_t>(std::max(options.kv.forks, 2 * cache.sessions));
-  const size_t pages = budgets * KvSequence::pages_for(c.n_layers, c.n_kv_heads, budget);
+  KEDGE_ASSIGN(shape, kv_shape(c, options.kv_type, n_ctx, std::max(o.step_tokens, o.sequences)));
+  const size_t pages =
+      budgets * (shape.pages_for(budget, n_ctx) + static_cast<size_t>(shape.kept) * shape.copy_pages());
   KEDGE_ASSIGN(engine, Engine::with_pages(std::move(model), o, pages));
   SessionOptions shared = options;
   shared.n_threads = SessionOptions().n_threads;
@@ -195,7 +212,7 @@ Result<std::unique_ptr<PrefixCache>> PrefixCache::create(std::shared_ptr<Engine>
                                                          const PrefixCacheOptions& cache, PrefixHash hash) {
   KEDGE_TRY(in_range("entries", cache.entries, 1 << 20));
   KEDGE_ASSIGN(options, engine->session_options(given));
-  KEDGE_ASSIGN(shape, kv_shape(engine->model()->config(), options.kv_type, options.n_ctx));
+  KEDGE_ASSIGN(shape, kv_shape(engine->model()->config(), options.kv_type, options.n_ctx, options.chunk));
   KEDGE_ASSIGN(root, KvMemory::create(shape, options.kv, engine->kernels(), engine->arena()));
   auto state = std::make_shared<State>();
   state->options = options;
@@ -205,7 +222,7 @@ Result<std::unique_ptr<PrefixCache>> PrefixCache::create(std::shared_ptr<Engine>
   const uint64_t made_with[] = {engine->model()->fingerprint(), static_cast<uint64_t>(options.numerics),
                                 static_cast<uint64_t>(options.kv_type), root->retention()};
   state->seed = checksum(made_with, sizeof made_with);
-  engine->add_reclaimer([asked = std::weak_ptr<State>(state)] {
+  engine->add_reclaimer(state, [asked = std::weak_ptr<State>(state)] {
     const auto alive = asked.lock();
     return alive != nullptr && alive->drop_oldest();
   });
@@ -214,20 +231,27 @@ Result<std::unique_ptr<PrefixCache>> PrefixCache::create(std::shared_ptr<Engine>
   return std::unique_ptr<PrefixCache>(new PrefixCache(std::move(state)));
 }
 
-Result<PrefixCache::Acquired> PrefixCache::acquire(std::span<const int32_t> tokens, std::span<const Segment> segments) {
+Result<PrefixCache::Acquired> PrefixCache::acquire(std::span<const AdapterUse> adapters,
+                                                   std::span<const int32_t> tokens, std::span<const Segment> segments) {
   if (tokens.empty()) return Error{ErrorCode::kInvalidArgument, "prefix cache: a request without tokens"};
   Acquired acquired;
+  SessionOptions options = state_->options;
+  KEDGE_ASSIGN(uses, checked_adapters(adapters, *state_->engine->model()));
+  const std::string read_with = identity(uses);
+  options.adapters = std::move(uses);
   KEDGE_ASSIGN(memory, state_->root->fork());
   KEDGE_ASSIGN(refused, memory->add_segments(segments));
   acquired.refused = std::move(refused);
-  const Match match = state_->find(tokens, *memory);
+  const bool announces = !segments.empty() && memory->shape().only_forward();
+  const Match match = state_->find({tokens, read_with}, *memory);
   const auto first = tokens.first(match.n);
   if (match.same_state) {
     KEDGE_ASSIGN(copy, match.entry->memory->fork());
     memory = std::move(copy);
   }
-  KEDGE_ASSIGN(session, state_->engine->adopt(state_->options, std::move(memory)));
+  KEDGE_ASSIGN(session, state_->engine->adopt(options, std::move(memory)));
   Session::State& s = *session->state_;
+  if (announces) s.announced.push_back({0, {segments.begin(), segments.end()}});
   if (match.n > 0 && !match.same_state) {
     s.read_texts(first);
     KEDGE_TRY(state_->engine->exclusively([&](const ThreadTeam&) {
@@ -238,6 +262,12 @@ Result<PrefixCache::Acquired> PrefixCache::acquire(std::span<const int32_t> toke
   if (match.logits) {
     s.last_logits = match.entry->logits;
     s.has_logits = true;
+  }
+  if (match.n > 0) {
+    (void)state_->engine->exclusively([&](const ThreadTeam&) -> Status {
+      s.keep(true);
+      return {};
+    });
   }
   acquired.n_reused = static_cast<int>(match.n);
   acquired.session = std::move(session);
@@ -251,40 +281,60 @@ Result<bool> PrefixCache::store(const Session& session) {
   if (&memory.sequence().arena() != &state_->root->sequence().arena()) {
     return Error{ErrorCode::kInvalidArgument, "prefix cache: the session is none of this cache's"};
   }
-  const int n = memory.sequence().next_position();
-  const bool clean = state_->root->usable(memory, n) > 0;
-  const bool usable = !s.tokens.empty() && s.tokens.size() == static_cast<size_t>(n) && (clean || memory.origin() != 0);
-  if (!usable) {
+  const ModelConfig& c = session.model().config();
+  if (c.is_far(s.options.n_ctx) != c.is_far(state_->options.n_ctx)) {
+    return Error{ErrorCode::kInvalidArgument, "prefix cache: a session of " + std::to_string(s.options.n_ctx) +
+                                                  " tokens of context has other positions than those of this cache"};
+  }
+  const bool all_known = !s.tokens.empty() && s.tokens.size() == static_cast<size_t>(session.n_past());
+  if (!all_known || !state_->is_usable(memory)) {
     const std::lock_guard lock(state_->mutex);
     ++state_->stats.declined;
     return false;
   }
-  auto entry = std::make_shared<Entry>();
-  auto frozen = session.between_steps([&](const ThreadTeam&) { return memory.freeze(); });
+  // Where a request goes another way before the end of these tokens, one that cannot be cut needs a state before it.
+  std::vector<Session::State::Kept> kept;
+  auto frozen = session.between_steps([&](const ThreadTeam&) {
+    kept = s.kept;
+    return memory.freeze();
+  });
   if (!frozen.ok()) return std::move(frozen).error();
-  entry->memory = std::move(frozen).value();
-  entry->tokens.assign(s.tokens.begin(), s.tokens.end());
-  if (s.has_logits) entry->logits = s.last_logits;
-  std::vector<uint64_t> chain = state_->chain(entry->tokens);
-  const uint64_t state_key = State::state_key(chain.back(), memory.origin());
-  if (clean) entry->keys = std::move(chain);
-  if (memory.origin() != 0) entry->keys.push_back(state_key);
-
-  std::vector<std::shared_ptr<Entry>> gone;  // destroyed without the mutex
+  const std::string read_with = identity(s.options.adapters);
+  for (Session::State::Kept& k : kept) {
+    if (k.position >= session.n_past() || !state_->is_usable(*k.memory)) continue;
+    const auto first = std::span(s.tokens).first(static_cast<size_t>(k.position));
+    state_->add(k.memory, {first, read_with}, std::move(k.logits));
+  }
+  state_->add(std::move(frozen).value(), {s.tokens, read_with}, s.has_logits ? s.last_logits : std::vector<float>());
   const std::lock_guard lock(state_->mutex);
   ++state_->stats.stored;
-  if (const auto known = state_->same(*entry); known != state_->order.end()) {
-    if (entry->logits.empty()) entry->logits = (*known)->logits;
-    gone.push_back(state_->take_out(known));
-  }
-  state_->order.push_front(std::move(entry));
-  const auto at = state_->order.begin();
-  for (const uint64_t key : (*at)->keys) state_->index[key].push_back(at);
-  while (state_->order.size() > state_->most_entries) {
-    gone.push_back(state_->take_out(std::prev(state_->order.end())));
-    ++state_->stats.evicted_entries;
-  }
   return true;
+}
+
+void PrefixCache::State::add(std::shared_ptr<const KvMemory> memory, const Wanted& of, std::vector<float> logits) {
+  auto entry = std::make_shared<Entry>();
+  entry->tokens.assign(of.tokens.begin(), of.tokens.end());
+  entry->adapters = of.adapters;
+  entry->logits = std::move(logits);
+  std::vector<uint64_t> keys = chain(of);
+  const uint64_t of_state = state_key(keys.back(), memory->origin());
+  if (is_clean(*memory)) entry->keys = std::move(keys);
+  if (memory->origin() != 0) entry->keys.push_back(of_state);
+  entry->memory = std::move(memory);
+
+  std::vector<std::shared_ptr<Entry>> gone;  // destroyed without the mutex
+  const std::lock_guard lock(mutex);
+  if (const auto known = same(*entry); known != order.end()) {
+    if (entry->logits.empty()) entry->logits = (*known)->logits;
+    gone.push_back(take_out(known));
+  }
+  order.push_front(std::move(entry));
+  const auto at = order.begin();
+  for (const uint64_t key : (*at)->keys) index[key].push_back(at);
+  while (order.size() > most_entries) {
+    gone.push_back(take_out(std::prev(order.end())));
+    ++stats.evicted_entries;
+  }
 }
 
 PrefixCacheStats PrefixCache::stats() const {
@@ -297,6 +347,7 @@ PrefixCacheStats PrefixCache::stats() const {
   }
   const KvArena& arena = state_->root->sequence().arena();
   std::unordered_set<const std::byte*> pages;
+  std::unordered_set<const float*> states;
   for (const auto& e : entries) {
     const KvSequence& sequence = e->memory->sequence();
     for (int t = 0; t < sequence.n_tables(); ++t) {
@@ -304,11 +355,13 @@ PrefixCacheStats PrefixCache::stats() const {
       pages.insert(sequence.table(t), sequence.table(t) + (slots + kPageTokens - 1) / kPageTokens);
       stats.bytes += slots * (sizeof(int32_t) + sizeof(uint32_t));
     }
+    sequence.windows().each_page([&](size_t, const std::byte* page) { pages.insert(page); });
+    if (sequence.has_state() && sequence.next_position() > 0) states.insert(sequence.state());
     stats.bytes += e->tokens.size() * sizeof(int32_t) + e->logits.size() * sizeof(float);
     stats.bytes += e->keys.size() * sizeof(uint64_t) + (e->memory->cold() ? e->memory->cold()->bytes() : 0);
   }
   stats.entries = entries.size();
-  stats.bytes += pages.size() * arena.page_bytes();
+  stats.bytes += (pages.size() + states.size() * arena.state_pages()) * arena.page_bytes();
   stats.pages_in_use = arena.pages_in_use();
   stats.pages_total = arena.pages_total();
   return stats;

@@ -11,6 +11,10 @@
 // - A state with evictions is lossy. It is never a clean prefix: it is taken as a whole or not at all, and only when
 //   the request begins with all of its tokens and gives the same segments, all of them before the first token as
 //   acquire() does, and nothing but the text has acted on it (no recall that was asked for, no truncation).
+// - A state is of a session's adapters and their scales, and serves sessions with the same ones only.
+// - A model with recurrent layers or windows has states that cannot be cut: they are taken as a whole, and so the
+// copies
+//   that a session keeps on its way (engine/session_back.cc) become states of the cache beside it.
 // - One token at least is left to evaluate, because its logits are wanted; unless the state ends with the request and
 //   its logits are there.
 //
@@ -79,7 +83,12 @@ class PrefixCache {
   };
   // `segments` are those of the whole request; they are given to the session. Errors: kInvalidArgument (no tokens, a
   // segment outside the context), kCapacity (memory).
-  Result<Acquired> acquire(std::span<const int32_t> tokens, std::span<const Segment> segments = {});
+  Result<Acquired> acquire(std::span<const int32_t> tokens, std::span<const Segment> segments = {}) {
+    return acquire(options().adapters, tokens, segments);
+  }
+  // With other adapters than those of the options. Errors as well: those of checked_adapters().
+  Result<Acquired> acquire(std::span<const AdapterUse> adapters, std::span<const int32_t> tokens,
+                           std::span<const Segment> segments = {});
 
   // Keeps the session's state, sharing its pages; the session goes on by itself. False: nothing is kept, because no
   // request could use it. Errors: kInvalidArgument (a session of other options: not one of acquire() or its forks).

@@ -21,6 +21,7 @@ float correction_pair(const RopeConfig& c, float rotations) {
 
 RopeTable make_rope_table(const RopeConfig& c, const float* divisors) {
   RopeTable table;
+  table.layout = c.layout;
   const int pairs = c.n_rot / 2;
   table.frequency.resize(static_cast<size_t>(pairs));
   float low = 0;
@@ -29,8 +30,10 @@ RopeTable make_rope_table(const RopeConfig& c, const float* divisors) {
     low = std::max(std::floor(correction_pair(c, c.beta_fast)), 0.0f);
     high = std::min(std::ceil(correction_pair(c, c.beta_slow)), static_cast<float>(c.n_rot - 1));
     if (high <= low) high = low + 0.001f;
-    table.magnitude = c.attn_factor * (c.factor > 1 ? 0.1f * static_cast<float>(ordered_log(c.factor)) + 1.0f : 1.0f);
+    const bool corrected = c.yarn_magnitude && c.factor > 1;
+    table.magnitude = c.attn_factor * (corrected ? 0.1f * static_cast<float>(ordered_log(c.factor)) + 1.0f : 1.0f);
   }
+  if (c.scaling == RopeScaling::kLong) table.magnitude = c.attn_factor;
   const double log_base = ordered_log(c.base);
   for (int i = 0; i < pairs; ++i) {
     const double exponent = static_cast<double>(2 * i) / c.n_rot;

@@ -10,6 +10,11 @@ namespace kedge::engine {
 struct RopeTable {
   std::vector<float> frequency;  // [n_rot/2], radians per position
   float magnitude = 1.0f;        // multiplies cosine and sine (YaRN's attention factor)
+  RopeLayout layout = RopeLayout::kHalfSplit;
+  int at = 0;     // where its values lie within ModelConfig::rope_floats
+  int index = 0;  // of the model's tables
+  // What sequences of a long context use instead (StepPart::far_context), of as many pairs; null: the same.
+  const RopeTable* far = nullptr;
 
   // cos_sin: [n_rot/2][2]. The angle is the float32 product position * frequency, as the models were trained with.
   void fill(int position, float* cos_sin) const;

@@ -6,7 +6,9 @@
 #include <cstdio>
 #include <limits>
 
+#include "engine/logits.h"
 #include "engine/sampler_math.h"
+#include "engine/token_filter.h"
 #include "kernels/base/names.h"
 
 namespace kedge::engine {
@@ -30,6 +32,12 @@ std::string setting_names() {
   for (const SamplerDef* def : sampler_defs()) {
     for (const SamplerSetting& s : def->settings) names += (names.empty() ? "" : ", ") + std::string(s.name);
   }
+  return names;
+}
+
+std::string sampler_names() {
+  std::string names;
+  for (const SamplerDef* def : sampler_defs()) names += (names.empty() ? "" : ", ") + std::string(def->name);
   return names;
 }
 
@@ -71,22 +79,68 @@ Status Sampler::set(const std::string& name, double value, std::vector<bool>& se
   return invalid("unknown setting '" + name + "'; known are " + setting_names());
 }
 
-void Sampler::choose_steps() {
+// All samplers in the order they would run in, were they all on.
+Result<std::vector<Sampler::Step>> Sampler::ordered(const std::vector<std::string>& order) const {
+  std::vector<Step> all;
   size_t first = 0;
+  for (const SamplerDef* def : sampler_defs()) {
+    all.push_back({def, first, 0});
+    first += def->settings.size();
+  }
+  if (order.empty()) return all;
+  std::vector<Step> list;
+  for (const std::string& name : order) {
+    const auto named = [&](const Step& step) {
+      return same_name(name, step.def->name) || (step.def->alias != nullptr && same_name(name, step.def->alias));
+    };
+    const auto at = std::find_if(all.begin(), all.end(), named);
+    if (at == all.end()) return invalid("unknown sampler '" + name + "' in the order; known are " + sampler_names());
+    if (std::any_of(list.begin(), list.end(), named)) return invalid("sampler " + name + " is in the order twice");
+    list.push_back(*at);
+  }
+  const auto steers = [](const Step& step) { return step.def->role == SamplerRole::kSteer; };
+  std::erase_if(list, steers);
+  std::copy_if(all.begin(), all.end(), std::back_inserter(list), steers);
+  return list;
+}
+
+std::span<const double> Sampler::settings_of(const Step& step) const {
+  return std::span(values_).subspan(step.first_setting, step.def->settings.size());
+}
+
+Status Sampler::choose_steps(const std::vector<std::string>& order) {
+  KEDGE_ASSIGN(steps, ordered(order));
+  const Step* steering = nullptr;
   bool greedy = false;
-  for (const SamplerDef* def : sampler_defs()) {
-    for (size_t i = 0; i < def->settings.size(); ++i) {
-      if (std::string_view(def->settings[i].name) == "temperature") greedy = values_[first + i] == 0.0;
+  for (const Step& step : steps) {
+    for (size_t i = 0; i < step.def->settings.size(); ++i) {
+      if (std::string_view(step.def->settings[i].name) == "temperature") greedy = settings_of(step)[i] == 0.0;
     }
-    first += def->settings.size();
+    if (step.def->role != SamplerRole::kSteer || !step.def->active(settings_of(step))) continue;
+    if (steering != nullptr) {
+      return invalid(std::string(steering->def->name) + " and " + step.def->name +
+                     " are both on: each has to be the one that the draw follows");
+    }
+    steering = &step;
   }
-  first = 0;
-  for (const SamplerDef* def : sampler_defs()) {
-    const bool active = def->active(std::span(values_).subspan(first, def->settings.size()));
-    if (active && !(greedy && def->keeps_best)) steps_.push_back({def, first});
-    first += def->settings.size();
+  const bool cuts_alone = steering != nullptr && steering->def->cuts_alone;
+  for (Step& step : steps) {
+    if (!step.def->active(settings_of(step)) || (greedy && step.def->keeps_best)) continue;
+    if (cuts_alone && step.def->role == SamplerRole::kCut) continue;
+    step.first_state = state_.size();
+    state_.resize(state_.size() + step.def->n_state);
+    if (step.def->begin != nullptr) step.def->begin(settings_of(step), std::span(state_).subspan(step.first_state));
+    steps_.push_back(step);
   }
-  plain_greedy_ = greedy && steps_.size() == 1 && bias_.empty();
+  keep_best_first();
+  return {};
+}
+
+void Sampler::keep_best_first() {
+  constexpr size_t kMost = 1024;  // more are found faster by a partial sort
+  if (steps_.empty() || steps_.front().def->n_best == nullptr) return;
+  const size_t n = steps_.front().def->n_best(settings_of(steps_.front()));
+  if (n <= kMost) n_best_ = n;
 }
 
 Result<Sampler> Sampler::create(const SamplerOptions& options, size_t n_vocab) {
@@ -106,20 +160,19 @@ Result<Sampler> Sampler::create(const SamplerOptions& options, size_t n_vocab) {
     if (std::isnan(b.bias) || b.bias == INFINITY) return invalid(what + " is " + number(b.bias));
   }
   s.bias_ = options.logit_bias;
+  std::stable_sort(s.bias_.begin(), s.bias_.end(),
+                   [](const LogitBias& a, const LogitBias& b) { return a.token < b.token; });
   if (!options.breakers.empty()) s.is_breaker_.assign(n_vocab, 0);
   for (const int32_t id : options.breakers) {
     if (!in_vocab(id)) return invalid("breaker token " + std::to_string(id) + " is outside the vocabulary");
     s.is_breaker_[static_cast<size_t>(id)] = 1;
   }
-  s.choose_steps();
+  KEDGE_TRY(s.choose_steps(options.order));
   return s;
 }
 
 Status check_finite(std::span<const float> logits, int position) {
-  // Most of the time is spent on rows without a fault: this loop has no exit and so vectorises.
-  int faults = 0;
-  for (const float l : logits) faults += std::fabs(l) <= std::numeric_limits<float>::max() ? 0 : 1;
-  if (faults == 0) return {};
+  if (all_finite(logits)) return {};
   for (size_t i = 0; i < logits.size(); ++i) {
     if (!std::isfinite(logits[i])) {
       return Error{ErrorCode::kInternal, "logit of token " + std::to_string(i) + " at position " +
@@ -130,41 +183,72 @@ Status check_finite(std::span<const float> logits, int position) {
   return {};
 }
 
-Status Sampler::apply_bias(std::span<const float> logits) {
-  candidates_.reset(logits);
-  if (bias_.empty()) return {};
+Status Sampler::some_left(bool masked) const {
+  if (candidates_.size() > 0) return {};
+  if (!masked) return invalid("logit bias forbids every token");
+  return invalid(bias_.empty() ? "no token is allowed to come next"
+                               : "no token is left: the bias forbids all that may come next");
+}
+
+// The candidates that the mask, the bias and a first sampler that keeps the best leave.
+Status Sampler::gather(std::span<const float> logits, std::span<const uint64_t> allowed, int position) {
+  if (n_best_ > 0) {
+    std::vector<Candidate>& changed = scratch_candidates_;
+    changed.clear();
+    for (const LogitBias& b : bias_) {
+      if (changed.empty() || changed.back().id != b.token) {
+        changed.push_back({logits[static_cast<size_t>(b.token)], b.token});
+      }
+      changed.back().logit += b.bias;
+    }
+    if (!candidates_.reset_to_best(logits, changed, n_best_, allowed)) return check_finite(logits, position);
+    return some_left(!allowed.empty());
+  }
+  KEDGE_TRY(check_finite(logits, position));
+  candidates_.reset(logits, allowed);
   bool forbids = false;
   for (const LogitBias& b : bias_) {
-    candidates_.items()[static_cast<size_t>(b.token)].logit += b.bias;
+    if (Candidate* c = candidates_.find(b.token)) c->logit += b.bias;
     forbids = forbids || std::isinf(b.bias);
   }
   if (forbids) candidates_.keep_if([](const Candidate& c, size_t) { return !std::isinf(c.logit); });
-  if (candidates_.size() == 0) return invalid("logit bias forbids every token");
-  return {};
+  return some_left(!allowed.empty());
 }
 
-Result<int32_t> Sampler::next(std::span<const float> logits, std::span<const int32_t> history, int position) {
+Result<int32_t> Sampler::next(std::span<const float> logits, std::span<const int32_t> history, int position,
+                              std::span<const uint64_t> allowed) {
   if (logits.size() != n_vocab_) {
     return invalid("sampler made for " + std::to_string(n_vocab_) + " tokens was given " +
                    std::to_string(logits.size()) + " logits");
   }
-  KEDGE_TRY(check_finite(logits, position));
-  if (plain_greedy_) {
-    return static_cast<int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
+  if (!allowed.empty() && allowed.size() != token_words(n_vocab_)) {
+    return invalid("a mask of " + std::to_string(n_vocab_) + " tokens has " + std::to_string(token_words(n_vocab_)) +
+                   " words, not " + std::to_string(allowed.size()));
   }
-  KEDGE_TRY(apply_bias(logits));
-  for (const Step& step : steps_) {
-    SamplerContext context{
-        .settings = std::span(values_).subspan(step.first_setting, step.def->settings.size()),
-        .history = history,
-        .is_breaker = is_breaker_,
-        .random = {seed_, request_, static_cast<uint32_t>(position), static_cast<uint32_t>(step.def->rank)},
-        .scratch = scratch_,
-        .scratch_candidates = scratch_candidates_,
-    };
+  KEDGE_TRY(gather(logits, allowed, position));
+  const size_t done = n_best_ > 0 ? 1 : 0;
+  for (const Step& step : std::span(steps_).subspan(done)) {
+    SamplerContext context = context_of(step, history, position);
     step.def->apply(candidates_, context);
   }
-  return draw(position);
+  const int32_t token = draw(position);
+  if (!steps_.empty() && steps_.back().def->observe != nullptr) {
+    SamplerContext context = context_of(steps_.back(), history, position);
+    steps_.back().def->observe(*candidates_.find(token), context);
+  }
+  return token;
+}
+
+SamplerContext Sampler::context_of(const Step& step, std::span<const int32_t> history, int position) {
+  return {
+      .settings = settings_of(step),
+      .history = history,
+      .is_breaker = is_breaker_,
+      .random = {seed_, request_, static_cast<uint32_t>(position), static_cast<uint32_t>(step.def->rank)},
+      .scratch = scratch_,
+      .scratch_candidates = scratch_candidates_,
+      .state = std::span(state_).subspan(step.first_state, step.def->n_state),
+  };
 }
 
 int32_t Sampler::draw(int position) const {
@@ -191,6 +275,22 @@ std::vector<std::pair<const char*, double>> Sampler::effective() const {
     for (const SamplerSetting& s : def->settings) all.emplace_back(s.name, values_[index++]);
   }
   return all;
+}
+
+std::vector<const char*> Sampler::order() const {
+  std::vector<const char*> names;
+  for (const Step& step : steps_) names.push_back(step.def->name);
+  return names;
+}
+
+std::vector<std::string> split_sampler_names(std::string_view text) {
+  std::vector<std::string> names;
+  while (!text.empty()) {
+    const size_t end = std::min(text.find(';'), text.size());
+    names.emplace_back(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return names;
 }
 
 void log_probabilities(std::span<const float> logits, int32_t chosen, std::span<TokenLogprob> out) {

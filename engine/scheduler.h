@@ -1,9 +1,10 @@
-// What goes into the next step: a token for every sequence that decodes, and the rest of the step's budget shared among
-// prompts. Counts and decides; it knows neither sequences nor threads nor a clock.
+// What goes into the next step: a token for every sequence that decodes, then those it guesses, and the rest of the
+// step's budget shared among prompts. Counts and decides; it knows neither sequences nor threads nor a clock.
 //
 // Prompts are served by deficit round robin over keys (Shreedhar and Varghese 1995), in tokens: in every step each key
-// that has prompts gets an equal share of the budget, and keeps what it could not use. Within a key the prompt with the
-// fewest tokens left comes first; every step that one waits counts for kAgeing tokens, so none waits for ever.
+// that has prompts gets its share of the budget (equal unless weights say otherwise), and keeps what it could not use.
+// Within a key the prompt with the fewest tokens left comes first; every step that one waits counts for kAgeing tokens,
+// so none waits for ever.
 #pragma once
 
 #include <cstdint>
@@ -34,10 +35,14 @@ class Scheduler {
   // One sequence that wants to go on.
   struct Demand {
     std::string_view key;
-    int remaining = 0;           // tokens to evaluate, at least 1; 1: it decodes
+    int remaining = 0;           // tokens to evaluate, at least 1
     int most = 1 << 30;          // tokens it can use of this step
     uint64_t arrived = 0;        // number of the step before which it did
     uint64_t waiting_since = 0;  // the same of its last share, at first of its arrival
+    double weight = 1;           // of its key, above 0: one of weight 2 gets twice the tokens of one of weight 1
+    bool whole = false;          // all of it goes into one step; at most step_tokens
+    bool answers = false;        // the tokens are an answer's: the first, and more as long as there is room
+    bool decodes() const { return answers || remaining == 1; }
   };
   struct Share {
     size_t demand;  // index
@@ -54,6 +59,9 @@ class Scheduler {
   int prompt_budget(int decode_rows) const;
 
  private:
+  std::vector<Share> plan_whole(std::span<const Demand> demands) const;
+  int share_decoding(std::span<const Demand> demands, std::vector<size_t> decoding, bool prompts,
+                     std::vector<int>* tokens) const;
   void share_prompts(std::span<const Demand> demands, uint64_t step, int budget, int sequences,
                      std::vector<int>* tokens);
 

@@ -9,10 +9,12 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
 
+#include "engine/adapter.h"
 #include "engine/expert_stats.h"
 #include "engine/model.h"
 #include "kernels/base/result.h"
@@ -31,7 +33,8 @@ struct SessionOptions {
   KvFormat kv_type = KvFormat::kF16;
   Numerics numerics = Numerics::kExact;
   // What the KV cache holds of them, and what leaves when it is full. By default it holds n_ctx tokens.
-  KvOptions kv;
+  KvOptions kv = {};
+  std::vector<AdapterUse> adapters = {};  // in this order
 };
 
 // What eval() reports and obeys. All members optional.
@@ -40,9 +43,25 @@ struct EvalHooks {
   const std::atomic<bool>* cancel = nullptr;                // checked between layers
   std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
   std::string_view key = {};  // whose call it is: an engine is fair among keys
+  double weight = 1;          // of the key, against others
 };
 
+class ActivationStats;
 class Engine;
+
+// A step of the engine.
+struct StepCost {
+  int own_rows = 0;     // of the sequence asked
+  int prompt_rows = 0;  // of all
+  int sequences = 0;    // in it
+  double seconds = 0;
+};
+
+// Tokens a generation will add: as many as it should have pages for before it begins, and the most there can be.
+struct ExpectedTokens {
+  size_t reserved;
+  size_t most;
+};
 
 class Session {
  public:
@@ -66,10 +85,34 @@ class Session {
   // The same, handing over the logits of every token: row(position, logits) with n_vocab floats, valid during the call.
   Status eval_all(std::span<const int32_t> tokens,
                   const std::function<Status(int position, std::span<const float>)>& row, const EvalHooks& hooks = {});
+  // The same with hidden states in place of logits: row(position, state) with d_model floats behind the final norm, of
+  // the tokens from index `first` on. It is called within a step, on any thread. Afterwards there are no logits.
+  Status eval_hidden(std::span<const int32_t> tokens, size_t first,
+                     const std::function<Status(int position, std::span<const float>)>& row,
+                     const EvalHooks& hooks = {});
+  // The same as eval(tokens) for a sequence that decodes, together with `guesses`, tokens that may follow: as many as
+  // one step takes along. Afterwards take(token) does what eval({token}) would do, without a pass, where the next guess
+  // was that token; otherwise it forgets the guesses and returns false. A guess that is not taken leaves no trace.
+  Status eval_ahead(std::span<const int32_t> tokens, std::span<const int32_t> guesses, const EvalHooks& hooks = {});
+  bool take(int32_t token);
+  // Whether guesses make sense now: not when tokens have to be evaluated once more because a step could not keep a part
+  // of its own (a recurrent state, attention that was counted).
+  bool may_guess() const;
+  size_t n_ahead() const;  // guesses that are evaluated and not taken yet
+  // Guesses are forgotten, and everything else is in the memory. Errors: those of eval().
+  Status settle();
+  StepCost last_step() const;  // that it was in
+
+  // A token for each of several sessions of one engine, in common steps: tokens[i] is appended to sessions[i]. Errors:
+  // kInvalidArgument (sessions of several engines, one of them twice), and those of eval(), of the first that has one;
+  // the others hold their token.
+  static Status eval_together(std::span<Session* const> sessions, std::span<const int32_t> tokens,
+                              const EvalHooks& hooks = {});
   // n_vocab logits of the last token evaluated; empty before the first eval and after truncate().
   std::span<const float> logits() const;
 
-  // Forgets the tokens from position n on (0 <= n <= n_past()).
+  // Forgets the tokens from position n on (0 <= n <= n_past()). A model with recurrent layers or windows may have to
+  // evaluate some of the others again. Errors: kInvalidArgument; then those of eval(), and fewer than n are left.
   Status truncate(int n);
   // A point to come back to, as often as wanted: what happened since is as if it had never been. Pages are shared.
   struct Checkpoint;
@@ -89,7 +132,14 @@ class Session {
   // What the routers did since the session began or reset_expert_stats(); no layers for a dense model. Truncating does
   // not take tokens back.
   const ExpertStats& expert_stats() const;
+  // Both as they are between two steps, for any thread, also while a call uses the session; steps wait for `at`. Error:
+  // kInvalidArgument from within a step of this thread (row() of eval_all).
+  Status look(const std::function<void(const KvMemory& memory, const ExpertStats& experts)>& at) const;
   void reset_expert_stats();
+
+  // From now on what its tokens are multiplied with is added up there; null: no longer. It outlives that. Error:
+  // kUnsupported (a session that shares its engine: steps have rows of others).
+  Status watch_activations(ActivationStats* stats);
 
   size_t kv_bytes() const;       // bytes of KV pages of this sequence
   size_t scratch_bytes() const;  // bytes of activations and other buffers, of the engine
@@ -99,11 +149,11 @@ class Session {
 
   // The session for the time of a call: an engine does not take its pages meanwhile, and reading memory() is safe.
   std::unique_lock<std::recursive_mutex> use() const;
-  // A place for a generation among those of the engine, with pages for so many tokens reserved. Waits for it; see
+  // A place for a generation among those of the engine, with pages for what it expects reserved. Waits for it; see
   // Engine::admit.
   class Admission {
    public:
-    static Result<Admission> wait(Session& session, size_t n_tokens, const EvalHooks& hooks);
+    static Result<Admission> wait(Session& session, ExpectedTokens expected, const EvalHooks& hooks);
     Admission(Admission&& other) noexcept;
     Admission& operator=(Admission&&) = delete;
     ~Admission();
@@ -122,11 +172,14 @@ class Session {
  private:
   struct State;
   explicit Session(std::unique_ptr<State> state);
+  // `rows` gets logits of all tokens, or with `hidden_from` hidden states of those from there on.
   Status evaluate(std::span<const int32_t> tokens, const std::function<Status(int, std::span<const float>)>* rows,
-                  const EvalHooks& hooks);
+                  std::optional<size_t> hidden_from, const EvalHooks& hooks);
+  Status catch_up() const;  // evaluates again what a step could not keep
   // f(team) with the pages at hand and no step running.
   template <class F>
   auto between_steps(F&& f) const -> decltype(f(std::declval<const ThreadTeam&>()));
+  Status go_back(int n);
   std::unique_ptr<State> state_;
 };
 

@@ -12,7 +12,7 @@ constexpr int kChunkedRows = 4;
 
 int logit_rows(int n_vocab) {
   constexpr int kBytes = 4 << 20;  // but all sequences of a usual step at once: the matrix is read once for them
-  return std::clamp(kBytes / 4 / n_vocab, 16, 32);
+  return std::clamp(kBytes / 4 / n_vocab, 16, kMostLogitRows);
 }
 
 namespace {
@@ -38,13 +38,12 @@ Result<StepBuffers> StepBuffers::make(const ModelConfig& c, const StepShape& sha
   const size_t n = to_size(shape.max_rows);
   const size_t slots = n * to_size(c.n_experts_used);
   // The widest input of a product, per row of the step; expert inputs have n_used rows of d_ff_expert each.
-  const size_t heads = to_size(c.n_heads) * to_size(c.head_dim_v);
-  const size_t widest = std::max({to_size(c.d_model), to_size(c.d_ff), heads});
+  const size_t widest = to_size(c.widest_input);
   const size_t act_rows = std::max(n, slots);
   const size_t act = std::max(n * widest, slots * to_size(c.d_ff_expert));
   const size_t k = std::max(widest, to_size(c.d_ff_expert));
   KEDGE_TRY(fill(b.rows, n * shape.floats_per_row));
-  KEDGE_TRY(fill(b.rope, n * to_size(c.rope.n_rot)));
+  KEDGE_TRY(fill(b.rope, n * to_size(c.rope_floats)));
   KEDGE_TRY(fill(b.act_q, (act + act_rows * kActPad) * (shape.fast ? 2 : 1)));
   KEDGE_TRY(fill(b.act_d, act / 32 + 1));
   KEDGE_TRY(fill(b.act_s16, act / 16 + 1));
@@ -56,8 +55,8 @@ Result<StepBuffers> StepBuffers::make(const ModelConfig& c, const StepShape& sha
     KEDGE_TRY(add_scratch(b.scratch, matmul_scratch_bytes(static_cast<int>(k)), "kernel scratch"));
     KEDGE_TRY(add_scratch(b.attend_scratch, kAttendScratchBytes, "attention scratch"));
   }
-  if (shape.n_threads > 1 && c.n_kv_heads < 2 * shape.n_threads) {
-    b.attend_part_rows = std::min({kChunkedRows, shape.max_rows, kMaxAttendRows / (c.n_heads / c.n_kv_heads)});
+  if (shape.n_threads > 1 && c.n_kv_heads > 0 && c.n_kv_heads < 2 * shape.n_threads) {
+    b.attend_part_rows = std::min({kChunkedRows, shape.max_rows, std::max(1, kMaxAttendRows / c.most_queries_per_kv)});
   }
   if (c.n_experts > 0) {
     KEDGE_TRY(fill(b.gate_probs, n * to_size(c.n_experts)));
@@ -85,14 +84,20 @@ Status StepBuffers::fit(const ModelConfig& c, int n_slots, bool watch) {
   const size_t stride = (to_size(n_slots) + kPageTokens - 1) / kPageTokens * kPageTokens;
   // Thread 0's also holds all heads of a step that is spread by chunks.
   const size_t chunked = to_size(c.n_heads) * to_size(attend_part_rows);
+  const size_t at_once = to_size(std::max(kMaxAttendRows, c.most_queries_per_kv));
   for (auto& mass : grown) {
-    const size_t n_rows = &mass == &grown[0] ? std::max(to_size(kMaxAttendRows), chunked) : to_size(kMaxAttendRows);
+    const size_t n_rows = &mass == &grown[0] ? std::max(at_once, chunked) : at_once;
     KEDGE_TRY(fill(mass, n_rows * stride));
   }
   token_mass = std::move(grown);
   token_mass_stride = stride;
   n_slots_watched_ = n_slots;
   return {};
+}
+
+Status StepBuffers::fit(const ModelConfig& c, std::span<const AdapterUse> uses) {
+  if (uses.empty()) return {};
+  return adapters.fit(uses, part_of.size(), part_of.size() * to_size(c.n_experts_used), scratch.size());
 }
 
 size_t StepBuffers::bytes() const {
@@ -105,7 +110,7 @@ size_t StepBuffers::bytes() const {
   for (const auto& mass : token_mass) total += mass.size() * sizeof(float);
   for (const AlignedBytes& s : scratch) total += s.size();
   for (const AlignedBytes& s : attend_scratch) total += s.size();
-  return total;
+  return total + adapters.bytes();
 }
 
 }  // namespace kedge::engine

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
+#include "engine/adapter_buffers.h"
 #include "engine/config.h"
 #include "kernels/base/aligned.h"
 #include "kernels/base/result.h"
@@ -23,8 +25,10 @@ struct StepShape {
 struct AttendUnit {
   int32_t part;
   int32_t kv_head;
-  int32_t first_row;  // within the part
-  int32_t n_rows;     // at most kMaxAttendRows / group; of a watched unit all that are watched
+  int32_t first_row;   // within the part
+  int32_t n_rows;      // times heads at most kMaxAttendRows; of a watched unit all that are watched
+  int32_t first_head;  // of the query heads that share the kv-head
+  int32_t n_heads;
   bool watched;
 };
 
@@ -43,7 +47,7 @@ struct StepBuffers {
   std::vector<AlignedBytes> attend_scratch;  // per thread
   std::vector<AttendUnit> attend_units;
   AlignedArray<float> attend_parts;             // [row][n_kv_heads][chunks][group][attend_part_floats()]
-  std::vector<AlignedArray<float>> token_mass;  // per thread: [kMaxAttendRows][slots]; empty when nothing is counted
+  std::vector<AlignedArray<float>> token_mass;  // per thread: [rows][slots]; empty when nothing is counted
   size_t token_mass_stride = 0;
   int attend_part_rows = 0;  // most rows of a step that is spread by chunks; 0: kv-heads occupy the team
   // Mixture of experts (empty for dense models).
@@ -57,11 +61,14 @@ struct StepBuffers {
   AlignedArray<int32_t> chosen;        // [n][n_used] expert ids, ascending
   AlignedArray<int32_t> expert_start;  // [n_experts + 1]
   AlignedArray<int32_t> expert_order;  // [n_experts], those with tokens, the busiest first
+  AdapterBuffers adapters;             // empty until a sequence has some
 
   // Errors: kCapacity.
   static Result<StepBuffers> make(const ModelConfig& config, const StepShape& shape);
   // For sequences that hold up to `n_slots` tokens; `watch`: a policy may want the attention they get. Never shrinks.
   Status fit(const ModelConfig& config, int n_slots, bool watch);
+  // For sequences with these adapters. Never shrinks.
+  Status fit(const ModelConfig& config, std::span<const AdapterUse> uses);
   size_t bytes() const;
 
  private:
@@ -71,5 +78,6 @@ struct StepBuffers {
 
 // Logit rows computed at once: few enough that their buffer stays small beside the weights.
 int logit_rows(int n_vocab);
+inline constexpr int kMostLogitRows = 32;
 
 }  // namespace kedge::engine

@@ -14,6 +14,15 @@ StepParts::StepParts(std::vector<StepPart>& parts, StepBuffers& buffers) : parts
   }
 }
 
+void StepParts::keep_logit_rows() {
+  rows_ = 0;
+  for (StepPart& p : parts_) {
+    p.first_row = rows_;
+    p.first_kept = std::min(p.first_logit_row, p.n());
+    rows_ += p.n() - p.first_kept;
+  }
+}
+
 bool StepParts::stopped() {
   for (StepPart& p : parts_) {
     if (p.status.ok() && p.cancel != nullptr && p.cancel->load(std::memory_order_relaxed)) {

@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "engine/adapter.h"
 #include "engine/config.h"
 #include "engine/expert_stats.h"
 #include "engine/step_buffers.h"
@@ -16,6 +17,8 @@
 
 namespace kedge::engine {
 
+class ActivationStats;
+
 // What all steps of an engine work with.
 struct StepContext {
   const ModelConfig& config;
@@ -23,6 +26,7 @@ struct StepContext {
   bool fast;  // kernels/fast_numerics.h where the table has it
   const ThreadTeam& team;
   StepBuffers& buffers;
+  ActivationStats* activations = nullptr;  // what products read is added up there
 
   // Calls body(row, thread) for every row in [0, n).
   template <class Body>
@@ -36,18 +40,24 @@ struct StepContext {
   }
 };
 
-// Receives the logits of one row of a part; a Status that is not ok ends the part.
-using LogitSink = std::function<Status(int row, std::span<const float> logits)>;
+// Receives the logits of one row of a part, or its hidden state, and whether all of it is finite; a Status that is not
+// ok ends the part.
+using LogitSink = std::function<Status(int row, std::span<const float> logits, bool finite)>;
 
 // The rows one sequence has in a step.
 struct StepPart {
   std::span<const int32_t> tokens;
   KvStep* kv = nullptr;                       // its transaction, for so many tokens
+  std::span<const AdapterUse> adapters = {};  // added to its rows, in this order
   int first_logit_row = 0;                    // rows whose logits are wanted begin here
+  bool hidden = false;                        // not their logits, but their hidden states
+  bool far_context = false;                   // its context is longer than ModelConfig::long_context_beyond
   const LogitSink* sink = nullptr;            // set where some are
+  std::span<float> last_logits = {};          // [n_vocab] or none: where those of its last row are copied
   ExpertStats* experts = nullptr;             // null for dense models
   const std::atomic<bool>* cancel = nullptr;  // looked at between layers
   int first_row = 0;                          // of the step
+  int first_kept = 0;                         // its rows before this one have left the step
   Status status;                              // what went wrong; the other parts go on
   int n() const { return static_cast<int>(tokens.size()); }
 };
@@ -59,7 +69,11 @@ class StepParts {
   StepParts(std::vector<StepPart>& parts, StepBuffers& buffers);
   int rows() const { return rows_; }
   std::vector<StepPart>& all() { return parts_; }
+  // In the text of its sequence.
+  int position_of(size_t row) { return of_row(row).kv->first_position() + buffers_.row_in_part[row]; }
   StepPart& of_row(size_t row) { return parts_[static_cast<size_t>(buffers_.part_of[row])]; }
+  // Only rows from first_logit_row on are left of every part, and lie one after the other.
+  void keep_logit_rows();
   // Looks at the flags; true when no part is left.
   bool stopped();
 

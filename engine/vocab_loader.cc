@@ -43,11 +43,16 @@ Status read_arrays(ModelKeys& m, VocabData* v) {
     KEDGE_ASSIGN(merges, m.get_strings(prefix + "merges"));
     v->merges.assign(merges.begin(), merges.end());
   }
-  if (m.has(prefix + "eog_token_ids")) {
-    KEDGE_ASSIGN(ids, m.get_i32s(prefix + "eog_token_ids"));
-    v->eog_ids = std::move(ids);
+  for (const auto& [name, list] : {std::pair{"eog_token_ids", &v->eog_ids}, {"suppress_tokens", &v->suppress_ids}}) {
+    if (!m.has(prefix + name)) continue;
+    KEDGE_ASSIGN(ids, m.get_i32s(prefix + name));
+    *list = std::move(ids);
   }
   if (const GgufEntry* map = m.find(prefix + "precompiled_charsmap"); map != nullptr) {
+    if (!map->is_array() || (map->element != GgufType::kUint8 && map->element != GgufType::kInt8)) {
+      return Error{ErrorCode::kCorrupt, m.file() + ": " + prefix + "precompiled_charsmap is " + map->type_name() +
+                                            "; it must be an array of bytes"};
+    }
     v->precompiled_charsmap.assign(reinterpret_cast<const char*>(map->bytes.data()), map->bytes.size());
   }
   return {};
@@ -66,17 +71,19 @@ Result<VocabData> load_vocab(const GgufMetadata& metadata, std::vector<std::stri
   const std::pair<const char*, int32_t*> ids[] = {{"bos_token_id", &v.bos_id},     {"eos_token_id", &v.eos_id},
                                                   {"eot_token_id", &v.eot_id},     {"eom_token_id", &v.eom_id},
                                                   {"unknown_token_id", &v.unk_id}, {"seperator_token_id", &v.sep_id},
-                                                  {"padding_token_id", &v.pad_id}};
+                                                  {"padding_token_id", &v.pad_id}, {"cls_token_id", &v.cls_id}};
   for (const auto& [name, id] : ids) KEDGE_TRY(read_id(m, name, id));
   KEDGE_TRY(read_flag(m, "add_bos_token", &v.add_bos));
   KEDGE_TRY(read_flag(m, "add_eos_token", &v.add_eos));
+  KEDGE_TRY(read_flag(m, "add_sep_token", &v.add_sep));
   KEDGE_TRY(read_flag(m, "add_space_prefix", &v.add_space_prefix));
+  KEDGE_TRY(read_flag(m, "normalizer.lowercase", &v.lowercase));
+  KEDGE_TRY(read_flag(m, "normalizer.strip_accents", &v.strip_accents));
   std::optional<bool> remove;
   KEDGE_TRY(read_flag(m, "remove_extra_whitespaces", &remove));
   v.remove_extra_whitespaces = remove.value_or(false);
   // Names of tokens and counts encode nothing; any other key may change ids.
-  static const std::vector<HarmlessKey> kHarmless = {
-      {"*_token_id"}, {"*_token_ids"}, {"token_type_count"}, {"add_sep_token", {0}}};
+  static const std::vector<HarmlessKey> kHarmless = {{"*_token_id"}, {"*_token_ids"}, {"token_type_count"}};
   std::vector<std::string> unread;
   KEDGE_TRY(m.check_all_read(kPrefix, kHarmless, ignored == nullptr ? &unread : ignored));
   return v;

@@ -6,8 +6,10 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/activation.h"
 #include "kernels/kv_page.h"
 #include "kernels/quants.h"
+#include "kernels/recurrent.h"
 
 namespace kedge::kernels {
 
@@ -54,11 +56,11 @@ using MatmulFn = void (*)(const WeightRows& w, const ActRows& x, float* y, size_
 // softmax of its own, and the chunks of a row are merged in ascending order (kernels/reference/attention.cc defines
 // how).
 inline constexpr int kMaxAttendRows = 64;  // enough that widening a page to float32 once per call costs little
-inline constexpr int kMaxHeadDim = 512;
+inline constexpr int kMaxHeadDim = 576;    // a latent of 512 and 64 rotary dimensions
 inline constexpr int kChunkTokens = 512;
 inline constexpr int kChunkPages = kChunkTokens / kPageTokens;
 // Scratch of one attention call, in bytes; an upper bound over shapes and instruction sets.
-inline constexpr size_t kAttendScratchBytes = size_t{448} << 10;
+inline constexpr size_t kAttendScratchBytes = size_t{512} << 10;
 
 struct AttendRows {
   int n = 0;                                // rows, at most kMaxAttendRows
@@ -68,12 +70,21 @@ struct AttendRows {
   int end[kMaxAttendRows];                  // one past the last visible slot, > begin
   const std::byte* const* pages = nullptr;  // page p holds slots [32p, 32p + 32); pages no row sees are not touched
   KvLayout layout;
-  float scale = 1.0f;            // multiplies the scores
-  float softcap = 0.0f;          // 0 = none; otherwise softcap * tanh(score / softcap)
+  float scale = 1.0f;    // multiplies the scores
+  float softcap = 0.0f;  // 0 = none; otherwise softcap * tanh(score / softcap)
+  // With has_sinks row i's softmax has one more logit, sink[i] as it is (neither scaled nor capped), that belongs to no
+  // token: it takes its share and adds nothing to out. It is merged after the last chunk.
+  bool has_sinks = false;
+  float sink[kMaxAttendRows];
+  // With has_slopes (ALiBi) slope[i] * -|slot - at[i]| is added to the scaled score, before the cap. For tables whose
+  // slots are positions; at[i] is the row's own.
+  bool has_slopes = false;
+  float slope[kMaxAttendRows];
+  int at[kMaxAttendRows];
   std::byte* scratch = nullptr;  // kAttendScratchBytes, 64-byte aligned, one per thread
   // Optional: the share of row i's softmax that went to slot s, at token_mass[i * token_mass_stride + s], for all 32
   // slots of every page the row sees: slots of those pages outside [begin, end) become 0, other pages' entries are left
-  // alone. A row's shares sum to 1.
+  // alone. A row's shares sum to 1, with a sink to 1 less its share.
   float* token_mass = nullptr;
   size_t token_mass_stride = 0;
 };
@@ -85,11 +96,23 @@ constexpr size_t attend_part_floats(int head_dim_v) { return 16 + (static_cast<s
 struct KernelTable {
   const char* name = nullptr;  // "reference", "avx2", "avx512vnni", ...
 
-  // Rows of n floats. x and y may be the same row.
+  // Rows of n floats. y may be the same row as any input. `weight` and `bias` may be null: none.
   void (*rms_norm)(const float* x, const float* weight, float* y, int n, float eps) noexcept = nullptr;
-  void (*add)(const float* x, float* y, int n) noexcept = nullptr;                  // y += x
-  void (*add_scaled)(const float* x, float s, float* y, int n) noexcept = nullptr;  // y = fma(s, x, y)
+  void (*layer_norm)(const float* x, const float* weight, const float* bias, float* y, int n,
+                     float eps) noexcept = nullptr;
+  void (*l2_norm)(const float* x, float* y, int n, float eps) noexcept = nullptr;      // y = x / max(|x|, eps)
+  void (*add)(const float* x, float* y, int n) noexcept = nullptr;                     // y += x
+  void (*add_scaled)(const float* x, float s, float* y, int n) noexcept = nullptr;     // y = fma(s, x, y)
+  void (*mul)(const float* x, float* y, int n) noexcept = nullptr;                     // y *= x
+  void (*scale)(float s, float* y, int n) noexcept = nullptr;                          // y *= s
+  void (*softcap)(float cap, float* y, int n) noexcept = nullptr;                      // y = cap * tanh(y / cap)
+  void (*activate)(Activation f, const float* x, float* y, int n) noexcept = nullptr;  // y = f(x)
+  // y = f(gate) * up
+  void (*activate_mul)(Activation f, const float* gate, const float* up, float* y, int n) noexcept = nullptr;
   void (*silu_mul)(const float* gate, const float* up, float* y, int n) noexcept = nullptr;
+  // y = g * sigmoid(alpha * g) * (u + 1) with g = min(gate, limit) and u = up limited to [-limit, limit].
+  void (*swiglu_clipped)(const float* gate, const float* up, float* y, int n, float alpha,
+                         float limit) noexcept = nullptr;
   void (*softmax)(float* x, int n) noexcept = nullptr;
   // Rotates the first 2*n_pairs values of one head; cos_sin is [n_pairs][2].
   void (*rope_half)(float* x, const float* cos_sin, int n_pairs) noexcept = nullptr;
@@ -99,6 +122,13 @@ struct KernelTable {
   void (*quantise_block32)(const float* x, int k, int8_t* q, float* d, int16_t* sums32) noexcept = nullptr;
   void (*quantise_super256)(const float* x, int k, int8_t* q, float* d, int16_t* sums16,
                             int16_t* sums32) noexcept = nullptr;
+
+  // What carries a state from token to token: kernels/recurrent.h.
+  void (*conv1d)(const ConvRows& rows) noexcept = nullptr;
+  void (*delta_net)(const DeltaRows& rows) noexcept = nullptr;
+  void (*mamba2_scan)(const Mamba2Rows& rows) noexcept = nullptr;
+  void (*mamba1_scan)(const Mamba1Rows& rows) noexcept = nullptr;
+  void (*rwkv7_mix)(const Rwkv7Rows& rows) noexcept = nullptr;
 
   // n floats to bfloat16, half to even; subnormal numbers become 0.
   void (*to_bf16)(const float* x, uint16_t* y, int n) noexcept = nullptr;
@@ -116,7 +146,8 @@ struct KernelTable {
   // activations of kSuper256, float formats floats. All null where the instruction set gains nothing by it.
   MatmulFn fast[kMaxQuantFormats] = {};
 
-  // Writes the key (rotary applied) and value of one token into `slot` (0..31) of a page.
+  // Writes the key (rotary applied) and value of one token into `slot` (0..31) of a page; v is not read where the
+  // layout takes values from the key.
   void (*kv_store)(const KvLayout& layout, std::byte* page, int slot, const float* k,
                    const float* v) noexcept = nullptr;
   // All of it: out[i] of every row.

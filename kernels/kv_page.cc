@@ -35,6 +35,40 @@ float value_value(const KvLayout& l, const std::byte* page, size_t i, size_t t) 
   return static_cast<float>((at % 32 < 16 ? pair & 15 : pair >> 4) - 8) * d;
 }
 
+void load_key(const KvLayout& l, const std::byte* page, size_t t, size_t n, float* k) {
+  switch (l.format) {
+    case KvFormat::kF32:
+      for (size_t i = 0; i < n; ++i) k[i] = load<float>(page, i * kPageTokens + t);
+      return;
+    case KvFormat::kF16:
+      for (size_t i = 0; i < n; ++i) k[i] = f16_to_f32(load<uint16_t>(page, i * kPageTokens + t));
+      return;
+    case KvFormat::kQ8_0:
+    case KvFormat::kQ4_0:
+      for (size_t i = 0; i < n; ++i) k[i] = key_value(l, page, i, t);
+      return;
+  }
+}
+
+// Values [0, n) of token t, which is a value or, where values are in the keys, the start of a key.
+void load_value(const KvLayout& l, const std::byte* page, size_t t, size_t n, float* v) {
+  if (l.v_in_k) return load_key(l, page, t, n, v);
+  const std::byte* values = page + l.v_offset();
+  const size_t first = t * n;
+  switch (l.format) {
+    case KvFormat::kF32:
+      std::memcpy(v, values + first * sizeof(float), n * sizeof(float));
+      return;
+    case KvFormat::kF16:
+      for (size_t i = 0; i < n; ++i) v[i] = f16_to_f32(load<uint16_t>(values, first + i));
+      return;
+    case KvFormat::kQ8_0:
+    case KvFormat::kQ4_0:
+      for (size_t i = 0; i < n; ++i) v[i] = value_value(l, page, i, t);
+      return;
+  }
+}
+
 // Consecutive slots that stay consecutive.
 struct Run {
   size_t from;
@@ -67,19 +101,22 @@ void copy_rows(const std::byte* from, std::byte* to, size_t bytes, Run run) {
 
 void copy_run(const KvLayout& l, const std::byte* from, std::byte* to, Run run) {
   const size_t v = l.v_offset();
+  const int n_values = l.v_in_k ? 0 : l.head_dim_v;
   switch (l.format) {
     case KvFormat::kF32:
       copy_columns<uint32_t>(from, to, l.head_dim_k, run);
-      return copy_rows(from + v, to + v, to_size(l.head_dim_v) * 4, run);
+      return copy_rows(from + v, to + v, to_size(n_values) * 4, run);
     case KvFormat::kF16:
       copy_columns<uint16_t>(from, to, l.head_dim_k, run);
-      return copy_rows(from + v, to + v, to_size(l.head_dim_v) * 2, run);
+      return copy_rows(from + v, to + v, to_size(n_values) * 2, run);
     case KvFormat::kQ8_0:
-    case KvFormat::kQ4_0:  // four bytes of a token are one element
+    case KvFormat::kQ4_0: {  // four bytes of a token are one element
       copy_columns<uint32_t>(from, to, static_cast<int>(l.k_scales() / (kPageTokens * 4)), run);
       copy_columns<uint16_t>(from + l.k_scales(), to + l.k_scales(), l.head_dim_k / 32, run);
-      copy_rows(from + v, to + v, KvLayout::code_bytes(l.format, l.head_dim_v) / kPageTokens, run);
-      return copy_rows(from + l.v_scales(), to + l.v_scales(), to_size(l.head_dim_v / 32) * 2, run);
+      copy_rows(from + v, to + v, KvLayout::code_bytes(l.format, n_values) / kPageTokens, run);
+      const size_t scales = v + KvLayout::code_bytes(l.format, n_values);
+      return copy_rows(from + scales, to + scales, to_size(n_values / 32) * 2, run);
+    }
   }
 }
 
@@ -96,26 +133,8 @@ void kv_copy_slots(const KvLayout& layout, const std::byte* from, const uint8_t*
 }
 
 void kv_load(const KvLayout& l, const std::byte* page, int slot, float* k, float* v) noexcept {
-  const size_t t = to_size(slot);
-  const size_t nk = k == nullptr ? 0 : to_size(l.head_dim_k);
-  const size_t nv = v == nullptr ? 0 : to_size(l.head_dim_v);
-  const std::byte* values = page + l.v_offset();
-  const size_t first = t * nv;
-  switch (l.format) {
-    case KvFormat::kF32:
-      for (size_t i = 0; i < nk; ++i) k[i] = load<float>(page, i * kPageTokens + t);
-      if (nv > 0) std::memcpy(v, values + first * sizeof(float), nv * sizeof(float));
-      return;
-    case KvFormat::kF16:
-      for (size_t i = 0; i < nk; ++i) k[i] = f16_to_f32(load<uint16_t>(page, i * kPageTokens + t));
-      for (size_t i = 0; i < nv; ++i) v[i] = f16_to_f32(load<uint16_t>(values, first + i));
-      return;
-    case KvFormat::kQ8_0:
-    case KvFormat::kQ4_0:
-      for (size_t i = 0; i < nk; ++i) k[i] = key_value(l, page, i, t);
-      for (size_t i = 0; i < nv; ++i) v[i] = value_value(l, page, i, t);
-      return;
-  }
+  if (k != nullptr) load_key(l, page, to_size(slot), to_size(l.head_dim_k), k);
+  if (v != nullptr) load_value(l, page, to_size(slot), to_size(l.head_dim_v), v);
 }
 
 }  // namespace kedge::kernels

@@ -12,6 +12,9 @@
 // Quantised values are scale * code, with a scale per 32 values of a token. Q8_0: scale = amax / 127, codes in
 // [-127, 127]. Q4_0: scale = extreme / -8, where the extreme is the value of largest magnitude (of two the negative
 // one), codes in [-8, 7]. Codes are rounded half to even, with the scale as it is before it becomes half precision.
+//
+// A layout may have no V at all (v_in_k): a token's value is the first head_dim_v dimensions of its key, as they are
+// read back. So a latent that is both is held once.
 #pragma once
 
 #include <cstddef>
@@ -27,9 +30,11 @@ struct KvLayout {
   KvFormat format = KvFormat::kF16;
   int head_dim_k = 0;  // multiples of the format's block
   int head_dim_v = 0;
+  bool v_in_k = false;
 
   KEDGE_INLINE constexpr bool fits() const {
-    return head_dim_k % info(format).block == 0 && head_dim_v % info(format).block == 0;
+    return head_dim_k % info(format).block == 0 && head_dim_v % info(format).block == 0 &&
+           (!v_in_k || head_dim_v <= head_dim_k);
   }
 
   // The values or codes of a page's keys (or values), without scales; with them.
@@ -41,7 +46,8 @@ struct KvLayout {
     return code_bytes(format, head_dim) + (is_quantised(format) ? scales * 2 : 0);
   }
   KEDGE_INLINE constexpr size_t v_offset() const { return matrix_bytes(format, head_dim_k); }
-  KEDGE_INLINE constexpr size_t page_bytes() const { return v_offset() + matrix_bytes(format, head_dim_v); }
+  KEDGE_INLINE constexpr size_t page_bytes() const { return v_offset() + v_bytes(); }
+  KEDGE_INLINE constexpr size_t v_bytes() const { return v_in_k ? 0 : matrix_bytes(format, head_dim_v); }
   // Quantised: where the scales start, behind the codes.
   KEDGE_INLINE constexpr size_t k_scales() const { return code_bytes(format, head_dim_k); }
   KEDGE_INLINE constexpr size_t v_scales() const { return v_offset() + code_bytes(format, head_dim_v); }

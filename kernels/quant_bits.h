@@ -18,6 +18,7 @@ KEDGE_INLINE uint64_t read_u64(const void* p) {
   std::memcpy(&v, p, sizeof v);
   return v;
 }
+KEDGE_INLINE void write_u32(void* p, uint32_t v) { std::memcpy(p, &v, sizeof v); }
 KEDGE_INLINE void write_u64(void* p, uint64_t v) { std::memcpy(p, &v, sizeof v); }
 
 // Bits [From, From + Width) of every byte, moved to bit To. Shift first, then mask: the compiler merges the masks.

@@ -58,6 +58,7 @@ struct Grid {
 Grid grid_for(const CodeValues& c) {
   if (c.steps != nullptr) return {0.70f, 0.06f, 9};
   if (c.hi > 100) return {0.985f, 0.00125f, 16};
+  if (c.hi - c.lo <= 3) return {0.6f, 0.15f, 24};
   if (c.hi > 20) return {0.86f, 0.02f, 12};
   return {0.70f, 0.03f, 19};
 }
@@ -94,9 +95,9 @@ void write_values(const Values<N>& b, float scale, const C& codes, int8_t* out) 
   }
 }
 
-template <class C>
+template <int N, class C>
 uint16_t fit_block_with(const float* x, const float* w, const C& codes, const CodeValues& ends, int8_t* values) {
-  Values<32> b;
+  Values<N> b;
   b.load(x, w);
   const Grid grid = grid_for(ends);
   const ScaleFit fit = best_scale(b, codes, ends, grid);
@@ -202,9 +203,23 @@ void fit_super_with(const float* x, const float* w, const C& codes, const CodeVa
 
 }  // namespace
 
-uint16_t fit_block(const float* x, const float* w, const CodeValues& codes, int8_t* values) {
-  if (codes.steps != nullptr) return fit_block_with(x, w, Stepped(codes), codes, values);
-  return fit_block_with(x, w, Linear(codes), codes, values);
+uint16_t fit_block(const float* x, const float* w, const CodeValues& codes, int8_t* values, int n) {
+  if (codes.steps != nullptr) return fit_block_with<32>(x, w, Stepped(codes), codes, values);
+  if (n == 64) return fit_block_with<64>(x, w, Linear(codes), codes, values);
+  if (n == 256) return fit_block_with<256>(x, w, Linear(codes), codes, values);
+  return fit_block_with<32>(x, w, Linear(codes), codes, values);
+}
+
+// The weighted mean of the sizes is the best there is.
+uint16_t fit_signs(const float* x, const float* w, int n) {
+  double sum = 0;
+  double weights = 0;
+  for (int i = 0; i < n; ++i) {
+    const double wi = w == nullptr ? 1.0 : double{w[i]};
+    sum += wi * std::fabs(double{x[i]});
+    weights += wi;
+  }
+  return f32_to_f16(half(weights > 0 ? static_cast<float>(sum / weights) : 0.0f));
 }
 
 void fit_super(const float* x, const float* w, const CodeValues& codes, int sub, int scale_lo, int scale_hi,

@@ -25,8 +25,11 @@ struct CodeValues {
   int zero = 0;
 };
 
-// 32 values = d * values[i]. Returns d in half precision.
-uint16_t fit_block(const float* x, const float* w, const CodeValues& codes, int8_t* values);
+// n values (32, 64 or 256) = d * values[i]. Returns d in half precision.
+uint16_t fit_block(const float* x, const float* w, const CodeValues& codes, int8_t* values, int n = 32);
+
+// n values = d * (+1 or -1). Returns d in half precision.
+uint16_t fit_signs(const float* x, const float* w, int n);
 
 // 32 values = d * codes[i] + m with codes in [0, hi].
 void fit_block_min(const float* x, const float* w, int hi, uint16_t* d, uint16_t* m, uint8_t* codes);

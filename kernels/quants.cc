@@ -14,15 +14,17 @@ void dequantise_block(const typename F::Block& b, float* out) {
   if constexpr (F::kFamily == QuantFamily::kFloat) {
     *out = F::to_float(b);
   } else if constexpr (F::kFamily == QuantFamily::kBlock32) {
-    uint8_t u[32];
-    F::unpack(b, u);
-    const float d = quants::scale<F>(b);
-    for (int i = 0; i < 32; ++i) {
-      const float v = d * static_cast<float>(u[i] - F::kZero);
-      if constexpr (F::kHasMin) {
-        out[i] = v + quants::minimum<F>(b);
-      } else {
-        out[i] = v;
+    for (int part = 0; part < quants::parts<F>(); ++part) {
+      uint8_t u[32];
+      quants::unpack32<F>(&b, part, u);
+      for (int i = 0; i < 32; ++i) {
+        const float v =
+            quants::scale32<F>(&b, part, i / quants::scale_values<F>()) * static_cast<float>(u[i] - F::kZero);
+        if constexpr (F::kHasMin) {
+          out[part * 32 + i] = v + quants::minimum<F>(b);
+        } else {
+          out[part * 32 + i] = v;
+        }
       }
     }
   } else {
@@ -75,7 +77,8 @@ constexpr QuantFormat describe(int index) {
   q.block_bytes = static_cast<int>(sizeof(typename F::Block));
   q.family = F::kFamily;
   q.index = index;
-  if constexpr (F::kFamily != QuantFamily::kFloat) q.packed_block_bytes = PackedBlock<F>::kBytes;
+  if constexpr (F::kFamily != QuantFamily::kFloat)
+    q.packed_block_bytes = PackedBlock<PackedAs<F>>::kBytes * quants::parts<F>();
   q.dequantise = &dequantise<F>;
   if constexpr (Writable<F>) q.quantise = &quantise<F>;
   return q;

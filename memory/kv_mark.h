@@ -15,20 +15,25 @@ class KvSequence::Mark {
 
  private:
   friend class KvSequence;
-  KvSequence state_;   // without pages, until
+  KvSequence state_;   // without pages but those of windows, until
   bool held_ = false;  // they are shared: before, the sequence's first ones are the mark's
 };
 
-// Pages in a file.
+// A page, or a state, in a file.
+struct SpilledPage {
+  size_t region;
+  uint64_t sum;
+};
+
 struct KvSequence::Spilled {
-  struct Page {
-    size_t region;
-    uint64_t sum;
-  };
+  using Page = SpilledPage;
   std::shared_ptr<RegionFile> file;
-  std::vector<Page> pages;  // table after table, as many as its slots take
+  std::shared_ptr<RegionFile> state_file;  // null: no sequence of the arena has a state
+  std::vector<Page> pages;                 // table after table, as many as its slots take; then those of windows
+  std::vector<Page> states;                // one or none
   ~Spilled() {
     for (const Page& p : pages) file->give_back(p.region);
+    for (const Page& p : states) state_file->give_back(p.region);
   }
 };
 

@@ -59,21 +59,27 @@ class KvMemory {
   using Refusal = PinRefusal;
   Result<std::vector<Refusal>> add_segments(std::span<const Segment> segments);
   // Brings demoted tokens of [first, last) back, or of the anchors with that source id, or that the text mentions.
+  // The same call again, after one that lacked pages, goes on with it and says what both have done.
   // Errors: kCapacity (more than half of the budget; the arena), kCorrupt or kIo (the cold tier).
   using Recalled = memory::Recalled;
   Result<Recalled> recall(int32_t first, int32_t last, const ThreadTeam& team);
   Result<Recalled> recall_mentioned(std::string_view text, const ThreadTeam& team);
+  // Forgets the tokens from position n on. Errors: also kInvalidArgument (it cannot go back there).
   Status truncate(int n, const ThreadTeam& team);
+  // Whether it can: a recurrent state goes back to the beginning only, a window as far as its pages are there.
+  bool can_truncate(int n) const { return parts_.sequence.can_truncate(n); }
 
   // A second memory in the same state; shares all pages. Errors: kCapacity when an arena of its own has no room for
   // another sequence's tail; kInvalidArgument (a step is open; the sequence is swapped out).
   Result<std::unique_ptr<KvMemory>> fork() const;
   // The same for keeping: to be forked and begun with.
   Result<std::unique_ptr<const KvMemory>> freeze() const;
+  // One without tokens, segments and history, in the same arena. Errors: kCapacity, kIo (the cold file).
+  Result<std::unique_ptr<const KvMemory>> anew() const;
   // With how many of the first n tokens of another memory of this arena this one, without tokens, can begin and hold
   // the bits that evaluating them would give, whatever the other's options and segments are. 0 once tokens have left or
   // come back there: keys and values computed since are others. Fewer than n when attention that later tokens gave
-  // would have been counted in the scores.
+  // would have been counted in the scores; 0 when the other one cannot go back to them.
   int usable(const KvMemory& other, int n) const;
   // Takes the first n of them, with these texts; n <= usable(other, n).
   Status begin_with(const KvMemory& other, int n, std::span<const std::string_view> texts);
@@ -83,6 +89,11 @@ class KvMemory {
   // open; the sequence is swapped out; not a checkpoint of this sequence).
   Result<KvCheckpoint> checkpoint();
   Status rollback(const KvCheckpoint& to);
+
+  // What a fork of it is, or what it was forked of, or anew(): the same from there on, sharing all pages. Checkpoints
+  // stay.
+  // Errors: kInvalidArgument (a step is open; one is swapped out; it is none).
+  Status become(const KvMemory& other);
 
   // A sequence that has to wait gives all its pages back and gets them again later, with the same bytes: everything
   // else stays as it is. In between nothing can be done with it. Pages that others share become copies of its own.
@@ -115,9 +126,11 @@ class KvMemory {
 
  private:
   KvMemory(KvParts parts, bool owns_arena) : parts_(std::move(parts)), owns_arena_(owns_arena) {}
+  static Result<KvParts> parts_of(std::shared_ptr<const KvSetup> setup, std::shared_ptr<KvArena> arena);
   KvParts copy() const;
   Status at_rest() const;
   Status ready(const ThreadTeam& team);
+  Result<Recalled> go_on_recalling(const ThreadTeam& team);
   void disturb();
 
   KvParts parts_;

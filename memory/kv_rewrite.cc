@@ -172,6 +172,8 @@ Status KvSequence::truncate(int n, const ThreadTeam& team) {
   }
   KEDGE_ASSIGN(removal, prepare(victims, std::move(slots)));
   remove(std::move(removal), team);
+  if (n < position_) windows_.go_back(n);
+  if (n == 0) state_ = {};
   position_ = std::min(position_, n);
   if (position_ == 0) positions_.clear();
   return {};

@@ -9,29 +9,37 @@
 
 namespace kedge::memory {
 
-KvSequence::KvSequence(std::shared_ptr<KvArena> arena, int n_layers, int n_kv_heads, int capacity)
+KvSequence::KvSequence(std::shared_ptr<KvArena> arena, std::shared_ptr<const KvTables> tables, int capacity,
+                       int step_tokens)
     : arena_(std::move(arena)),
-      n_layers_(n_layers),
-      n_kv_heads_(n_kv_heads),
+      map_(std::move(tables)),
       capacity_(capacity),
-      tables_(to_size(n_layers) * to_size(n_kv_heads)) {
+      step_tokens_(step_tokens),
+      tables_(to_size(map_->n_full())),
+      windows_(arena_, map_) {
   pages_.reshape(tables_.size(), 0);
 }
+
+KvSequence::KvSequence(std::shared_ptr<KvArena> arena, int n_layers, int n_kv_heads, int capacity)
+    : KvSequence(std::move(arena), std::make_shared<const KvTables>(KvShape{{}, n_layers, n_kv_heads}), capacity) {}
 
 KvSequence::~KvSequence() { drop_all_pages(); }
 
 KvSequence::KvSequence(KvSequence&& o) noexcept
-    : arena_(o.arena_), n_layers_(o.n_layers_), n_kv_heads_(o.n_kv_heads_), capacity_(o.capacity_) {
+    : arena_(o.arena_), map_(o.map_), capacity_(o.capacity_), step_tokens_(o.step_tokens_), windows_(o.arena_, o.map_) {
   *this = std::move(o);
 }
 
 KvSequence& KvSequence::operator=(KvSequence&& o) noexcept {
   if (this == &o) return *this;
   drop_all_pages();
+  state_ = std::move(o.state_);
+  next_state_ = std::move(o.next_state_);
+  windows_ = std::move(o.windows_);
   arena_ = o.arena_;
-  n_layers_ = o.n_layers_;
-  n_kv_heads_ = o.n_kv_heads_;
+  map_ = o.map_;
   capacity_ = o.capacity_;
+  step_tokens_ = o.step_tokens_;
   position_ = std::exchange(o.position_, 0);
   tables_ = std::exchange(o.tables_, {});
   pages_ = std::exchange(o.pages_, {});
@@ -45,19 +53,19 @@ KvSequence& KvSequence::operator=(KvSequence&& o) noexcept {
 }
 
 int KvSequence::most_slots() const {
-  int most = 0;
+  int most = tables_.empty() ? position_ : 0;
   for (const Table& t : tables_) most = std::max(most, static_cast<int>(t.slots));
   return most;
 }
 
 size_t KvSequence::pages() const {
-  size_t n = 0;
+  size_t n = windows_.pages() + ((state_ ? 1 : 0) + (next_state_ ? 1 : 0)) * arena_->state_pages();
   for (const Table& t : tables_) n += t.pages;
   return n;
 }
 
 size_t KvSequence::slots_wasted() const {
-  size_t wasted = 0;
+  size_t wasted = (pages_of(position_) * kPageTokens - to_size(position_)) * windows_.n_tables();
   for (const Table& t : tables_)
     wasted += t.pages * kPageTokens - to_size(std::min<int>(t.slots, static_cast<int>(t.pages) * kPageTokens));
   return wasted;
@@ -65,7 +73,7 @@ size_t KvSequence::slots_wasted() const {
 
 size_t KvSequence::metadata_bytes() const {
   return tables_.capacity() * sizeof(Table) + pages_.bytes() + positions_.bytes() + scores_.bytes() +
-         kept_scores_.capacity() * sizeof(uint32_t);
+         kept_scores_.capacity() * sizeof(uint32_t) + windows_.metadata_bytes();
 }
 
 std::span<const int32_t> KvSequence::positions(int table) const {
@@ -106,6 +114,7 @@ void KvSequence::drop_pages_from(size_t table, size_t first) {
 
 void KvSequence::drop_all_pages() {
   for (size_t t = 0; t < tables_.size(); ++t) drop_pages_from(t, 0);
+  windows_.drop();
 }
 
 void KvSequence::grow_pages(size_t columns) { pages_.grow(columns, pages_of(capacity_)); }
@@ -128,10 +137,16 @@ size_t KvSequence::pages_needed(int n) const {
     const size_t all = pages_of(leaves ? capacity_ : t.slots + n);
     needed += all - std::min(all, own);
   }
-  return needed;
+  return needed + windows_.needed(position_, n, step_tokens_) + states_needed(n) * arena_->state_pages();
 }
 
-Status KvSequence::reserve(int n) {
+// One for what a step begins with and one for what it makes; one that is away has to come back.
+size_t KvSequence::states_needed(int n) const {
+  if (n == 0) return spilled_ != nullptr && !spilled_->states.empty() ? 1 : 0;
+  return 2 - (state_ && !state_.shared() ? 1 : 0) - (next_state_ ? 1 : 0);
+}
+
+Status KvSequence::reserve(int n, bool next) {
   missing_pages_ = 0;
   std::unique_lock<std::mutex> copying;
   size_t missing = 0;
@@ -149,8 +164,9 @@ Status KvSequence::reserve(int n) {
   const auto count_shared = [&] {
     size_t shared = 0;
     for (size_t i = 0; i < tables_.size() && n > 0; ++i) shared += shares_tail(i) ? 1 : 0;
-    return shared;
+    return shared + (next && n > 0 ? windows_.shared_tails(position_) : 0);
   };
+  if (next) missing += windows_.missing(position_, n);
   if (count_shared() > 0) {
     copying = arena_->lock_copies();
     missing += count_shared();
@@ -158,7 +174,10 @@ Status KvSequence::reserve(int n) {
   std::vector<PageId> fresh;
   grow_pages(columns);
   if (has_scores()) scores_.grow(to_size(most_slots() + n), to_size(capacity_));
-  if (missing > 0) KEDGE_TRY(arena_->allocate(missing, &fresh, &missing_pages_));
+  const bool state = next && has_state() && !next_state_;
+  if (missing > 0 || state) {
+    KEDGE_TRY(arena_->allocate(missing, &fresh, state ? &next_state_ : nullptr, &missing_pages_));
+  }
   // Here and not in commit(): the rows of a step look at each other.
   if (has_scores()) {
     for (size_t i = 0; i < tables_.size(); ++i) std::fill_n(scores_.row(i) + tables_[i].slots, n, 0u);
@@ -179,11 +198,14 @@ Status KvSequence::reserve(int n) {
       fresh.pop_back();
     }
   }
+  if (next) windows_.reserve(position_, n, &fresh);
   for (const PageId id : fresh) arena_->release(id);
   return {};
 }
 
 void KvSequence::unreserve() {
+  windows_.unreserve(position_);
+  next_state_ = {};
   for (size_t i = 0; i < tables_.size(); ++i) drop_pages_from(i, pages_of(tables_[i].slots));
 }
 
@@ -194,6 +216,8 @@ void KvSequence::commit(int n) {
   }
   for (Table& t : tables_) t.slots += n;
   position_ += n;
+  if (next_state_) state_ = std::move(next_state_);
+  windows_.release_behind(position_);
 }
 
 // So many lists of positions; there may have been none, or one.
@@ -221,10 +245,11 @@ void KvSequence::copy_state(const KvSequence& o) {
   position_ = o.position_;
   positions_ = o.positions_;
   scores_ = o.scores_;
+  state_ = o.state_;
   for (size_t i = 0; i < tables_.size(); ++i) tables_[i].slots = o.tables_[i].slots;
 }
 
-// The pages of the tokens that are there.
+// The pages of the tokens that are there; but for windows.
 void KvSequence::share_pages(const KvSequence& from) {
   grow_pages(pages_of(most_slots()));
   for (size_t i = 0; i < tables_.size(); ++i) {
@@ -238,9 +263,10 @@ void KvSequence::share_pages(const KvSequence& from) {
 }
 
 KvSequence KvSequence::fork() const {
-  KvSequence copy(arena_, n_layers_, n_kv_heads_, capacity_);
+  KvSequence copy(arena_, map_, capacity_, step_tokens_);
   copy.copy_state(*this);
   copy.share_pages(*this);
+  copy.windows_.share(windows_, position_);
   return copy;
 }
 
@@ -249,6 +275,8 @@ void KvSequence::begin_with(const KvSequence& other, int n, bool with_scores) {
   if (with_scores) scores_ = other.scores_;
   for (Table& t : tables_) t.slots = n;
   share_pages(other);
+  windows_.share(other.windows_, n);
+  if (n == other.position_) state_ = other.state_;
 }
 
 Status KvSequence::restore(int table, std::span<const int32_t> positions, std::span<const uint32_t> scores) {
@@ -286,6 +314,15 @@ Status KvSequence::restore(int table, std::span<const int32_t> positions, std::s
 void KvSequence::end_restore(int position) {
   position_ = position;
   if (most_slots() != position) list_positions(1);
+}
+
+Status KvSequence::restore_rest() {
+  const size_t n_pages = windows_.pages_at(position_);
+  std::vector<PageId> fresh;
+  const bool state = has_state() && position_ > 0;
+  KEDGE_TRY(arena_->allocate(n_pages, &fresh, state ? &state_ : nullptr, &missing_pages_));
+  windows_.take(position_, fresh.data());
+  return {};
 }
 
 }  // namespace kedge::memory

@@ -2,9 +2,11 @@
 // token's place in the text: after tokens were removed or brought back, slots are not in the order of positions, and
 // every table may hold other tokens. The slots of a table have no holes. A page that another sequence shares is copied
 // before it is written.
-// What is known by slot is held only where it says something: positions once a token is missing (one list for as long
-// as the tables agree), scores once somebody counts them.
-// One thread at a time, except that writing different tokens may run in parallel after reserve(), and what works on one
+// Layers with a window have tables behind those (memory/kv_windows.h): no token is taken out of them nor put back,
+// their slots are positions, and what is said of "tables" below does not mean them unless it says so. A sequence may
+// also have a recurrent state; a step fills the next one. What is known by slot is held only where it says something:
+// positions once a token is missing (one list for as long as the tables agree), scores once somebody counts them. One
+// thread at a time, except that writing different tokens may run in parallel after reserve(), and what works on one
 // table for different tables.
 #pragma once
 
@@ -18,6 +20,8 @@
 #include "kernels/base/result.h"
 #include "memory/grid.h"
 #include "memory/kv_arena.h"
+#include "memory/kv_shape.h"
+#include "memory/kv_windows.h"
 #include "memory/sizes.h"
 #include "memory/spill_file.h"
 
@@ -25,23 +29,29 @@ namespace kedge::memory {
 
 class KvSequence {
  public:
-  // For `n_layers` x `n_kv_heads` tables of at most `capacity` tokens each.
+  // For tables of at most `capacity` tokens each; steps are of at most `step_tokens`.
+  KvSequence(std::shared_ptr<KvArena> arena, std::shared_ptr<const KvTables> tables, int capacity,
+             int step_tokens = 512);
+  // For `n_layers` x `n_kv_heads` tables that are all alike.
   KvSequence(std::shared_ptr<KvArena> arena, int n_layers, int n_kv_heads, int capacity);
   ~KvSequence();
   KvSequence(KvSequence&& other) noexcept;
   KvSequence& operator=(KvSequence&& other) noexcept;
 
   KvArena& arena() const { return *arena_; }
+  const std::shared_ptr<KvArena>& shared_arena() const { return arena_; }
   const KvLayout& layout() const { return arena_->layout(); }
-  int n_layers() const { return n_layers_; }
+  int n_layers() const { return map_->n_layers(); }
   int n_tables() const { return static_cast<int>(tables_.size()); }
-  int table_of(int layer, int kv_head) const { return layer * n_kv_heads_ + kv_head; }
+  int n_all_tables() const { return map_->n_all(); }  // with those of layers with a window, behind the others
+  int table_of(int layer, int kv_head) const { return map_->table_of(layer, kv_head); }
+  const KvLayout& layout_of(int table) const { return table < n_tables() ? layout() : arena_->window_layout(); }
   int capacity() const { return capacity_; }       // most tokens a table can hold
   int next_position() const { return position_; }  // of the next token
-  int slots(int table) const { return tables_[to_size(table)].slots; }
-  int most_slots() const;  // of the fullest table
-  size_t pages() const;    // in all tables
-  size_t slots_wasted() const;
+  int slots(int table) const { return table < n_tables() ? tables_[to_size(table)].slots : position_; }  // of any table
+  int most_slots() const;         // of the fullest table; without tables, all tokens
+  size_t pages() const;           // in all tables, with windows, and what pays for the state
+  size_t slots_wasted() const;    // in pages of all tables
   size_t metadata_bytes() const;  // of page tables, positions and scores
 
   // By slot: where in the text the token stands. Valid until the next change.
@@ -58,6 +68,11 @@ class KvSequence {
   void keep_scores();
   void undo_scores();
 
+  // The recurrent state behind the last token, zeros before the first; in a step the next one, to be filled whole.
+  const float* state() const { return state_ ? state_.data() : arena_->zero_state(); }
+  float* next_state() { return next_state_.data(); }
+  bool has_state() const { return arena_->state_floats() > 0; }
+
   // Pages the tables of `tokens` tokens take.
   static size_t pages_for(int n_layers, int n_kv_heads, int tokens) {
     return pages_of(tokens) * to_size(n_layers) * to_size(n_kv_heads);
@@ -68,16 +83,24 @@ class KvSequence {
   size_t missing_pages() const { return missing_pages_; }
   void forget_missing_pages() { missing_pages_ = 0; }
 
-  // Makes room for n tokens behind the last slot of every table. Either all pages are there or nothing changed.
-  // Errors: kCapacity (a table or the arena is full).
-  Status reserve(int n);
+  // Makes room for the next n tokens: behind the last slot of every table, in the windows, and a state for what comes
+  // of them. Either all pages are there or nothing changed. Errors: kCapacity (a table or the arena is full).
+  Status reserve(int n) { return reserve(n, true); }
+  // The same for n tokens that come back: windows and state are no concern of theirs.
+  Status reserve_back(int n) { return reserve(n, false); }
   void unreserve();  // pages without tokens go back
-  // The page that holds `slot` for writing; the slot must be reserved.
-  std::byte* page_for_write(int table, int slot) { return pages_.row(to_size(table))[slot / kPageTokens]; }
-  // Counts n reserved tokens as present; they get the next n positions.
+  // The page that holds `slot` of any table for writing; the slot must be reserved.
+  std::byte* page_for_write(int table, int slot) {
+    if (table < n_tables()) return pages_.row(to_size(table))[slot / kPageTokens];
+    return windows_.page(to_size(table - n_tables()), to_size(slot / kPageTokens));
+  }
+  // Counts n reserved tokens as present; they get the next n positions. The next state is theirs.
   void commit(int n);
-  // The page addresses of a table, in ascending order of slots; valid until the next change.
-  const std::byte* const* table(int table) const { return pages_.row(to_size(table)); }
+  // The page addresses of any table, in ascending order of slots; valid until the next change. Of layers with a window
+  // nothing before what the next token sees.
+  const std::byte* const* table(int table) const {
+    return table < n_tables() ? pages_.row(to_size(table)) : windows_.table(to_size(table - n_tables()));
+  }
 
   // Takes tokens out: victims[t] are slots of table t, ascending (empty: nothing). Pages without a victim stay as they
   // are; the survivors of the others and of the last page move together, in the order of their positions, and pages
@@ -89,16 +112,21 @@ class KvSequence {
   Result<Removal> prepare(std::span<const std::vector<int32_t>> victims);
   void remove(Removal removal, const ThreadTeam& team);
 
-  // Puts tokens back behind the last slots, after reserve() and when their keys and values are written.
+  // Puts tokens back behind the last slots, after reserve_back() and when their keys and values are written.
   void insert(std::span<const int32_t> positions);
 
   // Forgets the tokens from position n on, where they are; those removed before stay away. All or nothing, as remove().
+  // Only where can_truncate(n): states do not go back, but to zeros, and windows as far as their pages are there.
   Status truncate(int n, const ThreadTeam& team);
+  bool can_truncate(int n) const {
+    return n >= position_ || n == 0 || (!has_state() && windows_.reaches_back(position_, n));
+  }
 
   // A second sequence with the same tokens, sharing all pages: O(pages), no keys or values are copied. The tail page is
   // copied when either side writes into it.
   KvSequence fork() const;
-  // An empty sequence takes the first n tokens of another one of its tables that has lost none, sharing their pages.
+  // An empty sequence takes the first n tokens of another one of its tables that has lost none, sharing their pages;
+  // where other.can_truncate(n).
   void begin_with(const KvSequence& other, int n, bool with_scores);
 
   // What the sequence is now, for rollback(). Pages are shared only when the sequence would change what is in them, so
@@ -107,6 +135,8 @@ class KvSequence {
   std::shared_ptr<const Mark> mark();
   bool has(const Mark& mark) const;  // is one of this sequence's
   void rollback(const Mark& mark);
+  // What another sequence of its arena and tables is, sharing all pages. Marks stay.
+  void become(const KvSequence& other);
 
   // All pages go to the file and back to the arena; slots, positions and scores stay. Nothing changes on errors: kIo.
   Status swap_out(SpillFile& file);
@@ -118,6 +148,10 @@ class KvSequence {
   // Errors: kCapacity.
   Status restore(int table, std::span<const int32_t> positions, std::span<const uint32_t> scores);
   void end_restore(int position);
+  // Then the pages of windows and the state, to be filled. Errors: kCapacity.
+  Status restore_rest();
+  const KvWindows& windows() const { return windows_; }
+  float* state_to_fill() { return state_ ? state_.data() : nullptr; }
 
  private:
   struct Table {
@@ -126,6 +160,8 @@ class KvSequence {
   };
   struct Rewrite;
   struct Spilled;
+  Status reserve(int n, bool next);
+  size_t states_needed(int n) const;
   void drop_pages_from(size_t table, size_t first);
   void drop_all_pages();
   bool shares_tail(size_t table) const;
@@ -139,15 +175,18 @@ class KvSequence {
   void move_bytes(size_t table, const Rewrite& r, std::span<const PageId> fresh);
 
   std::shared_ptr<KvArena> arena_;
-  int n_layers_;
-  int n_kv_heads_;
+  std::shared_ptr<const KvTables> map_;
   int capacity_;
+  int step_tokens_;
   int position_ = 0;
   std::vector<Table> tables_;
   Grid<std::byte*> pages_;   // [table][page]
   Grid<int32_t> positions_;  // no row: slot and position are one; one: all tables agree; else [table][slot]
   Grid<uint32_t> scores_;    // [table][slot], or no row: all are zero
   std::vector<uint32_t> kept_scores_;
+  KvWindows windows_;
+  KvState state_;  // none: zeros
+  KvState next_state_;
   std::vector<std::weak_ptr<Mark>> marks_;
   std::unique_ptr<Spilled> spilled_;
   size_t missing_pages_ = 0;

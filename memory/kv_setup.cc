@@ -48,6 +48,11 @@ Result<std::shared_ptr<const KvSetup>> KvSetup::make(const KvShape& shape, const
   setup->shape = shape;
   setup->options = options;
   setup->kernels = &kernels;
+  if (options.budget != 0 && options.budget < shape.n_ctx && shape.n_tables() == 0) {
+    return invalid("a budget of " + std::to_string(options.budget) +
+                   " tokens has nothing to act on: no layer of this model keeps all of the text (they recur, or see a "
+                   "window of it), so what it takes does not grow with the context");
+  }
   setup->budget = options.budget == 0 ? shape.n_ctx : std::min(options.budget, shape.n_ctx);
   if (options.recent < 0) setup->options.recent = default_recent(setup->budget);
   if (setup->has_cold() && options.cold == KvOptions::Cold::kFile && options.cold_path.empty()) {
@@ -72,6 +77,8 @@ uint64_t KvSetup::hash() const {
                              o.cold_format ? static_cast<int32_t>(*o.cold_format) : -1};
   const float shares[] = {o.anchor_threshold, o.anchor_cap, o.recall_threshold};
   uint64_t h = checksum(numbers, sizeof numbers, o.seed);
+  for (const KvLayer& l : shape.layers) h = checksum(&l, sizeof l, h);
+  if (shape.state_floats > 0) h = checksum(&shape.state_floats, sizeof shape.state_floats, h);
   h = checksum(shares, sizeof shares, h);
   return checksum(o.policy.data(), o.policy.size(), h);
 }

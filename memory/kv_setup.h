@@ -10,15 +10,9 @@
 #include "kernels/kv_page.h"
 #include "memory/eviction/policy.h"
 #include "memory/kv_options.h"
+#include "memory/kv_shape.h"
 
 namespace kedge::memory {
-
-struct KvShape {
-  KvLayout layout;
-  int n_layers = 0;
-  int n_kv_heads = 0;
-  int n_ctx = 0;  // positions
-};
 
 struct KvSetup {
   KvShape shape;
@@ -31,7 +25,7 @@ struct KvSetup {
   static Result<std::shared_ptr<const KvSetup>> make(const KvShape& shape, const KvOptions& options,
                                                      const KernelTable& kernels);
 
-  int n_tables() const { return shape.n_layers * shape.n_kv_heads; }
+  int n_tables() const { return shape.n_tables(); }      // that something may leave
   bool bounded() const { return budget < shape.n_ctx; }  // something may have to leave
   bool has_cold() const { return bounded() && options.cold != KvOptions::Cold::kOff; }
   bool probes() const { return has_cold() && options.recall_threshold > 0; }

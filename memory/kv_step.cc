@@ -37,7 +37,7 @@ int watched_from(const KvParts& m, int n) {
 }  // namespace
 
 Result<KvStep> KvStep::begin(KvMemory& memory, std::span<const std::string_view> texts, int wanted,
-                             const ThreadTeam& team) {
+                             const ThreadTeam& team, int certain) {
   if (wanted < 1 || (!texts.empty() && texts.size() < to_size(wanted))) {
     return Error{ErrorCode::kInvalidArgument, "KV memory: a step of " + std::to_string(wanted) + " tokens with " +
                                                   std::to_string(texts.size()) + " texts"};
@@ -45,7 +45,10 @@ Result<KvStep> KvStep::begin(KvMemory& memory, std::span<const std::string_view>
   KEDGE_TRY(memory.ready(team));
   KvParts& m = memory.parts_;
   KEDGE_ASSIGN(room, make_room(m, team));
-  const int n = m.recaller.until_event(m, texts, std::min(wanted, room));
+  if (m.setup->shape.n_windowed() > 0) room = std::min(room, m.setup->shape.step_tokens);
+  int n = m.recaller.until_event(m, texts, std::min(wanted, room));
+  if (const int watched = watched_from(m, n); watched >= certain) n = watched;
+  if (const int probed = m.recaller.probed_row(m, n); probed >= certain) n = probed;
   Result<KvStep> begun{KvStep()};
   KvStep& step = *begun;
   step.n_ = n;
@@ -97,8 +100,13 @@ std::byte* KvStep::page_for_write(int table, int slot) const {
   return memory_->parts_.sequence.page_for_write(table, slot);
 }
 
+const float* KvStep::state() const { return sequence().has_state() ? sequence().state() : nullptr; }
+
+float* KvStep::next_state() const { return sequence().has_state() ? memory_->parts_.sequence.next_state() : nullptr; }
+
 void KvStep::add_scores(int table, const float* mass, size_t stride, int n_rows, int group, int n_slots) const {
   KvParts& m = memory_->parts_;
+  if (table >= m.sequence.n_tables()) return;
   memory::add_scores(m.setup->policy->observe, m.sequence.scores_to_change(table), mass, stride, n_rows, group,
                      n_slots);
 }
@@ -106,17 +114,24 @@ void KvStep::add_scores(int table, const float* mass, size_t stride, int n_rows,
 void KvStep::probe(int table, const float* q, int group, float scale, const float* mass, size_t stride,
                    int n_slots) const {
   KvParts& m = memory_->parts_;
+  if (table >= m.sequence.n_tables()) return;
   m.recaller.probe(m, table, q, group, scale, mass, stride, n_slots);
 }
 
-Status KvStep::commit(const ThreadTeam& team) {
+Status KvStep::commit(const ThreadTeam& team, int n) {
   if (memory_ == nullptr) return Error{ErrorCode::kInvalidArgument, "KV memory: the step is over"};
+  if (n < 1 || n > n_ || !can_keep(n)) {
+    return Error{ErrorCode::kInvalidArgument,
+                 "KV memory: " + std::to_string(n) + " of " + std::to_string(n_) + " tokens of a step cannot be kept"};
+  }
   KvMemory& memory = *std::exchange(memory_, nullptr);
   memory.step_ = nullptr;
   KvParts& m = memory.parts_;
-  m.sequence.commit(n_);
+  if (n < n_ && watched_ < n_) m.sequence.undo_scores();
+  m.sequence.commit(n);
+  if (n < n_) m.sequence.unreserve();
   if (!m.setup->bounded()) return {};
-  m.recaller.note(m, texts_, n_);
+  m.recaller.note(m, texts_.empty() ? texts_ : texts_.first(to_size(n)), n);
   return memory.settle(team);
 }
 

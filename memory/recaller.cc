@@ -39,6 +39,7 @@ Status Recaller::settle(KvParts& m, const ThreadTeam& team) {
   if (settled() && probed_blocks_.empty()) return {};
   Status status = go_through(m, team);
   if (!status.ok() && m.sequence.missing_pages() > 0) return status;
+  if (!status.ok()) ask_.reset();
   hits_.clear();
   hit_ = 0;
   round_ = 0;
@@ -110,19 +111,20 @@ Status Recaller::recall_if_room(KvParts& m, std::vector<int32_t> wanted, const T
     if (!wanted.empty()) m.ledger.note_refused(wanted, m.next());
     return {};
   }
-  KEDGE_TRY(recall(m, std::move(wanted), team));
-  return {};
+  KEDGE_TRY(begin(m, std::move(wanted)));
+  return work_ ? go_on(m, team) : Status();
 }
 
-Result<Recalled> Recaller::recall(KvParts& m, std::vector<int32_t> wanted, const ThreadTeam& team) {
+// A recall of these tokens, for go_on(); nothing of none.
+Status Recaller::begin(KvParts& m, std::vector<int32_t> wanted) {
   m.sequence.forget_missing_pages();
   const int n = static_cast<int>(wanted.size());
-  if (n == 0) return Recalled{};
+  if (n == 0) return {};
   const int budget = m.setup->budget;
   const int most = most_recalled(m);
   if (n <= most) {
     work_ = Work{std::move(wanted)};
-    return go_on(m, team);
+    return {};
   }
   m.ledger.note_refused(wanted, m.next());
   if (most == budget / 2) {
@@ -137,13 +139,18 @@ Result<Recalled> Recaller::recall(KvParts& m, std::vector<int32_t> wanted, const
 }
 
 // The recall under way, from where it stands. It stays so when it only lacks pages.
-Result<Recalled> Recaller::go_on(KvParts& m, const ThreadTeam& team) {
+Status Recaller::go_on(KvParts& m, const ThreadTeam& team) {
   const uint64_t origin = m.ledger.begin_event();
   auto done = bring_back(m, team);
   const bool waits = !done.ok() && m.sequence.missing_pages() > 0;
   if (!waits) work_.reset();
   if (done.ok() || waits) m.ledger.end_event(origin);
-  return done;
+  if (!done.ok()) return std::move(done).error();
+  if (ask_) {
+    ask_->answer.recalled += done->recalled;
+    if (ask_->anchors.empty()) ask_->answer.missing += done->missing;
+  }
+  return {};
 }
 
 Result<Recalled> Recaller::bring_back(KvParts& m, const ThreadTeam& team) {
@@ -158,7 +165,7 @@ Result<Recalled> Recaller::bring_back(KvParts& m, const ThreadTeam& team) {
                [&](int32_t p) { return cold_->contains(p); });
   const int n_back = static_cast<int>(back.size());
   if (back.empty()) return Recalled{0, n};
-  KEDGE_TRY(sequence.reserve(n_back));
+  KEDGE_TRY(sequence.reserve_back(n_back));
   std::vector<int32_t> slots(to_size(sequence.n_tables()));
   Status status;
   for (int i = 0; i < n_back && status.ok(); ++i) {
@@ -175,19 +182,47 @@ Result<Recalled> Recaller::bring_back(KvParts& m, const ThreadTeam& team) {
   return Recalled{n_back, n - n_back};
 }
 
-Result<Recalled> Recaller::recall_mentioned(KvParts& m, std::string_view text, const ThreadTeam& team) {
-  AnchorIndex& index = m.ledger.index();
-  index.detect();
+Status Recaller::ask(KvParts& m, std::string name, std::vector<int32_t> tokens, int missing) {
+  KEDGE_TRY(begin(m, std::move(tokens)));
+  ask_ = Ask{.name = std::move(name), .anchors = {}, .answer = {.recalled = 0, .missing = missing}};
+  return {};
+}
+
+void Recaller::ask_mentioned(KvParts& m, std::string name, std::string_view text) {
+  m.ledger.index().detect();
   m.look_again();
-  Recalled all;
-  for (const uint32_t id : index.mentioned_in(text)) {
-    if (!index.anchors().contains(id)) continue;  // forgotten while others came back
-    index.anchor(id).last_hit = m.next();
-    KEDGE_ASSIGN(done, recall(m, recallable(m, index.anchor(id)), team));
-    all.recalled += done.recalled;
-    all.missing += index.anchor(id).missing();
+  ask_ = Ask{.name = std::move(name), .anchors = m.ledger.index().mentioned_in(text), .answer = {}};
+}
+
+Result<Recalled> Recaller::answer(KvParts& m, const ThreadTeam& team) {
+  Status done = go_on_asked(m, team);
+  if (!done.ok()) {
+    if (m.sequence.missing_pages() == 0) ask_.reset();
+    return std::move(done).error();
   }
-  return all;
+  const Recalled answer = ask_->answer;
+  ask_.reset();
+  return answer;
+}
+
+Status Recaller::go_on_asked(KvParts& m, const ThreadTeam& team) {
+  Ask& a = *ask_;
+  AnchorIndex& index = m.ledger.index();
+  for (;;) {
+    if (work_) KEDGE_TRY(go_on(m, team));
+    const auto known = [&] { return index.anchors().contains(a.anchors[a.next]); };
+    if (a.begun) {
+      if (known()) a.answer.missing += index.anchor(a.anchors[a.next]).missing();
+      a.begun = false;
+      ++a.next;
+    }
+    while (a.next < a.anchors.size() && !known()) ++a.next;  // forgotten while others came back
+    if (a.next == a.anchors.size()) return {};
+    Anchor& anchor = index.anchor(a.anchors[a.next]);
+    anchor.last_hit = m.next();
+    a.begun = true;
+    KEDGE_TRY(begin(m, recallable(m, anchor)));
+  }
 }
 
 size_t Recaller::bytes() const {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -46,10 +47,15 @@ class Recaller {
   Status settle(KvParts& m, const ThreadTeam& team);
   bool settled() const { return hits_.empty() && !work_; }
 
-  // Brings demoted tokens back, or that the text mentions. Errors: kCapacity (too many at once; the arena: then what
-  // has begun is settle()'s), kCorrupt or kIo (the cold tier).
-  Result<Recalled> recall(KvParts& m, std::vector<int32_t> wanted, const ThreadTeam& team);
-  Result<Recalled> recall_mentioned(KvParts& m, std::string_view text, const ThreadTeam& team);
+  // Brings back what was asked for: demoted tokens, or what a text mentions. One that lacked pages stays asked for, by
+  // its name: its answer() may be had again, goes on where it stopped and counts everything since it was asked.
+  // Whatever else happens to the sequence forgets it, once settle() has finished what had begun. Errors: kCapacity (too
+  // many at once; the arena), kCorrupt or kIo (the cold tier).
+  bool is_asked(std::string_view name) const { return ask_ && ask_->name == name; }
+  Status ask(KvParts& m, std::string name, std::vector<int32_t> tokens, int missing);
+  void ask_mentioned(KvParts& m, std::string name, std::string_view text);
+  Result<Recalled> answer(KvParts& m, const ThreadTeam& team);
+  void forget_ask() { ask_.reset(); }
 
   size_t bytes() const;  // without the cold tier
 
@@ -59,7 +65,9 @@ class Recaller {
   Status go_through(KvParts& m, const ThreadTeam& team);
   Status recall_if_room(KvParts& m, std::vector<int32_t> wanted, const ThreadTeam& team);
   Status recall_probed(KvParts& m, const ThreadTeam& team);
-  Result<Recalled> go_on(KvParts& m, const ThreadTeam& team);
+  Status go_on_asked(KvParts& m, const ThreadTeam& team);
+  Status begin(KvParts& m, std::vector<int32_t> wanted);
+  Status go_on(KvParts& m, const ThreadTeam& team);
   Result<Recalled> bring_back(KvParts& m, const ThreadTeam& team);
   int most_recalled(const KvParts& m) const;  // tokens at once
   std::vector<int32_t> recallable(const KvParts& m, const Anchor& anchor) const;
@@ -78,6 +86,14 @@ class Recaller {
     bool has_room = false;
   };
   std::optional<Work> work_;
+  struct Ask {
+    std::string name;
+    std::vector<uint32_t> anchors;  // that the text mentions
+    size_t next = 0;                // of them
+    bool begun = false;             // the next one
+    Recalled answer;
+  };
+  std::optional<Ask> ask_;
 };
 
 }  // namespace kedge::memory

@@ -65,6 +65,11 @@ KvOptions read_options(ByteReader& in) {
 
 }  // namespace
 
+namespace {
+size_t state_bytes(const KvSequence& s) { return static_cast<size_t>(s.arena().state_floats()) * sizeof(float); }
+}  // namespace
+
+// Tables, then windows, then the state: what of them there is follows from the shape and the next position.
 void SnapshotAccess::write(const KvSequence& sequence, ByteWriter& out) {
   out.put(sequence.next_position());
   for (int t = 0; t < sequence.n_tables(); ++t) {
@@ -75,6 +80,9 @@ void SnapshotAccess::write(const KvSequence& sequence, ByteWriter& out) {
     const size_t n_pages = (positions.size() + kPageTokens - 1) / kPageTokens;
     for (size_t p = 0; p < n_pages; ++p) out.bytes(sequence.table(t)[p], sequence.layout().page_bytes());
   }
+  const size_t window_page = sequence.arena().window_layout().page_bytes();
+  sequence.windows().each_page([&](size_t, const std::byte* page) { out.bytes(page, window_page); });
+  if (sequence.has_state() && sequence.next_position() > 0) out.bytes(sequence.state(), state_bytes(sequence));
 }
 
 Status SnapshotAccess::read(KvSequence& sequence, ByteReader& in, int n_ctx) {
@@ -94,6 +102,11 @@ Status SnapshotAccess::read(KvSequence& sequence, ByteReader& in, int n_ctx) {
     }
   }
   sequence.end_restore(next);
+  if (!in.ok()) return in.status();
+  KEDGE_TRY(sequence.restore_rest());
+  const size_t window_page = sequence.arena().window_layout().page_bytes();
+  sequence.windows().each_page([&](size_t, std::byte* page) { in.bytes(page, window_page); });
+  if (float* state = sequence.state_to_fill()) in.bytes(state, state_bytes(sequence));
   return in.status();
 }
 

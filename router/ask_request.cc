@@ -22,6 +22,22 @@ Status read_content(JsonObject& m, std::string& content) {
   return {};
 }
 
+// What else a message may have joins it as it came: templates know how calls are written.
+Status read_extra(JsonObject& m, ChatMessage& message) {
+  Json extra = Json::object();
+  for (const char* key : {"tool_call_id", "name", "reasoning_content"}) {
+    std::string text;
+    KEDGE_TRY(m.text(key, text));
+    if (!text.empty()) extra[key] = text;
+  }
+  if (const Json* calls = m.find("tool_calls")) {
+    if (!calls->is_array()) return m.wrong("tool_calls", "is not a list of calls");
+    if (!calls->empty()) extra["tool_calls"] = *calls;
+  }
+  if (!extra.empty()) message.extra_json = extra.dump();
+  return {};
+}
+
 Status read_messages(JsonObject& o, AskRequest& request) {
   std::string question;
   KEDGE_TRY(o.text("question", question));
@@ -39,12 +55,40 @@ Status read_messages(JsonObject& o, AskRequest& request) {
     ChatMessage message;
     KEDGE_TRY(m.text("role", message.role));
     KEDGE_TRY(read_content(m, message.content));
+    KEDGE_TRY(read_extra(m, message));
     KEDGE_TRY(m.finish());
     if (message.role.empty()) return m.wrong("role", "is missing");
     request.messages.push_back(std::move(message));
   }
-  if (request.messages.back().role != "user") return o.wrong("messages", "does not end with a user's message");
+  const std::string& last = request.messages.back().role;
+  if (last != "user" && last != "tool") return o.wrong("messages", "does not end with a user's message or a tool's");
   return {};
+}
+
+Status read_tools(JsonObject& o, AskRequest& request) {
+  const Json* tools = o.find("tools");
+  if (tools != nullptr) {
+    if (!tools->is_array()) return o.wrong("tools", "is not a list of functions");
+    for (size_t i = 0; i < tools->size(); ++i) {
+      const Json* name = (*tools)[i].is_object() ? (*tools)[i].pointee("/function/name") : nullptr;
+      if (name == nullptr || !name->is_string()) {
+        return o.wrong("tools", "has an element " + std::to_string(i) +
+                                    " that is no {\"type\": \"function\", "
+                                    "\"function\": {\"name\", \"parameters\"}}");
+      }
+    }
+    if (!tools->empty()) request.tools = *tools;
+  }
+  if (const Json* choice = o.find("tool_choice")) {
+    const Json* named = choice->pointee("/function/name");
+    const bool word = *choice == "auto" || *choice == "none" || *choice == "required";
+    if (!word && (named == nullptr || !named->is_string())) {
+      return o.wrong("tool_choice",
+                     "is none of auto, none, required, {\"type\": \"function\", \"function\": {\"name\"}}");
+    }
+    request.tool_choice = *choice;
+  }
+  return o.flag("parallel_tool_calls", request.parallel_calls);
 }
 
 Status read_evidence(JsonObject& o, AskRequest& request) {
@@ -114,15 +158,26 @@ Result<AskRequest> parse_ask_request(std::string_view text) {
   r.seed = static_cast<uint64_t>(seed);
   KEDGE_TRY(o.integer("max_tokens", r.max_tokens, 1, 1 << 24));
   if (const Json* schema = o.find("schema")) r.schema = *schema;
+  if (const Json* constraint = o.find("constraint")) {
+    if (!constraint->is_object()) return o.wrong("constraint", "is not an object");
+    r.constraint = *constraint;
+  }
+  KEDGE_TRY(read_tools(o, r));
   KEDGE_TRY(o.text("pattern", r.pattern));
   KEDGE_TRY(o.text("conversation", r.conversation));
+  KEDGE_TRY(o.text("key", r.key));
+  KEDGE_TRY(o.flag("stream", r.stream));
   KEDGE_TRY(o.flag("record", r.record));
   KEDGE_TRY(o.flag("compare", r.compare));
   KEDGE_TRY(o.finish());
   if (r.question().find_first_not_of(" \t\r\n") == std::string::npos) {
     return o.wrong("messages", "end with an empty question");
   }
+  if (r.stream && r.compare) return o.wrong("stream", "and compare: nobody could tell whose text an event has");
   r.json = text;
+  if (!r.tools.is_null() && (!r.evidence.empty() || r.grounding != Grounding::kNever)) {
+    return o.wrong("tools", "and passages: an answer from passages calls nothing");
+  }
   if (!r.evidence.empty() && r.grounding != Grounding::kNever) {
     return o.wrong("evidence", "and grounding: passages are either given or retrieved");
   }

@@ -1,6 +1,7 @@
 // What somebody asks of the router.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -21,7 +22,7 @@ enum class Grounding {
 };
 
 struct AskRequest {
-  std::vector<ChatMessage> messages;  // the last one is the user's
+  std::vector<ChatMessage> messages;  // the last one is the user's; with tools, or a tool's
   bool allow_special = false;         // control tokens written out in messages count: only for text one trusts
   std::string model = "auto";         // or an alias or name of the pool, which is then the only one asked
   std::vector<Evidence> evidence;     // passages to answer from, given by the caller
@@ -34,14 +35,24 @@ struct AskRequest {
   double temperature = 0;
   uint64_t seed = 0;
   int max_tokens = 512;
-  Json schema;               // null: none
+  Json schema;                // null: none. Answers are written under it where the engine can, and checked against it
+  Json constraint;            // of answers, as kedge_generate_options.constraint has it; null: none but the schema
+  Json tools;                 // functions that may be called, as templates take them; null: none
+  Json tool_choice = "auto";  // or "none", "required", {"type": "function", "function": {"name"}}
+  bool parallel_calls = true;
   std::string pattern;       // empty: none
   std::string conversation;  // an id of the caller's, kept in the record
+  std::string key;           // whose question it is: engines are fair among keys; empty: the conversation's
+  bool stream = false;       // events with the text of attempts while they are written
   bool record = true;        // false: not written to the audit log
   bool compare = false;      // ask fast and deep, and say how they differ
   std::string json;          // the request as it came, for the record
 
-  const std::string& question() const { return messages.back().content; }
+  // What the user said last.
+  const std::string& question() const {
+    const auto said = std::find_if(messages.rbegin(), messages.rend(), [](const auto& m) { return m.role == "user"; });
+    return said == messages.rend() ? messages.back().content : said->content;
+  }
 };
 
 // Members: see kedge_router_ask in kedge_router.h. Errors: kInvalidArgument, naming the member.

@@ -2,9 +2,10 @@
 
 #include <algorithm>
 
+#include "engine/answer_json.h"
 #include "engine/sampler_math.h"
 #include "kernels/isa.h"
-#include "tokenizer/utf8_stream.h"
+#include "router/answer_stream.h"
 
 namespace kedge::router {
 namespace {
@@ -12,26 +13,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr const char* kLate = "deadline: the time for the answer ran out while it was written";
-
-std::string trimmed(const std::string& text) {
-  constexpr const char* kSpace = " \t\r\n";
-  const size_t begin = text.find_first_not_of(kSpace);
-  if (begin == std::string::npos) return {};
-  return text.substr(begin, text.find_last_not_of(kSpace) - begin + 1);
-}
-
-// The text of the answer with control tokens such as <|ref|> written out, without the token that ended it. Bytes that
-// are no UTF-8, such as a character that was given up in the middle, become U+FFFD; the tokens keep them.
-std::string answer_text(const Tokenizer& tokenizer, std::span<const int32_t> tokens) {
-  while (!tokens.empty() && tokenizer.is_eog(tokens.back())) tokens = tokens.first(tokens.size() - 1);
-  auto bytes = tokenizer.decode(tokens, {.skip_special = false});
-  if (!bytes.ok()) return {};
-  Utf8Stream stream;
-  std::string text;
-  stream.push(*bytes, &text);
-  stream.flush(&text);
-  return trimmed(text);
-}
 
 class AttemptRunner {
  public:
@@ -43,24 +24,36 @@ class AttemptRunner {
     const auto start = Clock::now();
     KEDGE_TRY(begin(segments));
     if (!in_time()) return {};
-    auto result =
-        generate(*session_, std::span<const int32_t>(attempt_.prompt).subspan(n_read_), options(), callbacks());
+    if (run_.on_text) stream_.emplace(session_->model().tokenizer());
+    const GenerateOptions wanted = options();
+    const auto held = session_->use();  // until its memory has been looked at
+    auto result = generate(*session_, std::span<const int32_t>(attempt_.prompt).subspan(n_read_), wanted, callbacks());
     attempt_.cpu_s = session_->cost_s();
     attempt_.wall_s = std::chrono::duration<double>(Clock::now() - start).count();
     KEDGE_TRY(result);
     late_ = late_ || result->finish == FinishReason::kDeadline;
     attempt_.finish = result->finish;
     attempt_.tokens = std::move(result->tokens);
-    attempt_.text = answer_text(session_->model().tokenizer(), attempt_.tokens);
+    const std::string text = answer_text(session_->model().tokenizer(), attempt_.tokens);
+    if (run_.on_text) give_text(stream_->rest(text));
+    take(read_answer(attempt_.form, text));
     attempt_.logits_hash = trace_.logits_hash();
-    attempt_.kv = std::move(result->kv);
-    attempt_.settings = std::move(result->settings);
+    attempt_.kv = kv_answer_json(session_->memory(), result->kv_before);
+    attempt_.settings = generate_settings_json(wanted, *result);
+    attempt_.speculation = speculation_json(wanted, *result);
     return {};
   }
   bool late() const { return late_; }
   std::span<const TokenStats> stats() const { return trace_.tokens(); }
 
  private:
+  void take(AnswerParts parts) {
+    attempt_.text = std::move(parts.content);
+    attempt_.reasoning = std::move(parts.reasoning);
+    attempt_.calls = std::move(parts.calls);
+    attempt_.broken_call = std::move(parts.broken);
+  }
+
   bool in_time() { return !(late_ = late_ || Clock::now() > run_.deadline); }
 
   // A session that has read the prompt as far as the question goes, where that is looked at.
@@ -120,6 +113,13 @@ class AttemptRunner {
     options.sampler.settings = {{"temperature", attempt_.temperature}};
     options.sampler.seed = attempt_.seed;
     options.sampler.request = attempt_.request;
+    options.every_logits = true;  // of the trace
+    if (!run_.draft.empty()) {
+      options.speculation.kind = SpeculationOptions::Kind::kTokens;
+      options.speculation.tokens.assign(run_.draft.begin(), run_.draft.end());
+    }
+    options.constraint = attempt_.form.constraint;
+    options.every_logits = true;  // the trace is of every token, and so is the hash of the logits
     options.key = run_.key;
     options.deadline = run_.deadline;
     return options;
@@ -134,9 +134,14 @@ class AttemptRunner {
       trace_.add(session_->logits(), token);
       attempt_.aborted = !session_->model().tokenizer().is_eog(token) && run_.hopeful && !run_.hopeful(trace_.tokens());
       attempt_.measure_s += std::chrono::duration<double>(Clock::now() - began).count();
+      if (run_.on_text) give_text(stream_->push(token));
       return in_time() && !attempt_.aborted;
     };
     return callbacks;
+  }
+
+  void give_text(std::string_view text) const {
+    if (!text.empty()) run_.on_text(text);
   }
 
   Attempt& attempt_;
@@ -144,6 +149,7 @@ class AttemptRunner {
   const KernelTable& kernels_;
   TraceCollector trace_;
   std::unique_ptr<Session> session_;
+  std::optional<AnswerStream> stream_;
   size_t n_read_ = 0;  // tokens of the prompt
   bool late_ = false;
 };
@@ -186,8 +192,7 @@ AttemptOutcome run_attempt(Attempt& attempt, std::span<const Segment> segments, 
   return outcome;
 }
 
-Result<YesProbability> probability_of_yes(LoadedModel& model, std::span<const int32_t> prompt,
-                                          Clock::time_point deadline) {
+Result<YesProbability> probability_of_yes(LoadedModel& model, std::span<const int32_t> prompt, const AttemptRun& run) {
   const Tokenizer& tokenizer = model.model()->tokenizer();
   KEDGE_ASSIGN(yes, tokenizer.encode("yes", {.add_special = false}));
   KEDGE_ASSIGN(no, tokenizer.encode("no", {.add_special = false}));
@@ -195,12 +200,14 @@ Result<YesProbability> probability_of_yes(LoadedModel& model, std::span<const in
     return Error{ErrorCode::kUnsupported, "model '" + model.name() + "': yes and no begin with the same token"};
   }
   KEDGE_ASSIGN(session, model.session());
-  const Status evaluated = session->eval(prompt, {.progress = [&](size_t, size_t) { return Clock::now() <= deadline; },
-                                                  .cancel = nullptr,
-                                                  .deadline = deadline,
-                                                  .key = {}});
+  const Status evaluated =
+      session->eval(prompt, {.progress = [&](size_t, size_t) { return Clock::now() <= run.deadline; },
+                             .cancel = run.cancel,
+                             .deadline = run.deadline,
+                             .key = run.key});
   if (!evaluated.ok()) {
-    if (evaluated.error().code != ErrorCode::kCancelled) return evaluated.error();
+    const bool cancelled = run.cancel != nullptr && run.cancel->load();
+    if (evaluated.error().code != ErrorCode::kCancelled || cancelled) return evaluated.error();
     return Error{ErrorCode::kCancelled, "the deadline passed while the verifier read"};
   }
   const auto logits = session->logits();

@@ -12,6 +12,7 @@
 
 #include "engine/generate.h"
 #include "engine/marked_chat.h"
+#include "router/answer_form.h"
 #include "router/answer_trace.h"
 #include "router/ask_request.h"
 #include "router/citation.h"
@@ -30,14 +31,19 @@ struct Attempt {
 
   std::vector<int32_t> prompt;
   std::vector<int32_t> tokens;
-  std::string text;  // special tokens written out, the end token left out, trimmed
+  AnswerForm form;        // what it has to obey, and how it is read
+  std::string text;       // special tokens written out, the end token left out, trimmed; reasoning and calls apart
+  std::string reasoning;  // what the model thought
+  std::vector<AnswerCall> calls;
+  std::string broken_call;  // what is wrong with the last one; empty: nothing
   FinishReason finish = FinishReason::kLength;
   bool aborted = false;  // given up because it could not become good enough
   std::string error;     // why there is no answer; empty: there is one
   std::string logits_hash;
-  std::string kv;        // JSON: what the memory did
-  std::string settings;  // JSON: of the sampler
-  double cpu_s = 0;      // thread-seconds of the engine's steps, by this generation's share of their rows
+  std::string kv;           // JSON: what the memory did
+  std::string settings;     // JSON: of the sampler
+  std::string speculation;  // JSON: how much of a draft came true; empty: there was none
+  double cpu_s = 0;         // thread-seconds of the engine's steps, by this generation's share of their rows
   double wall_s = 0;
   double measure_s = 0;                 // of wall_s: what was spent on looking at logits
   std::vector<QuestionToken> question;  // what the model thinks of the question; empty where it was not looked at
@@ -85,9 +91,13 @@ struct AttemptRun {
   const std::atomic<bool>* cancel = nullptr;
   // After every token: whether to go on. May be empty.
   std::function<bool(std::span<const TokenStats> stats)> hopeful = {};
+  // The text of the answer (Attempt::text), in pieces as it is written. May be empty.
+  std::function<void(std::string_view text)> on_text = {};
   std::string_view key = {};         // whose it is: the model's engine is fair among keys
   PromptRead* keep = nullptr;        // gets the prompt as far as it was read, with the question
   const PromptRead* from = nullptr;  // not read again where it serves; several may go on from one at once
+  // What another attempt answered, in the same vocabulary: what is the same again is evaluated at once. Changes no bit.
+  std::span<const int32_t> draft = {};
 };
 
 // Fills in everything up to `wall_s`. A failed generation is no error here: `error` says why, and `failure` of the
@@ -103,9 +113,8 @@ struct YesProbability {
   double p = 0;
   double cpu_s = 0;
 };
-// Errors: those of Session::eval, kCancelled (the deadline), kUnsupported when the vocabulary has no tokens for the two
-// words.
-Result<YesProbability> probability_of_yes(LoadedModel& model, std::span<const int32_t> prompt,
-                                          std::chrono::steady_clock::time_point deadline);
+// Of `run` the deadline, the cancel flag and the key count. Errors: those of Session::eval, kCancelled (also the
+// deadline), kUnsupported when the vocabulary has no tokens for the two words.
+Result<YesProbability> probability_of_yes(LoadedModel& model, std::span<const int32_t> prompt, const AttemptRun& run);
 
 }  // namespace kedge::router

@@ -9,11 +9,12 @@ Breaker::Breaker(const BreakerOptions& options, Seconds now)
 
 bool Breaker::is_open() const {
   const std::lock_guard lock(mutex_);
-  return open_ && (probing_ || now_() < open_until_);
+  return held_ || (open_ && (probing_ || now_() < open_until_));
 }
 
 bool Breaker::admit() {
   const std::lock_guard lock(mutex_);
+  if (held_) return false;
   if (!open_) return true;
   if (probing_ || now_() < open_until_) return false;
   probing_ = true;
@@ -37,6 +38,18 @@ void Breaker::record(bool worked) {
   const int failed = failures();
   const auto n = static_cast<int>(events_.size());
   if (failed >= options_.failures || (n >= options_.least_attempts && failed >= options_.share * n)) open(now);
+}
+
+void Breaker::hold() {
+  const std::lock_guard lock(mutex_);
+  held_ = true;
+}
+
+void Breaker::let_go() {
+  const std::lock_guard lock(mutex_);
+  held_ = open_ = probing_ = false;
+  open_for_ = options_.open_s;
+  events_.clear();
 }
 
 void Breaker::open(double now) {
@@ -68,7 +81,8 @@ Json Breaker::state() const {
   const std::lock_guard lock(mutex_);
   const double now = now_();
   const bool full = weak_.size() >= static_cast<size_t>(options_.weak_window);
-  return {{"state", !open_                           ? "closed"
+  return {{"state", held_                            ? "held"
+                    : !open_                         ? "closed"
                     : probing_ || now >= open_until_ ? "half_open"
                                                      : "open"},
           {"failures", failures()},

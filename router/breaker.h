@@ -37,9 +37,13 @@ class Breaker {
   // probe. Whoever was let through calls record().
   bool admit();
   void record(bool worked);
+  // Held open, whatever works, until it is let go; which also forgets what failed and closes it.
+  void hold();
+  void let_go();
   void record_confidence(bool confident);  // of an answer; alerts only, never opens
 
-  Json state() const;  // {"state", "failures", "attempts", "open_for_s", "weak_share", "alert"}
+  Json state() const;  // {"state": "closed"|"half_open"|"open"|"held", "failures", "attempts", "open_for_s",
+                       // "weak_share", "alert"}
 
   static double steady_seconds() {
     return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
@@ -61,6 +65,7 @@ class Breaker {
   std::deque<Event> events_;  // within the window
   std::deque<bool> weak_;
   bool open_ = false;
+  bool held_ = false;
   bool probing_ = false;
   double open_until_ = 0;
   double open_for_;  // the next time

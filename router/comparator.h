@@ -29,6 +29,10 @@ struct CheckInput {
   const Json* schema = nullptr;          // JSON schema the answer has to obey
   std::string_view pattern;              // regular expression (PCRE2) the whole answer has to match; empty: none
   const std::optional<Derived>* derived = nullptr;  // derive(question), where the caller has it already
+  const Json* tools = nullptr;                      // functions the answer may call; null: none
+  const Json* calls = nullptr;                      // that it makes: [{"name", "arguments": JSON text}]
+  bool call_required = false;
+  std::string_view broken_call = {};  // what is wrong with the last one as it was written; empty: nothing
 };
 
 enum class Verdict { kPass, kFail, kNotApplicable };

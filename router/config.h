@@ -6,18 +6,28 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
-#include "engine/session.h"
+#include "engine/engine.h"
+#include "kernels/base/json.h"
 #include "kernels/base/result.h"
 
 namespace kedge::router {
+
+struct AdapterSpec {
+  std::string path;  // absolute
+  double scale = 1;
+};
 
 struct ModelSpec {
   std::string path;     // absolute
   int n_ctx = 0;        // 0: what the model was trained with
   bool pinned = false;  // never unloaded to make room
+  bool mmap = true;     // false: its file is read into memory, and may change afterwards
   KvFormat kv_type = KvFormat::kF16;
-  std::string kv;  // JSON, as kedge_session_options.kv; empty: the whole context
+  std::string kv = {};                     // JSON, as kedge_session_options.kv; empty: the whole context
+  std::vector<AdapterSpec> adapters = {};  // added to it, in this order
+  EngineOptions engine = {};  // of its engine; n_threads and kv_type are RouterConfig::threads and the above
 };
 
 struct RoutePolicy {
@@ -52,12 +62,17 @@ struct RouterConfig {
   std::string audit_mirror;  // a second copy of its heads, in another place; empty: none
   RoutePolicy policy;
   std::string sha256;  // of the configuration as it took effect: the version records name
+  std::string json;    // that configuration, and where its paths start
+  std::string folder;
 };
+
+// The members of the table "policy", as they are.
+Json policy_json(const RoutePolicy& policy);
 
 // Errors: kNotFound, kIo, kInvalidArgument (syntax with line, an unknown member, a value outside its range, an alias of
 // no model, no `fast`).
 // `overrides`: JSON of members that replace the file's (nested objects member by member); their paths start at the
-// working folder. Empty: none.
+// working folder. Empty: none. Without a path they are the whole configuration.
 Result<RouterConfig> read_router_config(const std::string& path, std::string_view overrides = {});
 // `json`: the same as JSON text; relative paths start at `folder`.
 Result<RouterConfig> parse_router_config(std::string_view json, const std::string& name, const std::string& folder);

@@ -65,20 +65,44 @@ Result<std::shared_ptr<LoadedModel>> LoadedModel::load(const std::string& name, 
   loaded->n_threads_ = n_threads;
   loaded->health_ = std::move(health);
   auto digest = std::async(std::launch::async, [path = spec.path] { return file_digest(path); });
-  auto model = Model::load(spec.path);
+  auto model = Model::load(spec.path, {.use_mmap = spec.mmap, .progress = {}});
   auto sum = digest.get();
   if (!model.ok()) return Error{model.error().code, "model '" + name + "': " + model.error().message};
   KEDGE_TRY(sum);
   loaded->model_ = std::move(model).value();
   loaded->digest_ = std::move(sum).value();
-  if (loaded->model_->chat_template() == nullptr) {
-    return Error{ErrorCode::kUnsupported, "model '" + name + "': " + spec.path + ": no chat template to ask it by (" +
-                                              loaded->model_->chat_template_error() + ")"};
-  }
+  KEDGE_TRY(loaded->open_adapters());
   loaded->tokenizer_fingerprint_ = tokenizer_contract(*loaded->model_);
   KEDGE_ASSIGN(calibrations, read_calibrations(calibrators, loaded->digest_));
   loaded->calibrations_ = std::move(calibrations);
   return loaded;
+}
+
+Status LoadedModel::open_adapters() {
+  std::vector<AdapterUse> uses;
+  for (const AdapterSpec& spec : spec_.adapters) {
+    auto adapter = Adapter::open(*model_, spec.path);
+    if (!adapter.ok()) return Error{adapter.error().code, "model '" + name_ + "': " + adapter.error().message};
+    uses.push_back({*std::move(adapter), static_cast<float>(spec.scale)});
+  }
+  KEDGE_ASSIGN(checked, checked_adapters(uses, *model_));
+  adapters_ = std::move(checked);
+  if (!adapters_.empty()) digest_ = "sha256:" + sha256_hex(digest_ + identity(adapters_));
+  return {};
+}
+
+Json LoadedModel::adapters_json() const {
+  Json list = Json::array();
+  for (const AdapterUse& use : adapters_) {
+    list.push_back({{"name", use.adapter->name()}, {"digest", use.adapter->digest()}, {"scale", use.scale}});
+  }
+  return list;
+}
+
+Status LoadedModel::check_askable() const {
+  if (model_->chat_template() != nullptr) return {};
+  return Error{ErrorCode::kUnsupported, "model '" + name_ + "': " + spec_.path + ": no chat template to ask it by (" +
+                                            model_->chat_template_error() + ")"};
 }
 
 Result<EmbeddingContract> LoadedModel::contract() const {
@@ -95,7 +119,10 @@ const Calibration* LoadedModel::calibration(const std::string& task) const {
 Result<std::shared_ptr<Engine>> LoadedModel::engine() {
   const std::lock_guard lock(mutex_);
   if (engine_ != nullptr) return engine_;
-  KEDGE_ASSIGN(made, Engine::create(model_, {.n_threads = n_threads_, .kv_type = spec_.kv_type}));
+  EngineOptions options = spec_.engine;
+  options.n_threads = n_threads_;
+  options.kv_type = spec_.kv_type;
+  KEDGE_ASSIGN(made, Engine::create(model_, options));
   return engine_ = std::move(made);
 }
 
@@ -114,6 +141,7 @@ Result<std::unique_ptr<Session>> LoadedModel::session() {
     options.kv = std::move(kv);
   }
   options.n_ctx = spec_.n_ctx;
+  options.adapters = adapters_;
   return shared->session(options);
 }
 

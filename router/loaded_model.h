@@ -42,11 +42,17 @@ class LoadedModel {
   const std::string& name() const { return name_; }
   const ModelSpec& spec() const { return spec_; }
   const std::shared_ptr<const Model>& model() const { return model_; }
+  // Questions need a chat template; a model without one can still be lent out. Error: kUnsupported.
+  Status check_askable() const;
   // Reads the whole embedding matrix. Errors: those of make_model_embedder.
   Result<EmbeddingContract> contract() const;
   const std::string& tokenizer_fingerprint() const { return tokenizer_fingerprint_; }
   uint64_t bytes() const { return model_->store().file_bytes(); }
+  // Of its file; with adapters, of that and theirs with their scales: other calibrators are for it, and records of it
+  // are replayed by it.
   const std::string& digest() const { return digest_; }
+  const std::vector<AdapterUse>& adapters() const { return adapters_; }
+  Json adapters_json() const;  // [{"name", "digest", "scale"}]
 
   // The calibrator for this model and the task, else for any task, else null.
   const Calibration* calibration(const std::string& task) const;
@@ -54,6 +60,7 @@ class LoadedModel {
   // A session for one generation, at position 0, in the model's engine: what several threads ask of one model at once
   // goes into common steps. The engine is made by the first. Errors: those of Engine::create and Engine::session.
   Result<std::unique_ptr<Session>> session();
+  Result<std::shared_ptr<Engine>> engine();
   // The counters of that engine (kedge_engine_stats); empty while there is none.
   std::string engine_stats() const;
 
@@ -62,13 +69,14 @@ class LoadedModel {
 
  private:
   LoadedModel() = default;
-  Result<std::shared_ptr<Engine>> engine();
+  Status open_adapters();
 
   std::string name_;
   ModelSpec spec_;
   std::shared_ptr<const Model> model_;
   std::string tokenizer_fingerprint_;
   std::string digest_;
+  std::vector<AdapterUse> adapters_;
   std::map<std::string, Calibration> calibrations_;  // by task
   int n_threads_ = 0;
   mutable std::mutex mutex_;        // of engine_ while it is made

@@ -1,7 +1,9 @@
 // The models a router may use: loaded when first asked for, unloaded when the bytes are needed, never while in use.
 #pragma once
 
+#include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -12,13 +14,19 @@
 #include "kernels/base/result.h"
 #include "router/config.h"
 #include "router/loaded_model.h"
+#include "router/model_file.h"
 
 namespace kedge::router {
 
-// Thread-safe. Whoever holds a model's pointer uses it: it stays in memory until the last one lets go.
+// Thread-safe. Whoever holds a model's pointer uses it: it stays in memory until the last one lets go. While a model is
+// loaded only those who want that one wait.
 class Pool {
  public:
-  explicit Pool(const RouterConfig& config);
+  using Load = std::function<Result<std::shared_ptr<LoadedModel>>(const std::string& name, const ModelSpec& spec,
+                                                                  const std::string& calibrators, int n_threads,
+                                                                  std::shared_ptr<ModelHealth> health)>;
+
+  explicit Pool(const RouterConfig& config, Load load = LoadedModel::load);
 
   // The model behind an alias, or of that name; loads it. Errors: kNotFound (no such alias), those of the load
   // (kIo while the breaker is open: a file that cannot be loaded is not tried at every question), kCapacity (it does
@@ -42,6 +50,8 @@ class Pool {
   // last of them is done; returns the name it had.
   std::string repoint(const std::string& alias, std::shared_ptr<LoadedModel> model);
 
+  // What there is, loaded or not, and what the files say of themselves (kedge_router_models). Loads nothing.
+  Json models();
   Json state() const;  // [{"name", "aliases", "path", "loaded", "bytes", "in_use", "pinned", "breaker", ...}]
 
  private:
@@ -50,11 +60,21 @@ class Pool {
     std::shared_ptr<LoadedModel> model;  // null: not loaded
     std::shared_ptr<ModelHealth> health = std::make_shared<ModelHealth>();
     uint64_t last_use = 0;
+    bool loading = false;
+    ModelFile file;  // as models() last read it; bytes 0: not yet
   };
-  Result<std::shared_ptr<LoadedModel>> get_locked(const std::string& name);
+  using Lock = std::unique_lock<std::mutex>;
+  Result<std::shared_ptr<LoadedModel>> get_locked(Lock& lock, const std::string& name);
+  // Without the lock; the bytes count and `loading` is set meanwhile.
+  Result<std::shared_ptr<LoadedModel>> load_unlocked(Lock& lock, const std::string& name, const ModelSpec& spec,
+                                                     std::shared_ptr<ModelHealth> health, bool& loading);
+  Json aliases_of(const std::string& name) const;
   Status make_room(uint64_t bytes, const std::string& for_name);
 
+  const Load load_;
   mutable std::mutex mutex_;
+  std::condition_variable load_over_;
+  uint64_t loading_bytes_ = 0;  // of files being loaded
   std::map<std::string, Slot> slots_;
   std::map<std::string, std::string> aliases_;
   std::string calibrators_;

@@ -78,11 +78,13 @@ size_t question_begin(std::string_view content, const Composed& composed) {
 }
 
 Result<Prompt> tokenize(const Model& model, std::vector<ChatMessage> messages, const Composed& composed,
-                        std::span<const Evidence> evidence, bool allow_special) {
+                        std::span<const Evidence> evidence, bool allow_special, const Json& tools = {}) {
   if (model.chat_template() == nullptr) {
     return Error{ErrorCode::kUnsupported, "the model has no chat template: " + model.chat_template_error()};
   }
-  KEDGE_ASSIGN(rendered, model.chat_template()->render_segments(messages, ChatOptions{}));
+  const std::string variables = tools.is_null() ? std::string() : Json{{"tools", tools}}.dump();
+  KEDGE_ASSIGN(rendered,
+               model.chat_template()->render_segments(messages, ChatOptions{.variables_json = variables, .now = {}}));
   KEDGE_ASSIGN(parts, split_marks(rendered, composed, messages.size() - 1));
   Prompt prompt;
   std::vector<size_t> begins;
@@ -117,7 +119,10 @@ Result<Prompt> tokenize(const Model& model, std::vector<ChatMessage> messages, c
 
 Result<Prompt> build_prompt(const Model& model, const AskRequest& request, std::span<const Evidence> evidence) {
   std::vector<ChatMessage> messages = request.messages;
-  if (evidence.empty()) return tokenize(model, std::move(messages), {}, evidence, request.allow_special);
+  if (evidence.empty()) {
+    const Json tools = request.tool_choice == "none" ? Json() : request.tools;
+    return tokenize(model, std::move(messages), {}, evidence, request.allow_special, tools);
+  }
   const Composed composed = with_sources(model.tokenizer(), evidence, std::string(kQuestion) + request.question());
   messages.back().content = composed.text;
   if (messages.front().role != "system") {

@@ -84,6 +84,8 @@ Json attempts_json(const RouteResult& r, bool with_drafts) {
     Json json = attempt_json(a);
     if (!with_drafts) {
       json["tokens"] = Json();
+      json.erase("calls");
+      json.erase("reasoning");
       for (Json& c : json["checks"]) c["explanation"] = "withheld with the answer";
     }
     list.push_back(std::move(json));
@@ -162,6 +164,7 @@ Json attempt_json(const Attempt& a) {
     json["model"] = a.model->name();
     json["model_digest"] = a.model->digest();
     json["tokenizer_fp"] = a.model->tokenizer_fingerprint();
+    if (!a.model->adapters().empty()) json["adapters"] = a.model->adapters_json();
   }
   json["evidence"] = a.n_evidence;
   json["temperature"] = a.temperature;
@@ -174,6 +177,8 @@ Json attempt_json(const Attempt& a) {
   json["finish_reason"] = a.aborted ? "aborted" : a.error.empty() ? finish_reason_name(a.finish) : "error";
   if (!a.error.empty()) json["error"] = a.error;
   json["logits_hash"] = a.logits_hash;
+  if (!a.calls.empty()) json["calls"] = calls_json(a.calls);
+  if (!a.reasoning.empty()) json["reasoning"] = a.reasoning;
   Json features = Json::object();
   for (size_t i = 0; i < a.features.size(); ++i) features[all_features()[i].name] = a.features[i];
   json["features"] = std::move(features);
@@ -193,6 +198,7 @@ Json attempt_json(const Attempt& a) {
   json["cpu_s"] = a.cpu_s;
   json["wall_s"] = a.wall_s;
   json["kv"] = kv_json(a);
+  if (!a.speculation.empty()) json["speculation"] = Json::parse(a.speculation);
   return json;
 }
 
@@ -201,6 +207,10 @@ Json response_json(const AskRequest& request, const RouteResult& r) {
   Json json = {{"outcome", outcome_name(r.outcome)}};
   const auto text = text_of(r);
   json["answer"] = text && is_given(r) ? Json(*text) : r.outcome == Outcome::kNotFound ? Json("") : Json();
+  if (!request.tools.is_null()) {
+    json["calls"] = a != nullptr && is_given(r) ? calls_json(a->calls) : Json::array();
+  }
+  if (a != nullptr && is_given(r) && !a->reasoning.empty()) json["reasoning"] = a->reasoning;
   json["source"] = source_of(r);
   json["derivation"] = derivation_json(r);
   json["withheld"] = r.withheld;
@@ -274,6 +284,15 @@ Record make_record(const AskRequest& request, const RouteResult& r, const std::s
     record.artifacts.push_back(
         {.kind = "evidence", .bytes = Json({{"id", e.id}, {"text", e.text}, {"source", e.source}}).dump()});
   }
+  return record;
+}
+
+Record make_change_record(const Json& change, const RouterConfig& before, const RouterConfig& after) {
+  Record record;
+  record.json = {{"model", "none"}, {"outcome", "configured"}};
+  record.json["kedge"] = {
+      {"build", kedge_version()}, {"policy", after.sha256}, {"policy_before", before.sha256}, {"change", change}};
+  record.artifacts.push_back({.kind = "configuration", .bytes = after.json});
   return record;
 }
 

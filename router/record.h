@@ -20,6 +20,9 @@ struct Record {
 // Everything that replay and an auditor need. `policy`: RouterConfig::sha256.
 Record make_record(const AskRequest& request, const RouteResult& result, const std::string& policy);
 
+// Of a change of the configuration: what was asked for, and the configuration as it is now.
+Record make_change_record(const Json& change, const RouterConfig& before, const RouterConfig& after);
+
 // One attempt, with its features by name.
 Json attempt_json(const Attempt& attempt);
 

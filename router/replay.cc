@@ -56,9 +56,16 @@ Result<Json> replay_attempt(const Json& then, const Recorded& r, std::span<const
   const size_t n = std::min(then.at("evidence").get<size_t>(), evidence.size());
   KEDGE_ASSIGN(prompt, build_prompt(*model->model(), r.request, evidence.first(n)));
   a.prompt = std::move(prompt.tokens);
+  KEDGE_ASSIGN(form, answer_form(*model->model(), r.request, a.prompt));
+  a.form = std::move(form);
   const auto tokens = then.at("tokens").get<std::vector<int32_t>>();
-  const AttemptOutcome outcome =
-      run_attempt(a, prompt.segments, {.max_tokens = std::max<int>(1, static_cast<int>(tokens.size()))});
+  AttemptRun run{.max_tokens = std::max<int>(1, static_cast<int>(tokens.size()))};
+  if (a.form.constraint != nullptr) {
+    // How near the end is decides what a constraint allows: the end is where it was.
+    run.max_tokens = std::max(run.max_tokens, r.request.max_tokens);
+    run.hopeful = [n = tokens.size()](std::span<const TokenStats> stats) { return stats.size() < n; };
+  }
+  const AttemptOutcome outcome = run_attempt(a, prompt.segments, run);
   if (outcome.failure) return Error{*outcome.failure, a.error};
   Json json = {{"model", model->name()},
                {"prompt_same", tokens_hash(a.prompt) == then.at("prompt_hash")},
@@ -88,6 +95,10 @@ Result<Json> Router::replay(std::string_view id_or_seq) {
     return Error{ErrorCode::kInvalidArgument, "the pool keeps no audit log: there is nothing to replay"};
   }
   KEDGE_ASSIGN(shown, audit_->show(id_or_seq));
+  if (shown.at("record").at("kedge").contains("change")) {
+    return Error{ErrorCode::kInvalidArgument, "record " + shown.at("id").get<std::string>() +
+                                                  " is of a change of the configuration: nothing was generated"};
+  }
   KEDGE_ASSIGN(recorded, read_back(*audit_, shown));
   const std::vector<Evidence> evidence = in_order(recorded);
   Json attempts = Json::array();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/guess/draft.h"
 #include "kernels/base/at_once.h"
 #include "router/prompt.h"
 #include "router/score.h"
@@ -32,6 +33,7 @@ class Route {
     RuleDecision next = decide(RulePhase::kBefore, state_);
     note("preroute", next.rule, next.decision.reason);
     for (;;) {
+      if (cancelled()) return Error{ErrorCode::kCancelled, "cancelled"};
       switch (next.decision.action) {
         case Action::kDerive:
           return derived(next.decision);
@@ -68,6 +70,8 @@ class Route {
     if (tools_.on_event) tools_.on_event({{"state", step.state}, {"rule", step.rule}, {"detail", step.detail}});
     result_.steps.push_back(std::move(step));
   }
+
+  bool cancelled() const { return tools_.cancel != nullptr && tools_.cancel->load(); }
 
   Status admit() {
     deadline_ = start_ + std::chrono::duration_cast<Clock::duration>(
@@ -140,7 +144,8 @@ class Route {
 
   // A schema or pattern that is none is refused before any model is asked.
   Status derive_checked() {
-    state_.derived = derive(request_.question());
+    // With tools a model may mean to call one; and what is worked out here is under no constraint.
+    if (request_.tools.is_null() && request_.constraint.is_null()) state_.derived = derive(request_.question());
     KEDGE_TRY(check_answer(check_input("", request_.evidence)));
     if (!state_.derived) return {};
     KEDGE_ASSIGN(checks, check_answer(check_input(state_.derived->answer, {})));
@@ -281,9 +286,13 @@ class Route {
 
   Result<Prompt> prompt_of(Attempt& a) {
     const auto start = Clock::now();
+    KEDGE_TRY(a.model->check_askable());
     KEDGE_ASSIGN(prompt, build_prompt(*a.model->model(), request_, passages_of(a)));
     model_s_ += seconds_since(start);
     a.prompt = std::move(prompt.tokens);
+    KEDGE_ASSIGN(form, answer_form(*a.model->model(), request_, a.prompt));
+    a.form = std::move(form);
+    if (!a.form.unenforced.empty()) note("constraint", nullptr, "the schema is only checked: " + a.form.unenforced);
     return prompt;
   }
 
@@ -292,7 +301,42 @@ class Route {
             .max_tokens = request_.max_tokens,
             .deadline = deadline_,
             .cancel = tools_.cancel,
-            .key = request_.conversation};
+            .key = request_.key.empty() ? request_.conversation : request_.key};
+  }
+
+  // An attempt's text while it is written, before anybody knows what it is worth; reasoning and calls are not said.
+  void stream(AttemptRun& run, const Attempt& a) const {
+    if (!request_.stream || !tools_.on_event) return;
+    std::shared_ptr<ChatReader> reader;
+    if (a.form.format != nullptr) reader = a.form.format->reader(a.form.read);
+    run.on_text = [this, &a, reader, number = state_.attempts.size()](std::string_view text) {
+      const std::string content = reader == nullptr ? std::string(text) : content_of(*reader, text);
+      if (content.empty()) return;
+      tools_.on_event(
+          {{"state", "text"}, {"attempt", number}, {"model", a.model->name()}, {"alias", a.alias}, {"text", content}});
+    };
+  }
+  static std::string content_of(ChatReader& reader, std::string_view text) {
+    std::vector<ChatEvent> events;
+    (void)reader.push(text, events);  // what cannot be read is said of the whole answer, at its end
+    std::string content;
+    for (const ChatEvent& event : events) {
+      if (event.kind == ChatEvent::Kind::kContent) content += event.text;
+    }
+    return content;
+  }
+
+  // The last answer in this model's vocabulary: who takes over often says much of it again.
+  std::span<const int32_t> draft_for(const Attempt& a) const {
+    const Tokenizer& tokenizer = a.model->model()->tokenizer();
+    for (size_t i = state_.attempts.size(); i-- > 0;) {
+      const Attempt& earlier = state_.attempts[i];
+      if (earlier.tokens.empty()) continue;
+      const bool same =
+          earlier.model == a.model || check_same_vocabulary(tokenizer, earlier.model->model()->tokenizer()).ok();
+      if (same) return earlier.tokens;
+    }
+    return {};
   }
 
   static bool admitted(Attempt& a) {
@@ -319,7 +363,9 @@ class Route {
       };
     }
     if (policy_.samples > 0 && !is_last) run.keep = &read_;
+    run.draft = draft_for(a);
     if (!admitted(a)) return {};
+    stream(run, a);
     const AttemptOutcome outcome = run_attempt(a, prompt.segments, run);
     model_s_ += a.wall_s - a.measure_s;
     if (!outcome.failure) a.model->health().cost.add(a.wall_s, a.cpu_s);
@@ -332,10 +378,19 @@ class Route {
     if (outcome.failure) {
       result_.failure = outcome.failure;
       if (is_callers_fault(*outcome.failure)) return Error{*outcome.failure, a.error};
-      if (tools_.cancel != nullptr && tools_.cancel->load()) return Error{ErrorCode::kCancelled, "cancelled"};
+      if (cancelled()) return Error{ErrorCode::kCancelled, "cancelled"};
       return {};
     }
-    return score(a, outcome.stats, check_input(a.text, passages_of(a)));
+    CheckInput input = check_input(a.text, passages_of(a));
+    const Json calls = calls_json(a.calls);
+    if (!request_.tools.is_null() && request_.tool_choice != "none") {
+      input.tools = &request_.tools;
+      input.calls = &calls;
+      input.call_required = request_.tool_choice != "auto";
+      input.broken_call = a.broken_call;
+      if (!calls.empty()) input.schema = nullptr;  // it is of answers
+    }
+    return score(a, outcome.stats, input);
   }
 
   // Further answers at a temperature, all at once and of one reading of the prompt; how many agree says more than any
@@ -380,6 +435,7 @@ class Route {
     std::vector<Attempt*> asked;
     for (Attempt& a : draws) {
       if (a.prompt.empty()) a.prompt = draws.front().prompt;
+      a.form = draws.front().form;
       if (admitted(a)) asked.push_back(&a);
     }
     std::vector<AttemptOutcome> outcomes(asked.size());
@@ -404,7 +460,7 @@ class Route {
       KEDGE_ASSIGN(prompt, build_verifier_prompt(*model->model(), request_, passages_of(a), proposed));
       Breaker& breaker = model->health().breaker;
       if (!breaker.admit()) return Error{ErrorCode::kIo, breaker_message(model->name())};
-      auto answer = probability_of_yes(*model, prompt.tokens, deadline_);
+      auto answer = probability_of_yes(*model, prompt.tokens, run_of(prompt));
       breaker.record(answer.ok() || !is_models_fault(answer.error().code));
       return answer;
     }();

@@ -40,21 +40,30 @@ class Router {
   // Another model behind an alias (kedge_router_swap); see swap.h.
   Result<Json> swap(const SwapRequest& request);
 
+  // Changes the policy and the breakers while questions are answered (kedge_router_configure). With an audit log the
+  // change is durable there before it holds; answers under way keep the policy they began with. Errors: those of
+  // parse_router_config and of the log, no such model; nothing has changed then.
+  Result<Json> configure(std::string_view patch);
+
   // Returns when the shadows have answered what they were to answer so far.
   void settle() { swaps_.settle(); }
 
   Json state() const;
   Pool& pool() { return pool_; }
-  const RouterConfig& config() const { return config_; }
+  std::shared_ptr<const RouterConfig> config() const;  // as of now
 
  private:
-  explicit Router(RouterConfig config) : config_(std::move(config)), pool_(config_), swaps_(pool_) {}
-  RouteTools tools(const AskHooks& hooks);
+  explicit Router(RouterConfig config)
+      : config_(std::make_shared<const RouterConfig>(std::move(config))), pool_(*config_), swaps_(pool_) {}
+  RouteTools tools(const RouterConfig& config, const AskHooks& hooks);
   Result<std::shared_ptr<const RetrievalIndex>> index(const std::string& path);
   Result<Json> compare(const AskRequest& request, const AskHooks& hooks);
-  Status record(const AskRequest& request, const RouteResult& result, Json& response);
+  Status record(const AskRequest& request, const RouteResult& result, const RouterConfig& config, Json& response);
+  Result<Json> record_change(const Json& change, const RouterConfig& before, const RouterConfig& after);
 
-  const RouterConfig config_;
+  mutable std::mutex config_mutex_;  // of the pointer
+  std::mutex configuring_;           // one change at a time
+  std::shared_ptr<const RouterConfig> config_;
   Pool pool_;
   Swaps swaps_;
   std::unique_ptr<AuditLog> audit_;  // null: answers are not recorded

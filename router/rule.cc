@@ -147,6 +147,7 @@ bool is_transform(std::string_view question) {
 
 std::string task_of(const AskRequest& request, const std::optional<Derived>& derived, bool has_evidence) {
   const std::string& text = request.question();
+  if (!request.tools.is_null()) return "tools";
   if (text.find("Proposed answer:") != std::string::npos) return "check";
   if (has_evidence || text.find("<|doc|>") != std::string::npos) return "sources";
   if (derived) return derived->is_text() || derived->kind == "count" ? "transform" : "arithmetic";

@@ -91,9 +91,10 @@ RuleDecision decide(RulePhase phase, const RouteState& state);
 // "0.973", as reasons write probabilities.
 std::string show_probability(double p);
 
-// What kind of question this is, from its form, courtesies around it aside: calibrators are per task. "check" (a
-// proposed answer is to be judged), "sources" (there are passages), "arithmetic" (a number, day, yes or no that can be
-// worked out), "transform" (an instruction that brings the text to work on), "question".
+// What kind of question this is, from its form, courtesies around it aside: calibrators are per task. "tools"
+// (functions may be called), "check" (a proposed answer is to be judged), "sources" (there are passages), "arithmetic"
+// (a number, day, yes or no that can be worked out), "transform" (an instruction that brings the text to work on),
+// "question".
 std::string task_of(const AskRequest& request, const std::optional<Derived>& derived, bool has_evidence);
 
 }  // namespace kedge::router

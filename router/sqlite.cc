@@ -14,7 +14,6 @@ namespace {
 
 ErrorCode error_code(int sqlite_code) {
   switch (sqlite_code & 0xFF) {
-    case SQLITE_FULL:
     case SQLITE_NOMEM:
     case SQLITE_TOOBIG:
       return ErrorCode::kCapacity;
@@ -23,6 +22,7 @@ ErrorCode error_code(int sqlite_code) {
     case SQLITE_INTERRUPT:  // a limit on steps, which a sound file never needs
     case SQLITE_ERROR:      // our SQL is right: the file has not the tables or values it was written for
       return ErrorCode::kCorrupt;
+    case SQLITE_FULL:  // the disk
     case SQLITE_IOERR:
     case SQLITE_CANTOPEN:
     case SQLITE_READONLY:

@@ -90,6 +90,7 @@ Result<Json> Swaps::begin(const SwapRequest& request, const RouterConfig& config
   std::string name = stem;  // that no other alias means already
   for (int i = 2; pool_->has(name); ++i) name = stem + "-" + std::to_string(i);
   KEDGE_ASSIGN(fresh, pool_->load_beside(name, spec));
+  KEDGE_TRY(fresh->check_askable());
   if (!request.retokenise) {
     KEDGE_ASSIGN(now, old->contract());
     KEDGE_ASSIGN(then, fresh->contract());

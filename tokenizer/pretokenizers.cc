@@ -7,16 +7,19 @@
 namespace kedge::tokenizer {
 namespace {
 
-// Contractions, a case-insensitive group spelt out so that U+017F is not taken for an s.
-#define KEDGE_CONTRACTION R"((?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD]))"
+// Contractions: the case-insensitive group of the original spelt out. It takes U+017F for an s, as there.
+#define KEDGE_CONTRACTION R"((?:'[sS\x{17F}]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD]))"
 #define KEDGE_TAIL R"(| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)"
 #define KEDGE_TAIL_SLASH R"(| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)"
 #define KEDGE_UPPER R"([\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}])"
 #define KEDGE_LOWER R"([\p{Ll}\p{Lm}\p{Lo}\p{M}])"
+// The same without the Han script (sc: the property itself, not its extensions): what is in none of the others.
+#define KEDGE_UPPER_NOT_HAN R"([^\p{Ll}\p{N}\p{P}\p{S}\p{Z}\p{C}\p{sc:Han}])"
+#define KEDGE_LOWER_NOT_HAN R"([^\p{Lu}\p{Lt}\p{N}\p{P}\p{S}\p{Z}\p{C}\p{sc:Han}])"
 // A capitalised or camel-case word with an optional leading mark; `after` may follow it.
-#define KEDGE_CASED(after)                                                                                           \
-  R"([^\r\n\p{L}\p{N}]?)" KEDGE_UPPER "*" KEDGE_LOWER "+" after R"(|[^\r\n\p{L}\p{N}]?)" KEDGE_UPPER "+" KEDGE_LOWER \
-  "*" after
+#define KEDGE_CASED_OF(upper, lower, after) \
+  R"([^\r\n\p{L}\p{N}]?)" upper "*" lower "+" after R"(|[^\r\n\p{L}\p{N}]?)" upper "+" lower "*" after
+#define KEDGE_CASED(after) KEDGE_CASED_OF(KEDGE_UPPER, KEDGE_LOWER, after)
 
 constexpr std::string_view kGpt2 = R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
 constexpr std::string_view kLlama3 = KEDGE_CONTRACTION R"(|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3})" KEDGE_TAIL;
@@ -26,12 +29,15 @@ constexpr std::string_view kQwen35 = KEDGE_CONTRACTION
 constexpr std::string_view kO200k = KEDGE_CASED(KEDGE_CONTRACTION "?") R"(|\p{N}{1,3})" KEDGE_TAIL_SLASH;
 constexpr std::string_view kTekken = KEDGE_CASED("") R"(|\p{N})" KEDGE_TAIL_SLASH;
 constexpr std::string_view kYoutu = KEDGE_CASED(KEDGE_CONTRACTION "?") R"(|\p{N})" KEDGE_TAIL_SLASH;
+constexpr std::string_view kKimi = R"(\p{sc:Han}+|)" KEDGE_CASED_OF(KEDGE_UPPER_NOT_HAN, KEDGE_LOWER_NOT_HAN,
+                                                                    KEDGE_CONTRACTION "?") R"(|\p{N}{1,3})" KEDGE_TAIL;
 constexpr std::string_view kMinicpm5 = KEDGE_CONTRACTION R"(|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}+)" KEDGE_TAIL;
 constexpr std::string_view kJais2 = KEDGE_CONTRACTION
     R"(|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+)"
     R"(|\s{512}(?!\S)|\s{256}(?!\S)|\s{128}(?!\S)|\s{64}(?!\S)|\s{32}(?!\S)|\s{16}(?!\S)|\s{8}(?!\S)|\s{4}(?!\S)|\s{1,2}(?!\S)|\s{1})";
 constexpr std::string_view kBailing =
-    R"('(?:[sSdDmMtT]|[lL][lL]|[vV][eE]|[rR][eE])|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+)";
+    R"('(?:[sS\x{17F}dDmMtT]|[lL][lL]|[vV][eE]|[rR][eE]))"
+    R"(|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+)";
 constexpr std::string_view kSeedCoder =
     KEDGE_CONTRACTION R"(|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}\r\n]+|\s*[\r\n]+|\s+(?!\S)|\s+)";
 // The published form repeats (?:\p{L}\p{M}*(?: \p{L}\p{M}*)*)+; this says the same without nested repeats.
@@ -77,6 +83,9 @@ constexpr std::string_view kYoutuScripts =
 #undef KEDGE_TAIL_SLASH
 #undef KEDGE_UPPER
 #undef KEDGE_LOWER
+#undef KEDGE_UPPER_NOT_HAN
+#undef KEDGE_LOWER_NOT_HAN
+#undef KEDGE_CASED_OF
 #undef KEDGE_CASED
 
 const std::vector<PretokenizerRules>& table() {
@@ -90,7 +99,10 @@ const std::vector<PretokenizerRules>& table() {
        {kLlama3},
        true,
        true},
-      {{"dbrx", "smaug-bpe", "glm4", "chatglm-bpe"}, {kLlama3}},
+      // Llama 3's words without its first token (SmolLM3): 588 of them no merges make, and there as here they are
+      // whole.
+      {{"smaug-bpe"}, {kLlama3}, true},
+      {{"dbrx", "glm4", "chatglm-bpe"}, {kLlama3}},
       {{"qwen2", "deepseek-r1-qwen", "kormo", "f2llmv2", "megrez", "stablelm2", "hunyuan", "solar-open", "grok-2"},
        {kQwen2}},
       {{"qwen35"}, {kQwen35}},
@@ -107,6 +119,8 @@ const std::vector<PretokenizerRules>& table() {
       {{"tekken"}, {kTekken}, true, true},
       {{"gpt-4o", "o200k", "llama4", "kanana2", "talkie", "minimax-m2"}, {kO200k}},
       {{"granite-embed-multi-97m"}, {kO200k}, true},
+      {.names = {"kimi-k2"}, .patterns = {kKimi}, .ignore_merges = true, .merges_by_id = true},
+      {.names = {"gemma4", "granite-embed-multi-311m", "sarvam-moe"}, .patterns = {}, .metaspace = true},
       {{"tiny_aya", "cohere2moe"}, {kDigitGroupsOfWords, kO200k}},
       {{"youtu"}, {kYoutuScripts, kYoutu}, true},
       {{"jais-2"}, {kJais2}},

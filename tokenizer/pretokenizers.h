@@ -18,6 +18,8 @@ struct PretokenizerRules {
   std::vector<std::string_view> patterns;
   bool ignore_merges = false;  // a word that is a token is that token, whatever the merges say
   bool add_bos = false;        // default of tokenizer.ggml.add_bos_token
+  bool merges_by_id = false;   // a vocabulary of tiktoken: it may come without merges (see BpeTokenizer)
+  bool metaspace = false;      // letters are characters, not bytes, and U+2581 is a space: see metaspace_bpe.h
 };
 
 // A run of digits in groups of three counted from its end.

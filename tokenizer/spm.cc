@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "kernels/base/utf8.h"
+#include "tokenizer/charsmap.h"
+#include "tokenizer/space_mark.h"
 #include "tokenizer/spm_memory.h"
 
 // In the library, not in its header.
@@ -15,18 +17,6 @@ void SetMinLogLevel(int v);
 
 namespace kedge::tokenizer {
 namespace {
-
-constexpr std::string_view kSpaceMark = "\xe2\x96\x81";  // U+2581, how pieces write a space
-
-std::string unescape(std::string_view text) {
-  std::string out;
-  for (size_t i = 0; i < text.size();) {
-    const bool mark = text.substr(i, kSpaceMark.size()) == kSpaceMark;
-    out.push_back(mark ? ' ' : text[i]);
-    i += mark ? kSpaceMark.size() : 1;
-  }
-  return out;
-}
 
 // A fragment as sentencepiece gets it, and the byte of the fragment that each of its bytes stands for.
 struct Prepared {
@@ -61,7 +51,7 @@ class SpmTokenizer final : public Tokenizer {
       } else if (is_guarded(id)) {
         pieces_.push_back(text);
       } else {
-        pieces_.push_back(unescape(text));
+        pieces_.push_back(unescape_spaces(text));
       }
       has_space = has_space || (text == kSpaceMark && t == TokenType::kNormal);
     }
@@ -73,6 +63,8 @@ class SpmTokenizer final : public Tokenizer {
   }
 
   Status load() {
+    KEDGE_ASSIGN(charsmap, Charsmap::make(vocab_.precompiled_charsmap));
+    charsmap_ = std::move(charsmap);
     const std::string model = sentencepiece_model(vocab_);
     const SpmMemory memory(model.size());
     KEDGE_TRY(memory.status());
@@ -89,9 +81,15 @@ class SpmTokenizer final : public Tokenizer {
   Status encode_fragment(std::string_view fragment, bool after_special, Encoded* out) const override {
     Prepared prepared;
     std::string_view text = fragment;
+    std::string mapped;
+    std::vector<size_t> mapped_from;
+    if (!charsmap_.empty()) {
+      charsmap_.apply(fragment, &mapped, &mapped_from);
+      text = mapped;
+    }
     const bool spaced = after_special && adds_space_;
     if (vocab_.remove_extra_whitespaces) {
-      prepared.squeeze(fragment);
+      prepared.squeeze(text);
       if (prepared.text.empty()) return {};
       text = prepared.text;
     }
@@ -109,6 +107,7 @@ class SpmTokenizer final : public Tokenizer {
       size_t& at = (*out->begins)[i];
       if (spaced && at > 0) --at;
       if (vocab_.remove_extra_whitespaces) at = prepared.from[at];
+      if (!charsmap_.empty()) at = mapped_from[at];
     }
     return {};
   }
@@ -167,12 +166,13 @@ class SpmTokenizer final : public Tokenizer {
                      "the vocabulary cannot express a character of the text, and has no unknown token"};
       }
       out->push(known, begin);
-      if (i < pieces.size()) begin += type(known) == TokenType::kByte ? 1 : unescape(pieces[i]).size();
+      if (i < pieces.size()) begin += type(known) == TokenType::kByte ? 1 : unescape_spaces(pieces[i]).size();
     }
     return {};
   }
 
   sentencepiece::SentencePieceProcessor processor_;
+  Charsmap charsmap_;
   std::array<int32_t, 256> byte_ids_;
   bool has_bytes_ = false;
   bool space_as_byte_ = false;

@@ -1,4 +1,4 @@
-// SentencePiece BPE vocabularies (`tokenizer.ggml.model` = "llama"), segmented by libsentencepiece.
+// SentencePiece vocabularies (`tokenizer.ggml.model` = "llama": BPE, "t5": unigram), segmented by libsentencepiece.
 #pragma once
 
 #include <memory>

@@ -72,8 +72,9 @@ std::string sentencepiece_model(const VocabData& v) {
   }
   if (!has_unknown) put_piece("\xff?", 0.0f, kUnknownPiece, &out);
 
+  const bool unigram = v.model == "t5";
   std::string trainer;
-  put_number(3, 2, &trainer);  // model_type = BPE
+  put_number(3, unigram ? 1 : 2, &trainer);  // model_type
   put_number(35, has_bytes ? 1 : 0, &trainer);
   put_bytes(2, trainer, &out);
 

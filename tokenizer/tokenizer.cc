@@ -7,7 +7,9 @@
 #include "kernels/base/sha256.h"
 #include "tokenizer/bpe.h"
 #include "tokenizer/nfc.h"
+#include "tokenizer/rwkv.h"
 #include "tokenizer/spm.h"
+#include "tokenizer/wordpiece.h"
 
 namespace kedge::tokenizer {
 namespace {
@@ -33,7 +35,10 @@ std::string fingerprint_of(const VocabData& v) {
     sha.number(flag ? 1 : 0);
   }
   sha.field(v.precompiled_charsmap);
-  if (*v.nfc) sha.field("NFC");  // nothing otherwise: what is in use keeps its fingerprint
+  // Nothing otherwise: what is in use keeps its fingerprint.
+  if (*v.nfc) sha.field("NFC");
+  if (*v.lowercase) sha.field("lower case");
+  if (*v.strip_accents) sha.field("no accents");
   return sha.hex();
 }
 
@@ -44,7 +49,9 @@ Error out_of_memory(const std::string& what) { return {ErrorCode::kCapacity, "to
 
 Result<std::unique_ptr<Tokenizer>> Tokenizer::make(VocabData vocab) try {
   KEDGE_ASSIGN(resolved, resolve_vocab(std::move(vocab)));
-  if (resolved.model == "llama") return make_spm_tokenizer(std::move(resolved));
+  if (resolved.model == "llama" || resolved.model == "t5") return make_spm_tokenizer(std::move(resolved));
+  if (resolved.model == "bert") return make_wordpiece_tokenizer(std::move(resolved));
+  if (resolved.model == "rwkv") return make_rwkv_tokenizer(std::move(resolved));
   return make_bpe_tokenizer(std::move(resolved));
 } catch (const std::bad_alloc&) {
   return out_of_memory("the vocabulary");

@@ -25,12 +25,12 @@ enum class TokenType : int32_t {
 
 // Comments name the GGUF key (prefix `tokenizer.ggml.` left out). An id of -1 and an empty optional mean "no such key".
 struct VocabData {
-  std::string model;                      // model: "llama" (SentencePiece BPE) or "gpt2" (byte-level BPE)
-  std::string pre;                        // pre: name of the pre-tokeniser; only "gpt2" uses it
+  std::string model;                      // model: one of vocab_kinds()
+  std::string pre;                        // pre: name of the pre-tokeniser; only BPE uses it
   std::vector<std::string> tokens;        // tokens
   std::vector<float> scores;              // scores: empty, or one per token
   std::vector<int32_t> types;             // token_type: empty, or one per token
-  std::vector<std::string> merges;        // merges: "left right", best first; only "gpt2" uses them
+  std::vector<std::string> merges;        // merges: "left right", best first; only BPE uses them
   int32_t bos_id = -1;                    // bos_token_id
   int32_t eos_id = -1;                    // eos_token_id
   int32_t eot_id = -1;                    // eot_token_id (end of turn)
@@ -38,11 +38,16 @@ struct VocabData {
   int32_t unk_id = -1;                    // unknown_token_id
   int32_t sep_id = -1;                    // seperator_token_id (the key is misspelt in GGUF)
   int32_t pad_id = -1;                    // padding_token_id
+  int32_t cls_id = -1;                    // cls_token_id
   std::vector<int32_t> eog_ids;           // eog_token_ids, or the caller's own: further ids that end a generation
+  std::vector<int32_t> suppress_ids;      // suppress_tokens: never to be generated
   std::optional<bool> add_bos;            // add_bos_token
   std::optional<bool> add_eos;            // add_eos_token
-  std::optional<bool> add_space_prefix;   // add_space_prefix; only "llama" uses it
-  bool remove_extra_whitespaces = false;  // remove_extra_whitespaces; only "llama" uses it
+  std::optional<bool> add_sep;            // add_sep_token: the separator stands between two texts of a pair
+  std::optional<bool> add_space_prefix;   // add_space_prefix; only "llama" and "t5" use it
+  bool remove_extra_whitespaces = false;  // remove_extra_whitespaces; only "llama" and "t5" use it
+  std::optional<bool> lowercase;          // normalizer.lowercase; only "bert" uses it
+  std::optional<bool> strip_accents;      // normalizer.strip_accents; only "bert" uses it
   std::string precompiled_charsmap;       // precompiled_charsmap, the raw bytes
   std::optional<bool> ignore_merges;      // not a GGUF key: overrides what the pre-tokeniser implies
   std::optional<bool> nfc;                // not a GGUF key: text is put into Unicode NFC first; likewise implied
@@ -53,6 +58,9 @@ inline constexpr size_t kMaxTokens = size_t{1} << 22;
 inline constexpr size_t kMaxMerges = size_t{1} << 24;
 inline constexpr size_t kMaxTokenBytes = size_t{1} << 16;
 inline constexpr size_t kMaxSpecialBytes = 1024;  // control and user-defined tokens: keeps the search for them linear
+
+// The values of `model` that are supported, for messages: "'llama' (SentencePiece BPE), ...".
+std::string vocab_kinds();
 
 // The checked vocabulary: `types` and `scores` have one entry per token, all optionals are set, `eog_ids` is sorted and
 // complete, empty token texts have become "[EMPTY_<id>]" and tokens whose text everyone takes for an end marker are

@@ -1,15 +1,14 @@
 #include "tools/audit_place.h"
 
-#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 
 #include "tools/command.h"
+#include "tools/state_folder.h"
 
 namespace kedge::tools {
 
@@ -17,18 +16,10 @@ namespace {
 
 constexpr const char* kFormerPlace = "kedge-audit.db";  // in the working folder
 
-// A path that is not absolute is to be ignored, says the XDG specification.
-bool is_path(const char* text) { return text != nullptr && text[0] == '/'; }
-
 std::string default_log() {
-  if (const char* state = std::getenv("XDG_STATE_HOME"); is_path(state)) return std::string(state) + "/kedge/audit.db";
-  const char* home = std::getenv("HOME");
-  if (!is_path(home)) {
-    const passwd* user = getpwuid(geteuid());
-    home = user == nullptr ? nullptr : user->pw_dir;
-  }
-  if (!is_path(home)) throw Failure("there is no home folder to keep the record of answers in: name it with --audit");
-  return std::string(home) + "/.local/state/kedge/audit.db";
+  const std::string folder = state_folder();
+  if (folder.empty()) throw Failure("there is no home folder to keep the record of answers in: name it with --audit");
+  return folder + "/audit.db";
 }
 
 }  // namespace

@@ -30,13 +30,19 @@ void set(std::vector<std::pair<std::string, double>>& settings, const std::strin
   }
 }
 
+kedge::EngineOptions engine_of(const BatchPlan& plan) {
+  kedge::EngineOptions options = plan.session.engine(plan.parallel);
+  options.memory = plan.memory;
+  return options;
+}
+
 class BatchRunner {
  public:
   BatchRunner(const kedge::Model& model, const BatchPlan& plan, const std::vector<BatchRow>& rows, BatchFile& file)
       : model_(model),
         plan_(plan),
         rows_(rows),
-        engine_(need(kedge::Engine::create(model, plan.session.engine(plan.parallel)))),
+        engine_(need(kedge::Engine::create(model, engine_of(plan)))),
         file_(file),
         next_(file.n_done()) {
     session_.n_ctx = plan.session.ctx;

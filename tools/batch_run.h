@@ -20,7 +20,8 @@ struct BatchPlan {
   int max_tokens = -1;
   bool ignore_eos = false;
   int parallel = 8;
-  uint64_t seed = 0;  // of the first row; the others count on from it
+  uint64_t memory = 0;  // of the engine, in bytes; 0: its default
+  uint64_t seed = 0;    // of the first row; the others count on from it
 };
 
 struct BatchFigures {  // of the rows answered now

@@ -108,6 +108,7 @@ class Measurement {
     options.n_threads = threads;
     options.chunk = chunk;
     options.kv = plan_.kv;
+    options.adapters = plan_.adapters;
     auto session = need(kedge::Session::create(model_, options));
     const InterruptGuard guard(session);
     Bench bench(session, report_.info.n_vocab);

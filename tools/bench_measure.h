@@ -19,7 +19,8 @@ struct BenchPlan {
   std::vector<int> threads = {0};    // 0: the default
   std::vector<int> chunks = {512};   // prompt tokens per step
   int repetitions = 5;
-  std::string kv;          // memory options, JSON
+  std::string kv;  // memory options, JSON
+  std::vector<kedge_adapter_use> adapters = {};
   bool bandwidth = false;  // measure the read bandwidth of each number of threads first
 };
 

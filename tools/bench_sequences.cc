@@ -17,7 +17,7 @@ class SequencesBench {
                  int sequences)
       : n_vocab_(model.info().n_vocab),
         run_{.sequences = sequences, .threads = threads, .prompt = plan.prompts.front(), .n = plan.n_generate} {
-    const kedge::SessionOptions options{.n_ctx = run_.prompt + run_.n, .kv = plan.kv};
+    const kedge::SessionOptions options{.n_ctx = run_.prompt + run_.n, .kv = plan.kv, .adapters = plan.adapters};
     kedge::EngineOptions engine = flags.engine(sequences);
     engine.n_threads = threads;
     engine.step_tokens = plan.chunks.front();

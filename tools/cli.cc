@@ -44,6 +44,10 @@ Option* Option::excludes(const Option* other) {
   option_->excludes(other->option_);
   return this;
 }
+Option* Option::needs(const Option* other) {
+  option_->needs(other->option_);
+  return this;
+}
 
 Option* Option::expected(int least, int most) {
   option_->expected(least, most);

@@ -69,6 +69,7 @@ class Option {
   Option* excludes(const Option* other);
   Option* expected(int least, int most);
   Option* group(const std::string& name);
+  Option* needs(const Option* other);
   Option* required();
   Option* type_name(const std::string& name);
   std::string get_type_name() const;

@@ -3,11 +3,14 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "tools/ask_files.h"
 #include "tools/audit_place.h"
+#include "tools/constraint_flags.h"
 #include "tools/kv_flags.h"
 #include "tools/model_flags.h"
 #include "tools/passages.h"
 #include "tools/pool_flags.h"
+#include "tools/remote.h"
 
 namespace kedge::tools {
 
@@ -17,13 +20,16 @@ constexpr int kExitNoAnswer = 3;
 
 struct AskFlags {
   PoolFlags pool;
+  Remote remote;
   std::string question;
   std::string system;
   std::string model = "auto";
   std::string ground;
+  std::vector<std::string> files;
   std::string evidence;
   std::string schema;
   std::string pattern;
+  ConstraintFlags constraint;
   std::string conversation;
   std::string audit;
   std::string audit_mirror;
@@ -57,6 +63,7 @@ Json request_of(const AskFlags& f) {
   if (f.draft) request["abstain"] = false;
   if (!f.schema.empty()) request["schema"] = parse_json_text(read_text(f.schema), f.schema);
   if (!f.pattern.empty()) request["pattern"] = f.pattern;
+  if (f.constraint.given()) request["constraint"] = f.constraint.options();
   if (!f.conversation.empty()) request["conversation"] = f.conversation;
   if (f.compare) request["compare"] = true;
   return request;
@@ -190,10 +197,56 @@ kedge::Router open_router(const AskFlags& f) {
   return f.pool.open(overrides);
 }
 
+// The question to a server: what the router takes is there the member "kedge", and so is what it answers.
+Json ask_remote(const AskFlags& f, const Json& asked) {
+  if (f.compare || !f.schema.empty() || !f.pattern.empty() || f.draft || !f.files.empty()) {
+    throw Failure("--compare, --schema, --pattern, --draft and --file are not for a server (--url)", kExitUsage);
+  }
+  Json request = asked;
+  request.erase("constraint");
+  f.constraint.apply(request);
+  Json k = Json::object();
+  for (const char* name : {"index", "evidence", "min_confidence", "conversation"}) {
+    if (request.contains(name)) k[name] = Json(request[name]);
+    request.erase(name);
+  }
+  if (f.deadline >= 0) k["deadline_ms"] = f.deadline * 1000;
+  request.erase("deadline_s");
+  request["kedge"] = std::move(k);
+  const Json answer = f.remote.complete(request);
+  Json told = Json(answer["kedge"]);
+  const Json* text = answer.pointee("/choices/0/message/content");
+  if (!told.contains("outcome")) told["outcome"] = "answered";  // a model by its name
+  const bool given = told["outcome"] == "answered" || (told.contains("withheld") && told["withheld"] == false);
+  told["answer"] = given && text != nullptr ? Json(*text) : Json();
+  for (const char* name : {"citations", "attempts", "path", "matches"}) {
+    if (!told.contains(name)) told[name] = Json::array();
+  }
+  if (!told.contains("derivation")) told["derivation"] = Json();
+  if (!told.contains("wall_s")) told["wall_s"] = told["timings"].value("decode_ms", 0.0) / 1e3;
+  if (told["record"].is_null()) told.erase("record");
+  return told;
+}
+
+// Of the model whose embeddings the router's indexes have: the fast one's.
+std::string fast_path(const kedge::Router& router) {
+  for (const Json& model : Json::parse(need(router.models()))) {
+    for (const Json& alias : model["aliases"]) {
+      if (alias == "fast") return model["path"];
+    }
+  }
+  throw Failure("--file needs a pool with a model called fast");
+}
+
 void ask(const AskFlags& f) {
-  const Json request = request_of(f);
-  kedge::Router router = open_router(f);
-  const Json answer = Json::parse(need(router.ask(request_text(request))));
+  Json request = request_of(f);
+  const auto asked = [&] {
+    if (f.remote.given()) return ask_remote(f, request);
+    kedge::Router router = open_router(f);
+    if (!f.files.empty()) request["index"] = index_of_files(f.files, fast_path(router));
+    return Json::parse(need(router.ask(request_text(request))));
+  };
+  const Json answer = asked();
   if (f.json) {
     print_json(answer);
   } else if (f.compare) {
@@ -260,11 +313,16 @@ void add_how(CLI::App* c, AskFlags& f) {
       ->type_name("P")
       ->check(in_range(0, 1));
   c->add_option("--deadline", f.deadline, "Seconds the answer may take")->type_name("S")->check(in_range(0, 86400));
-  c->add_option("--ground", f.ground, "Answer from the passages of this index (kedge index build)")->type_name("INDEX");
+  auto* ground = c->add_option("--ground", f.ground, "Answer from the passages of this index (kedge index build)");
+  ground->type_name("INDEX");
+  c->add_option("--file", f.files, "Answer from this document or folder: .txt .md .html .pdf .jsonl (may be repeated)")
+      ->type_name("PATH")
+      ->excludes(ground);
   c->add_option("--evidence", f.evidence, "Answer from these passages: JSON lines of {\"id\", \"text\"}")
       ->type_name("FILE");
   c->add_option("--schema", f.schema, "JSON schema the answer has to obey")->type_name("FILE");
   c->add_option("--pattern", f.pattern, "Regular expression the whole answer has to match")->type_name("REGEX");
+  f.constraint.add_to(c);
   c->add_option("--system", f.system, "System message")->type_name("TEXT");
   c->add_option("--temp", f.temperature, "Temperature of the first answer; weak answers are asked for again at 0")
       ->check(in_range(0, 100))
@@ -282,6 +340,7 @@ void add_ask(CLI::App& app) {
   c->add_option("question", f->question, "The question; - reads standard input")->required();
   f->pool.add_to(c);
   add_how(c, *f);
+  f->remote.add_to(c);
   c->add_option("--audit,--db", f->audit, std::string("Database of records [") + kAuditPlace + "]")->type_name("FILE");
   c->add_option(
        "--audit-mirror", f->audit_mirror,
@@ -297,6 +356,8 @@ void add_ask(CLI::App& app) {
       "Examples:\n"
       "  kedge ask \"What is 417 + 268?\" --explain\n"
       "  kedge index build -o docs.kidx docs/ && kedge ask \"What is a page?\" --ground docs.kidx\n"
+      "  kedge ask \"Which pump is in the cellar?\" --file handbook.pdf\n"
+      "  kedge ask \"What is 17 * 23?\" --url http://127.0.0.1:8080\n"
       "  kedge audit show last && kedge replay last");
   c->callback([f] { ask(*f); });
 }

@@ -26,7 +26,7 @@ std::string digest(std::string_view text) {
   return sum.hex();
 }
 
-// Everything that an answer depends on; neither threads nor how many rows are answered at once are among it.
+// Everything that an answer depends on; neither threads, memory nor how many rows are answered at once are among it.
 Json setup_of(const BatchFlags& flags, const kedge::Model& model, std::string_view input) {
   const BatchPlan& p = flags.plan;
   kedge::GenerateOptions options;
@@ -50,6 +50,7 @@ Json setup_of(const BatchFlags& flags, const kedge::Model& model, std::string_vi
                 {"exact_bytes", p.text.exact_bytes},
                 {"seed", drawn ? Json() : Json(options.seed)},
                 {"drawn_seed", options.seed}};
+  if (!options.samplers.empty()) setup["samplers"] = options.samplers;
   return setup;
 }
 
@@ -101,6 +102,7 @@ void add_batch(CLI::App& app) {
   c->add_option("--parallel", plan.parallel, "Rows answered at once; changes speed and memory, never an answer")
       ->check(in_range(1, 4096))
       ->capture_default_str();
+  add_memory(c, plan.memory);
   c->add_flag("--restart", flags->restart, "Throw away the answers that --out has and begin anew");
   c->add_option(
        "-n,--max-tokens", plan.max_tokens,

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "tools/adapter_flags.h"
 #include "tools/bench_measure.h"
 #include "tools/bench_sequences.h"
 #include "tools/kv_flags.h"
@@ -14,6 +15,7 @@ struct BenchFlags {
   ModelFlags model;
   SessionFlags session;
   KvFlags kv;
+  AdapterFlags adapters;
   BenchPlan plan;
   std::vector<int> sequences;  // empty: one alone
   std::string plot;
@@ -68,6 +70,7 @@ void print_report_json(const BenchFlags& flags, const BenchReport& report) {
     json["read_percent"] = tg.n > 0 ? Json(report.percent(tg)) : Json();
   }
   if (flags.kv.given()) json["kv"] = flags.kv.options();
+  if (flags.adapters.given()) json["adapters"] = flags.adapters.json();
   Json runs = Json::array();
   for (const BenchRun& run : report.runs) runs.push_back(run_json(report, run));
   json["runs"] = std::move(runs);
@@ -130,6 +133,7 @@ Json sequences_json(const BenchFlags& flags, const SequencesReport& report) {
                {"weight_bytes", report.info.weight_bytes},
                {"runs", runs}};
   if (flags.kv.given()) json["kv"] = flags.kv.options();
+  if (flags.adapters.given()) json["adapters"] = flags.adapters.json();
   return json;
 }
 
@@ -146,8 +150,8 @@ void print_sequences(const BenchFlags& flags, const SequencesReport& report) {
   }
 }
 
-void bench_sequences(const BenchFlags& flags) {
-  const BenchPlan& plan = flags.plan;
+void bench_sequences(BenchFlags& flags) {
+  BenchPlan& plan = flags.plan;
   const auto one = [](const std::vector<int>& values) { return values.size() == 1; };
   if (!one(plan.prompts) || plan.depths != std::vector<int>{0} || !one(plan.chunks)) {
     throw Failure("--sequences has one prompt, which is the depth too: no lists of -p and --chunk, no --depth",
@@ -157,11 +161,12 @@ void bench_sequences(const BenchFlags& flags) {
     throw Failure("--sequences has neither --bandwidth nor --plot", kExitUsage);
   }
   const kedge::Model model = flags.model.open();
+  plan.adapters = flags.adapters.open(model);
   const SequencesReport report = run_sequences(model, flags.session, plan, flags.sequences);
   flags.json ? print_json(sequences_json(flags, report)) : print_sequences(flags, report);
 }
 
-void bench(BenchFlags flags) {
+void bench(BenchFlags& flags) {
   need_outputs({flags.plot});
   BenchPlan& plan = flags.plan;
   plan.bandwidth = flags.bandwidth || !flags.plot.empty();
@@ -171,6 +176,7 @@ void bench(BenchFlags flags) {
   plan.kv = flags.kv.json();
   if (!flags.sequences.empty()) return bench_sequences(flags);
   const kedge::Model model = flags.model.open();
+  plan.adapters = flags.adapters.open(model);
   const BenchReport report = run_bench(model, flags.session, plan);
   flags.json ? print_report_json(flags, report) : print_report(flags, report);
   if (!flags.plot.empty()) write_plot(flags, report);
@@ -208,6 +214,7 @@ void add_bench(CLI::App& app) {
       ->check(in_range(1, 4096));
   flags->session.add_to(c, SessionFlags::kOnlyTypes);
   flags->kv.add_to(c);
+  flags->adapters.add_to(c);
   c->add_flag("--bandwidth", flags->bandwidth, "Measure the read bandwidth too, and what part of it generating uses");
   c->add_option("--plot", flags->plot,
                 "Write charts: time per token against depth, prompt speed against tokens per step")

@@ -1,6 +1,7 @@
 // kedge inspect: what a GGUF file holds, and what running it takes. The file is read without loading the model, so a
 // file whose architecture Kedge cannot run can still be looked at.
 #include <cmath>
+#include <set>
 #include <type_traits>
 #include <variant>
 
@@ -113,6 +114,33 @@ std::string readable(const Json& value) {
   return value.is_string() && text.ends_with('"') ? text.substr(1, text.size() - 2) : text;
 }
 
+// What an adapter's file adds to, and how much of it; null when the file is none.
+Json adapter_json(const TensorStore& store) {
+  const auto text = [&](const char* key) {
+    const auto found = store.metadata().get_string_or(key, "");
+    return found.ok() ? std::string(*found) : "";
+  };
+  const std::string arch = text("general.architecture");
+  if (arch == "controlvector") {
+    return {
+        {"kind", "control_vector"}, {"layers", store.tensors().size()}, {"model", text("controlvector.model_hint")}};
+  }
+  if (text("general.type") != "adapter") return {};
+  std::set<int64_t> ranks;
+  size_t n_adapted = 0;
+  for (const TensorInfo& t : store.tensors()) {
+    if (!t.name.ends_with(".lora_b")) continue;
+    ranks.insert(t.dims[0]);
+    ++n_adapted;
+  }
+  const auto alpha = store.metadata().get_f32("adapter.lora.alpha");
+  return {{"kind", text("adapter.type")},
+          {"architecture", arch},
+          {"alpha", alpha.ok() ? Json(*alpha) : Json()},
+          {"tensors", n_adapted},
+          {"ranks", std::vector<int64_t>(ranks.begin(), ranks.end())}};
+}
+
 // The model's own description, key by key; nested objects indented.
 void print_object(const Json& object, int indent, bool bytes = false) {
   for (const auto& [key, value] : object.items()) {
@@ -141,6 +169,7 @@ void inspect(const InspectFlags& flags) {
   } else {
     problem = model.error().message;
   }
+  const Json adapter = adapter_json(store);
   if (flags.json) {
     Json out = {{"file", path},
                 {"gguf_version", store.version()},
@@ -152,6 +181,7 @@ void inspect(const InspectFlags& flags) {
       out["model"] = std::move(description);
     else
       out["problem"] = problem;
+    if (!adapter.is_null()) out["adapter"] = adapter;
     out["metadata"] = metadata_json(store);
     out["tensors"] = tensors_json(store);
     print_json(out);
@@ -163,6 +193,9 @@ void inspect(const InspectFlags& flags) {
   if (problem.empty()) {
     print("\nmodel\n");
     print_object(description, 2);
+  } else if (!adapter.is_null()) {
+    print("\nadapter (--lora or --control-vector adds it to a model)\n");
+    print_object(adapter, 2);
   } else {
     print("\nKedge cannot run it: " + problem + "\n");
   }

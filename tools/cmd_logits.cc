@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "kernels/base/output_file.h"
+#include "tools/adapter_flags.h"
 #include "tools/kv_flags.h"
 #include "tools/model_flags.h"
 #include "tools/progress.h"
@@ -18,6 +19,7 @@ struct LogitsFlags {
   ModelFlags model;
   SessionFlags session;
   KvFlags kv;
+  AdapterFlags adapters;
   TokensFlags tokens;
   std::string out;
   int last = 0;
@@ -51,7 +53,7 @@ class Sink {
   base::Status status_;
 };
 
-void logits(const LogitsFlags& flags) {
+void logits(LogitsFlags& flags) {
   if (flags.out == "-" && flags.json) throw Failure("-o - and --json are both for standard output", kExitUsage);
   if (flags.out != "-") need_outputs({flags.out});
   if (!flags.tokens.given()) throw Failure("give the token ids with --tokens or --tokens-file", kExitUsage);
@@ -63,6 +65,7 @@ void logits(const LogitsFlags& flags) {
   const kedge::Model model = flags.model.open();
   kedge::SessionOptions options = flags.session.options();
   options.kv = flags.kv.json();
+  options.adapters = flags.adapters.open(model);
   if (options.n_ctx == 0) options.n_ctx = static_cast<int>(ids.size());
   auto session = need(kedge::Session::create(model, options));
   const InterruptGuard guard(session);
@@ -104,6 +107,7 @@ void add_logits(CLI::App& app) {
   flags->tokens.add_to(c);
   flags->session.add_to(c);
   flags->kv.add_to(c);
+  flags->adapters.add_to(c);
   c->add_option("--last", flags->last, "Only the rows of the last N tokens")->check(in_range(1, 1 << 30));
   c->add_option("-o,--out", flags->out, "File to write ('-': standard output): rows of n_vocab little-endian float32")
       ->required();

@@ -1,6 +1,7 @@
 // kedge quantize: a model file in fewer bits.
 #include "tools/model_flags.h"
 #include "tools/progress.h"
+#include "tools/tensor_types.h"
 #include "weights/quantize.h"
 #include "weights/quantize_rules.h"
 
@@ -13,24 +14,13 @@ struct QuantizeFlags {
   std::string out;
   std::string type = "Q4_K_M";
   std::vector<std::string> overrides;
+  std::string imatrix;
   int threads = 0;
   bool allow_requantize = false;
   bool dry_run = false;
   bool verbose = false;
   bool json = false;
 };
-
-std::vector<std::pair<std::string, std::string>> parse_overrides(const std::vector<std::string>& flags) {
-  std::vector<std::pair<std::string, std::string>> overrides;
-  for (const std::string& flag : flags) {
-    const size_t equals = flag.rfind('=');
-    if (equals == std::string::npos || equals == 0 || equals + 1 == flag.size()) {
-      throw Failure("--tensor-type '" + flag + "': expected PATTERN=TYPE", kExitUsage);
-    }
-    overrides.emplace_back(flag.substr(0, equals), flag.substr(equals + 1));
-  }
-  return overrides;
-}
 
 Json report_json(const QuantizeReport& report, const QuantizeFlags& flags, double seconds) {
   Json tensors = Json::array();
@@ -44,6 +34,7 @@ Json report_json(const QuantizeReport& report, const QuantizeFlags& flags, doubl
               {"type", report.type},
               {"file_bytes", report.file_bytes},
               {"bits_per_value", report.bits_per_value}};
+  if (!flags.imatrix.empty()) out["imatrix"] = flags.imatrix;
   if (!flags.dry_run) out.update({{"mse", report.mse}, {"seconds", seconds}});
   out["tensors"] = std::move(tensors);
   return out;
@@ -72,12 +63,15 @@ void quantize(const QuantizeFlags& flags) {
   LoadOptions load;
   load.use_mmap = !flags.model.no_mmap;
   const TensorStore store = need(TensorStore::open(flags.model.path(), load));
+  std::optional<ImportanceMatrix> importance;
+  if (!flags.imatrix.empty()) importance = need(ImportanceMatrix::open(flags.imatrix));
   const InterruptGuard guard;  // stopped, it leaves no part of a file behind
   Progress progress("quantising");
   const QuantizeOptions options{.type = flags.type,
                                 .threads = flags.threads > 0 ? flags.threads : kedge::default_threads(),
-                                .overrides = parse_overrides(flags.overrides),
+                                .overrides = parse_tensor_types(flags.overrides),
                                 .allow_requantize = flags.allow_requantize,
+                                .importance = importance ? &*importance : nullptr,
                                 .progress = [&](const QuantizeProgress& p) {
                                   progress.update(p.values_done, p.values_total);
                                   return !InterruptGuard::interrupted();
@@ -110,6 +104,9 @@ void add_quantize(CLI::App& app) {
   c->add_option("--type", flags->type, "One of " + type_list())->capture_default_str();
   c->add_option("--tensor-type", flags->overrides, "Another type for some tensors, '*' for any characters; repeatable")
       ->type_name("PATTERN=TYPE");
+  c->add_option("--imatrix", flags->imatrix,
+                "Weigh errors by this importance matrix (GGUF, of kedge imatrix or llama-imatrix)")
+      ->type_name("FILE");
   c->add_option("-t,--threads", flags->threads, "Threads; 0: the cores this process may use")
       ->check(in_range(0, 1024))
       ->capture_default_str();

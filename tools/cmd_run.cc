@@ -2,10 +2,14 @@
 #include <cstdio>
 #include <optional>
 
+#include "tools/adapter_flags.h"
+#include "tools/constraint_flags.h"
 #include "tools/interrupt.h"
 #include "tools/kv_flags.h"
 #include "tools/model_flags.h"
 #include "tools/progress.h"
+#include "tools/run_beams.h"
+#include "tools/speculation_flags.h"
 
 namespace kedge::tools {
 
@@ -15,7 +19,11 @@ struct RunFlags {
   ModelFlags model;
   SessionFlags session;
   KvFlags kv;
+  AdapterFlags adapters;
   SamplerFlags sampler;
+  ConstraintFlags constraint;
+  SpeculationFlags speculation;
+  BeamFlags beam;
   std::string prompt;
   std::string file;
   int n = -1;
@@ -48,7 +56,10 @@ void print_result(const RunFlags& flags, const kedge::Model& model, const kedge:
                 {"kv_bytes", session.info().kv_bytes},
                 {"seed", flags.sampler.seed()},
                 {"settings", Json::parse(g.settings())}};
+    if (flags.constraint.given()) out["unfinished"] = g.unfinished();
     if (!g.kv().empty()) out["kv"] = Json::parse(g.kv());
+    if (flags.adapters.given()) out["adapters"] = flags.adapters.json();
+    if (!g.speculation().empty()) out["speculation"] = Json::parse(g.speculation());
     if (flags.logprobs >= 0) out["logprobs"] = logprobs_json(model, g);
     print_json(out);
     return;
@@ -70,21 +81,40 @@ void print_result(const RunFlags& flags, const kedge::Model& model, const kedge:
                  r.n_prompt, r.prefill_ms, prefill_tps, r.n_tokens, r.decode_ms, decode_tps,
                  finish_name(g.finish_reason()), session.info().n_threads,
                  human_bytes(static_cast<double>(session.info().kv_bytes)).c_str());
+    const std::string guesses = speculation_line(g.speculation());
+    if (!guesses.empty()) std::fprintf(stderr, "%s\n", guesses.c_str());
   }
 }
 
-void run(const RunFlags& flags, const std::string& prompt) {
+void check_beam_flags(const RunFlags& flags) {
+  std::string drawn = flags.sampler.first_given();
+  if (flags.speculation.given()) drawn = "--speculate";
+  if (!drawn.empty()) throw Failure(drawn + " is about drawing tokens: --beams searches and draws none", kExitUsage);
+}
+
+void run(RunFlags& flags, const std::string& prompt) {
+  if (flags.beam.wanted()) check_beam_flags(flags);
   const kedge::Model model = flags.model.open();
+  const std::string constraint = flags.constraint.json();
   const auto ids = flags.text.tokenize(model, prompt);
   if (ids.empty()) throw Failure("the prompt is empty");
   kedge::SessionOptions session_options = flags.session.options();
+  auto draft = flags.speculation.draft(session_options);
   session_options.kv = flags.kv.json();
+  session_options.adapters = flags.adapters.open(model);
+  if (flags.beam.wanted()) {
+    run_beams({flags.beam, flags.session, session_options, flags.n, constraint, flags.json}, model, ids);
+    return;
+  }
   auto session = need(kedge::Session::create(model, session_options));
   const InterruptGuard guard(session);
 
   Progress progress("reading the prompt");
   kedge::GenerateOptions options;
   flags.sampler.apply(options);
+  options.constraint = constraint;
+  options.speculation = flags.speculation.json();
+  if (draft) options.draft = &*draft;
   options.max_tokens = flags.n;
   options.logprobs = flags.logprobs;
   options.ignore_eos = flags.ignore_eos;
@@ -102,6 +132,7 @@ void run(const RunFlags& flags, const std::string& prompt) {
   print_result(flags, model, session, generation);
   check_output();
   if (generation.finish_reason() == KEDGE_FINISH_CANCELLED) throw interrupted();
+  if (generation.unfinished()) throw Failure(kUnfinished);
 }
 
 }  // namespace
@@ -119,20 +150,29 @@ void add_run(CLI::App& app) {
       ->capture_default_str();
   flags->session.add_to(c);
   flags->kv.add_to(c);
+  flags->adapters.add_to(c);
   flags->sampler.add_to(c);
+  flags->constraint.add_to(c);
+  flags->speculation.add_to(c);
+  auto* beams = flags->beam.add_to(c);
   c->add_option("--logprobs", flags->logprobs,
                 "With --json: log-probabilities of the chosen and the N likeliest tokens")
-      ->check(in_range(0, 100));
+      ->check(in_range(0, 100))
+      ->excludes(beams);
   flags->text.add_to(c);
-  c->add_flag("--ignore-eos", flags->ignore_eos, "Go on when the model would stop");
-  c->add_flag("--echo", flags->echo, "Print the prompt before its continuation");
-  c->add_flag("--stats", flags->stats, "Print times and sizes afterwards, to standard error");
+  c->add_flag("--ignore-eos", flags->ignore_eos, "Go on when the model would stop")->excludes(beams);
+  c->add_flag("--echo", flags->echo, "Print the prompt before its continuation")->excludes(beams);
+  c->add_flag("--stats", flags->stats, "Print times and sizes afterwards, to standard error")->excludes(beams);
   c->add_flag("--json", flags->json, "Print one JSON object when done instead of the text as it comes");
   c->footer(
       "Examples:\n"
       "  kedge run -p 'The capital of France is' -n 20 --temp 0\n"
       "  kedge run -m model.gguf -f story.txt -n 200 --seed 7\n"
-      "  kedge run -m sage -p 'Water boils' -n 8 --json");
+      "  kedge run -m sage -p 'Water boils' -n 8 --json\n"
+      "  kedge run -p 'The sky is' -n 12 --beams 4 --n-best 2\n"
+      "  kedge run -p 'A person: ' --json-schema '{\"type\": \"array\", \"items\": {\"type\": \"integer\"}, "
+      "\"maxItems\": 3}'\n"
+      "  kedge run -p 'Is water wet? ' --choice yes,no");
   c->callback([flags, prompt] {
     const bool given = prompt->count() > 0;
     run(*flags, given ? flags->prompt : read_text(flags->file.empty() ? "-" : flags->file));

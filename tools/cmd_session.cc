@@ -1,6 +1,7 @@
 // kedge session: a session that outlives the program.
 #include <cstdio>
 
+#include "tools/adapter_flags.h"
 #include "tools/interrupt.h"
 #include "tools/kv_flags.h"
 #include "tools/model_flags.h"
@@ -14,6 +15,7 @@ struct SaveFlags {
   ModelFlags model;
   SessionFlags session;
   KvFlags kv;
+  AdapterFlags adapters;
   std::string prompt;
   std::string file;
   std::string out;
@@ -24,6 +26,7 @@ struct SaveFlags {
 struct LoadFlags {
   bool ignore_eos = false;
   ModelFlags model;
+  AdapterFlags adapters;
   SamplerFlags sampler;
   std::string from;
   std::string prompt;
@@ -41,13 +44,14 @@ std::string size_text(const kedge::Session& session, const std::string& path) {
                 human_bytes(static_cast<double>(session.info().kv_bytes)).c_str());
 }
 
-void save(const SaveFlags& flags, const std::string& prompt) {
+void save(SaveFlags& flags, const std::string& prompt) {
   need_outputs({flags.out});
   const kedge::Model model = flags.model.open();
   const auto ids = flags.text.tokenize(model, prompt);
   if (ids.empty()) throw Failure("the prompt is empty");
   kedge::SessionOptions options = flags.session.options();
   options.kv = flags.kv.json();
+  options.adapters = flags.adapters.open(model);
   auto session = need(kedge::Session::create(model, options));
   const InterruptGuard guard(session);
   Progress progress("reading the prompt");
@@ -62,10 +66,11 @@ void save(const SaveFlags& flags, const std::string& prompt) {
   print_json({{"file", flags.out}, {"n_past", session.info().n_past}, {"kv", Json::parse(need(session.kv()))}});
 }
 
-kedge::Session load_session(const LoadFlags& flags, const kedge::Model& model) {
+kedge::Session load_session(LoadFlags& flags, const kedge::Model& model) {
   kedge::SessionOptions options;
   options.n_threads = flags.threads;
   options.chunk = flags.chunk;
+  options.adapters = flags.adapters.open(model);
   return need(kedge::Session::load(model, flags.from, options));
 }
 
@@ -78,7 +83,7 @@ void complete(kedge::Session& session, const kedge::Generation& generation) {
   need(session.eval(tokens.last(1)));
 }
 
-void load(const LoadFlags& flags, const std::string& prompt) {
+void load(LoadFlags& flags, const std::string& prompt) {
   need_outputs({flags.out});
   const kedge::Model model = flags.model.open();
   auto session = load_session(flags, model);
@@ -126,7 +131,7 @@ void load(const LoadFlags& flags, const std::string& prompt) {
   need(session.save(flags.out));
 }
 
-void info(const LoadFlags& flags) {
+void info(LoadFlags& flags) {
   const kedge::Model model = flags.model.open();
   const auto session = load_session(flags, model);
   const std::string kv = need(session.kv());
@@ -143,6 +148,7 @@ void add_save(CLI::App* parent) {
   c->add_option("-o,--out", flags->out, "File to write: complete or not at all")->required();
   flags->session.add_to(c);
   flags->kv.add_to(c);
+  flags->adapters.add_to(c);
   flags->text.add_to(c);
   c->add_flag("--json", flags->json, "Describe the session as JSON");
   c->footer("Example:\n  kedge session save -m model.gguf -f book.txt -o book.session");
@@ -154,6 +160,7 @@ void add_save(CLI::App* parent) {
 void add_load_flags(CLI::App* c, LoadFlags& flags) {
   c->add_option("session", flags.from, "The saved session")->required()->type_name("FILE");
   flags.model.add_to(c);
+  flags.adapters.add_to(c);
   c->add_option("-t,--threads", flags.threads, "Threads; 0: the cores this process may use, cgroup quota included")
       ->check(in_range(0, 1024))
       ->capture_default_str();

@@ -5,10 +5,13 @@
 #include <cstring>
 #include <map>
 #include <string_view>
+#include <type_traits>
 #include <utility>
+#include <variant>
 
 #include "kernels/base/parallel.h"
 #include "kernels/quants.h"
+#include "tools/model_plan.h"
 #include "weights/gguf_writer.h"
 
 namespace kedge::tools {
@@ -58,120 +61,44 @@ class PieceBank {
   std::vector<std::byte> bytes_;
 };
 
-enum class Fill { kOnes, kRandom };
-
-struct TensorPlan {
-  std::string name;
-  std::vector<int64_t> dims;
-  const QuantFormat* format = nullptr;
-  Fill fill = Fill::kRandom;
-
-  uint64_t values() const {
-    uint64_t n = 1;
-    for (const int64_t d : dims) n *= static_cast<uint64_t>(d);
-    return n;
-  }
-};
-
-// Which type a matrix gets. The mix Q4_K_M is llama.cpp's: the output, and in about half of the layers attn_v and
-// ffn_down, in Q6_K, the rest in Q4_K.
-class TypeChoice {
- public:
-  static Result<TypeChoice> make(const std::string& type, int n_layers) {
-    TypeChoice c;
-    c.mix_ = type == "Q4_K_M";
-    c.n_layers_ = n_layers;
-    for (const auto& [format, name] : {std::pair{&c.main_, c.mix_ ? std::string("Q4_K") : type},
-                                       std::pair{&c.better_, c.mix_ ? std::string("Q6_K") : type}}) {
-      *format = find_quant(name);
-      if (*format == nullptr || (*format)->quantise == nullptr) {
-        return Error{ErrorCode::kInvalidArgument, "type '" + type + "' is not one Kedge writes"};
-      }
-    }
-    return c;
-  }
-  const QuantFormat* matrix() const { return main_; }
-  const QuantFormat* output() const { return better_; }
-  const QuantFormat* sensitive(int layer) const {
-    const int eighth = n_layers_ / 8;
-    const bool more = layer < eighth || layer >= 7 * eighth || (layer - eighth) % 3 == 2;
-    return more ? better_ : main_;
-  }
-
- private:
-  const QuantFormat* main_ = nullptr;
-  const QuantFormat* better_ = nullptr;
-  bool mix_ = false;
-  int n_layers_ = 0;
-};
-
-std::vector<TensorPlan> plan_tensors(const ModelShape& s, const TypeChoice& types) {
-  const QuantFormat* f32 = find_quant("F32");
-  const int64_t d = s.d_model;
-  const int64_t q = int64_t{s.n_heads} * s.head_dim;
-  const int64_t kv = int64_t{s.n_kv_heads} * s.head_dim;
-  const int64_t ff = s.d_ff;
-  std::vector<TensorPlan> plan;
-  const auto norm = [&](const std::string& name, int64_t n) { plan.push_back({name, {n}, f32, Fill::kOnes}); };
-  const auto matrix = [&](const std::string& name, std::vector<int64_t> dims, const QuantFormat* format) {
-    plan.push_back({name, std::move(dims), format, Fill::kRandom});
-  };
-  matrix("token_embd.weight", {d, s.n_vocab}, s.tied ? types.output() : types.matrix());
-  for (int i = 0; i < s.n_layers; ++i) {
-    const std::string b = "blk." + std::to_string(i) + ".";
-    norm(b + "attn_norm.weight", d);
-    matrix(b + "attn_q.weight", {d, q}, types.matrix());
-    matrix(b + "attn_k.weight", {d, kv}, types.matrix());
-    matrix(b + "attn_v.weight", {d, kv}, types.sensitive(i));
-    matrix(b + "attn_output.weight", {q, d}, types.matrix());
-    if (s.qk_norm != QkNorm::kNone) {
-      const bool full = s.qk_norm == QkNorm::kFullWidth;
-      norm(b + "attn_q_norm.weight", full ? q : s.head_dim);
-      norm(b + "attn_k_norm.weight", full ? kv : s.head_dim);
-    }
-    norm(b + "ffn_norm.weight", d);
-    if (s.n_experts > 0) {
-      const int64_t e = s.n_experts;
-      matrix(b + "ffn_gate_inp.weight", {d, e}, f32);
-      matrix(b + "ffn_gate_exps.weight", {d, ff, e}, types.matrix());
-      matrix(b + "ffn_up_exps.weight", {d, ff, e}, types.matrix());
-      matrix(b + "ffn_down_exps.weight", {ff, d, e}, types.sensitive(i));
-    } else {
-      matrix(b + "ffn_gate.weight", {d, ff}, types.matrix());
-      matrix(b + "ffn_up.weight", {d, ff}, types.matrix());
-      matrix(b + "ffn_down.weight", {ff, d}, types.sensitive(i));
-    }
-  }
-  norm("output_norm.weight", d);
-  if (!s.tied) matrix("output.weight", {d, s.n_vocab}, types.output());
-  return plan;
-}
-
-void add_metadata(GgufWriter& w, const ModelShape& s, const std::string& type) {
+void add_metadata(GgufWriter& w, const ModelShape& s, const ModelPlan& plan, const std::string& type) {
   const std::map<std::string, uint32_t> file_types = {{"F32", 0},   {"F16", 1},   {"Q4_0", 2},
                                                       {"Q8_0", 7},  {"Q4_K", 14}, {"Q4_K_M", 15},
                                                       {"Q5_K", 16}, {"Q6_K", 18}, {"BF16", 32}};
-  const auto u32 = [&](const std::string& key, int v) { w.add(s.arch + "." + key, static_cast<uint32_t>(v)); };
   w.add_string("general.architecture", s.arch);
   w.add_string("general.name", s.name + " (random weights)");
   if (const auto it = file_types.find(type); it != file_types.end()) w.add("general.file_type", it->second);
-  u32("vocab_size", s.n_vocab);
-  u32("context_length", s.n_ctx);
-  u32("block_count", s.n_layers);
-  u32("embedding_length", s.d_model);
-  u32("feed_forward_length", s.d_ff);
-  u32("attention.head_count", s.n_heads);
-  u32("attention.head_count_kv", s.n_kv_heads);
-  u32("attention.key_length", s.head_dim);
-  u32("attention.value_length", s.head_dim);
-  u32("rope.dimension_count", s.head_dim);
-  w.add(s.arch + ".attention.layer_norm_rms_epsilon", s.rms_eps);
-  w.add(s.arch + ".rope.freq_base", s.rope_base);
-  if (s.n_experts > 0) {
-    u32("expert_count", s.n_experts);
-    u32("expert_used_count", s.n_experts_used);
-    if (s.arch != "llama") u32("expert_feed_forward_length", s.d_ff);
+  for (const auto& [name, value] : plan.keys()) {
+    const std::string key = s.arch + "." + name;
+    std::visit(
+        [&](const auto& v) {
+          using T = std::decay_t<decltype(v)>;
+          if constexpr (std::is_same_v<T, std::string>) {
+            w.add_string(key, v);
+          } else if constexpr (std::is_same_v<T, std::vector<int32_t>>) {
+            w.add_array(key, std::span<const int32_t>(v));
+          } else {
+            w.add(key, v);
+          }
+        },
+        value);
   }
+}
+
+// The tables of tokens, the architecture's layers between them, the final norm.
+ModelPlan plan_model(const ModelShape& s, const TypeChoice& types) {
+  ModelPlan plan(types);
+  plan.key("vocab_size", s.n_vocab);
+  plan.key("context_length", s.n_ctx);
+  plan.key("block_count", s.n_layers);
+  plan.key("embedding_length", s.d_model);
+  s.tied ? plan.output("token_embd.weight", {s.d_model, s.n_vocab})
+         : plan.matrix("token_embd.weight", {s.d_model, s.n_vocab});
+  s.layers(s, plan);
+  plan.end_layers();
+  plan.constant(s.final_norm, {s.d_model}, 1.0f);
+  if (!s.tied) plan.output("output.weight", {s.d_model, s.n_vocab});
+  return plan;
 }
 
 // A SentencePiece vocabulary that can encode anything: control tokens, 256 bytes, the printable ASCII characters, and
@@ -211,10 +138,10 @@ void add_tokenizer(GgufWriter& w, int n_vocab) {
 // Writes one tensor in pieces of some megabytes.
 template <class Done>
 Status write_tensor(GgufWriter& w, const TensorPlan& tensor, const PieceBank& bank, uint64_t stream, Done&& done) {
-  if (tensor.fill == Fill::kOnes) {
-    const std::vector<float> ones(tensor.values(), 1.0f);
+  if (!tensor.random) {
+    const std::vector<float> same(tensor.values(), tensor.fill);
     KEDGE_TRY(done(tensor.values() * sizeof(float)));
-    return w.write(tensor.name, std::as_bytes(std::span(ones)));
+    return w.write(tensor.name, std::as_bytes(std::span(same)));
   }
   const uint64_t n_pieces = tensor.values() / PieceBank::kValues;
   const size_t size = bank.piece_bytes();
@@ -237,9 +164,11 @@ Status check_shape(const ModelShape& s, const std::vector<TensorPlan>& plan) {
                                                   ")"};
   }
   for (const TensorPlan& t : plan) {
-    if (t.fill == Fill::kRandom && t.dims[0] % static_cast<int64_t>(PieceBank::kValues) != 0) {
+    if (!t.random) continue;
+    if (t.dims[0] % t.format->block_values != 0 || t.values() % PieceBank::kValues != 0) {
       return Error{ErrorCode::kInvalidArgument,
-                   t.name + ": rows of " + std::to_string(t.dims[0]) + " values are not a multiple of 256"};
+                   t.name + ": rows of " + std::to_string(t.dims[0]) + " values are not a multiple of " +
+                       t.format->name + "'s " + std::to_string(t.format->block_values) + ", or the matrix none of 256"};
     }
   }
   return {};
@@ -249,11 +178,12 @@ Status check_shape(const ModelShape& s, const std::vector<TensorPlan>& plan) {
 
 Result<GeneratedModel> generate_model(const std::string& path, const GenerateModelOptions& options) {
   KEDGE_ASSIGN(types, TypeChoice::make(options.type, options.shape.n_layers));
-  const std::vector<TensorPlan> plan = plan_tensors(options.shape, types);
+  const ModelPlan model = plan_model(options.shape, types);
+  const std::vector<TensorPlan>& plan = model.tensors();
   KEDGE_TRY(check_shape(options.shape, plan));
 
   GgufWriter w;
-  add_metadata(w, options.shape, options.type);
+  add_metadata(w, options.shape, model, options.type);
   add_tokenizer(w, options.shape.n_vocab);
   GeneratedModel made{.n_tensors = plan.size()};
   for (const TensorPlan& t : plan) {

@@ -12,6 +12,12 @@ namespace kedge::tools {
 
 enum class QkNorm { kNone, kPerHead, kFullWidth };
 
+class ModelPlan;
+struct ModelShape;
+// What a file of an architecture has beside tables of tokens and the final norm: its keys and its layers' tensors.
+using PlanLayers = void (*)(const ModelShape& shape, ModelPlan& plan);
+void plan_decoder(const ModelShape& shape, ModelPlan& plan);  // Llama and its like
+
 struct ModelShape {
   std::string name;
   std::string arch;
@@ -29,6 +35,8 @@ struct ModelShape {
   float rms_eps = 1e-5f;
   QkNorm qk_norm = QkNorm::kNone;
   bool tied = false;  // the embedding is the output matrix too
+  const char* final_norm = "output_norm.weight";
+  PlanLayers layers = plan_decoder;
 };
 
 // Shapes of known models; a "-slice" has fewer layers, each of true size.

@@ -1,7 +1,34 @@
 // The shapes: what the published configurations of these models say.
+#include "tools/generate_hybrid.h"
 #include "tools/generate_model.h"
+#include "tools/model_plan.h"
 
 namespace kedge::tools {
+
+void plan_decoder(const ModelShape& s, ModelPlan& plan) {
+  const int64_t d = s.d_model;
+  const int64_t q = int64_t{s.n_heads} * s.head_dim;
+  const int64_t kv = int64_t{s.n_kv_heads} * s.head_dim;
+  plan.key("feed_forward_length", s.d_ff);
+  plan_attention_keys(s, plan);
+  if (s.n_experts > 0) {
+    plan.key("expert_count", s.n_experts);
+    plan.key("expert_used_count", s.n_experts_used);
+    if (s.arch != "llama") plan.key("expert_feed_forward_length", s.d_ff);
+  }
+  for (int i = 0; i < s.n_layers; ++i) {
+    plan.begin_layer(i);
+    plan.norm("attn_norm", d);
+    plan.attention(d, q, kv, q);
+    if (s.qk_norm != QkNorm::kNone) {
+      const bool full = s.qk_norm == QkNorm::kFullWidth;
+      plan.norm("attn_q_norm", full ? q : s.head_dim);
+      plan.norm("attn_k_norm", full ? kv : s.head_dim);
+    }
+    plan.norm("ffn_norm", d);
+    s.n_experts > 0 ? plan.experts(d, s.d_ff, s.n_experts) : plan.feed_forward(d, s.d_ff);
+  }
+}
 
 const std::vector<ModelShape>& preset_shapes() {
   static const std::vector<ModelShape> shapes = {
@@ -84,6 +111,90 @@ const std::vector<ModelShape>& preset_shapes() {
        .n_vocab = 32000,
        .n_ctx = 32768,
        .rope_base = 1e6f},
+      {.name = "qwen3.5-0.8b",
+       .arch = "qwen35",
+       .n_layers = 24,
+       .d_model = 1024,
+       .n_heads = 8,
+       .n_kv_heads = 2,
+       .head_dim = 256,
+       .d_ff = 3584,
+       .n_vocab = 248320,
+       .n_ctx = 262144,
+       .rope_base = 1e7f,
+       .rms_eps = 1e-6f,
+       .tied = true,
+       .layers = plan_qwen35},
+      {.name = "gemma3-1b",
+       .arch = "gemma3",
+       .n_layers = 26,
+       .d_model = 1152,
+       .n_heads = 4,
+       .n_kv_heads = 1,
+       .head_dim = 256,
+       .d_ff = 6912,
+       .n_vocab = 262144,
+       .n_ctx = 32768,
+       .rope_base = 1e6f,
+       .rms_eps = 1e-6f,
+       .tied = true,
+       .layers = plan_gemma3},
+      {.name = "gpt-oss-20b-slice",
+       .arch = "gpt-oss",
+       .n_layers = 4,
+       .d_model = 2880,
+       .n_heads = 64,
+       .n_kv_heads = 8,
+       .head_dim = 64,
+       .d_ff = 2880,
+       .n_experts = 32,
+       .n_experts_used = 4,
+       .n_vocab = 201088,
+       .n_ctx = 131072,
+       .rope_base = 150000.0f,
+       .layers = plan_gpt_oss},
+      {.name = "lfm2-1.2b",
+       .arch = "lfm2",
+       .n_layers = 16,
+       .d_model = 2048,
+       .n_heads = 32,
+       .n_kv_heads = 8,
+       .head_dim = 64,
+       .d_ff = 8192,
+       .n_vocab = 65536,
+       .n_ctx = 128000,
+       .rope_base = 1e6f,
+       .tied = true,
+       .final_norm = "token_embd_norm.weight",
+       .layers = plan_lfm2},
+      {.name = "deepseek-v2-lite-slice",
+       .arch = "deepseek2",
+       .n_layers = 4,
+       .d_model = 2048,
+       .n_heads = 16,
+       .n_kv_heads = 1,
+       .head_dim = 192,
+       .d_ff = 10944,
+       .n_experts = 64,
+       .n_experts_used = 6,
+       .n_vocab = 102400,
+       .n_ctx = 163840,
+       .rms_eps = 1e-6f,
+       .layers = plan_deepseek2},
+      {.name = "granite-4-tiny-slice",
+       .arch = "granitehybrid",
+       .n_layers = 12,
+       .d_model = 1536,
+       .n_heads = 12,
+       .n_kv_heads = 4,
+       .head_dim = 128,
+       .d_ff = 512,
+       .n_experts = 64,
+       .n_experts_used = 6,
+       .n_vocab = 100352,
+       .n_ctx = 131072,
+       .tied = true,
+       .layers = plan_granitehybrid},
   };
   return shapes;
 }

@@ -50,6 +50,11 @@ bool InterruptGuard::interrupted() { return g_interrupted.load(); }
 bool InterruptGuard::terminated() { return g_terminated.load(); }
 int InterruptGuard::exit_code() { return 128 + (terminated() ? SIGTERM : SIGINT); }
 
+void InterruptGuard::watch(kedge::Session& session) {
+  session_ = &session;
+  g_session.store(session.get());
+}
+
 void InterruptGuard::clear() {
   if (terminated()) return;
   g_interrupted.store(false);

@@ -21,6 +21,8 @@ class InterruptGuard {
   // What shells expect of a program that a signal stopped: 130 after Ctrl-C, 143 after SIGTERM.
   static int exit_code();
   void clear();
+  // Another session in place of the one it was made with.
+  void watch(kedge::Session& session);
 
  private:
   kedge::Session* session_ = nullptr;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "kernels/base/byte_size.h"
 #include "tools/schema.h"
 
 namespace kedge::tools {
@@ -163,6 +164,23 @@ std::string memory_report(std::string_view text) {
   const Json detached = kv.value("detached", Json::array());
   if (!detached.empty()) out += "\ndetached references: " + names_of(detached);
   return out;
+}
+
+void add_memory(CLI::App* command, uint64_t& bytes) {
+  command
+      ->add_option_function<std::string>(
+          "--memory",
+          [&bytes](const std::string& text) {
+            constexpr double kMost = 1e15;
+            const double size = base::byte_size(text);
+            if (!(size >= 1 && size <= kMost)) {
+              throw CLI::ValidationError("--memory", "'" + text + "' is not a size from 1 to 1e15 bytes (512MiB, 4GB)");
+            }
+            bytes = static_cast<uint64_t>(size);
+          },
+          "Holds the cached keys and values of all rows and the buffers; who finds no room there waits. Changes speed, "
+          "never an answer [--parallel contexts, at most half of the memory that is free]")
+      ->type_name("BYTES");
 }
 
 }  // namespace kedge::tools

@@ -39,4 +39,7 @@ std::string memory_line(std::string_view kv);
 // The state of a session's memory (kedge_session_kv) for people, several lines.
 std::string memory_report(std::string_view kv);
 
+// --memory, of an engine, as in "512MiB"; 0 when it is not given.
+void add_memory(CLI::App* command, uint64_t& bytes);
+
 }  // namespace kedge::tools

@@ -99,6 +99,7 @@ int main(int argc, char** argv) {
     app.footer(
         "Examples:\n"
         "  kedge chat                                talk to the embedded model\n"
+        "  kedge pull OWNER/REPO:Q4_K_M              bring a model from Hugging Face\n"
         "  kedge run -m model.gguf -p 'Once upon'    continue a text\n"
         "  kedge inspect model.gguf                  what is in a file, and the memory it needs\n"
         "  kedge doctor                              what this machine can do\n"
@@ -107,11 +108,15 @@ int main(int argc, char** argv) {
     add_calibrate(app);
     add_replay(app);
     add_run(app);
+    add_serve(app);
     add_batch(app);
     add_chat(app);
+    add_models(app);
     add_inspect(app);
     add_tokenize(app);
     add_detokenize(app);
+    add_embed(app);
+    add_rerank(app);
     add_logits(app);
     add_perplexity(app);
     add_eval(app);
@@ -119,7 +124,9 @@ int main(int argc, char** argv) {
     add_index(app);
     add_check(app);
     add_bench(app);
+    add_imatrix(app);
     add_quantize(app);
+    add_convert(app);
     add_generate_model(app);
     add_doctor(app);
     add_audit(app);

@@ -8,6 +8,7 @@
 
 #include "tools/progress.h"
 #include "tools/schema.h"
+#include "tools/store/store.h"
 
 namespace kedge::tools {
 
@@ -62,6 +63,19 @@ kedge_kv_type kv_type_named(const std::string& name) {
   throw Failure("no cache type is called " + name);
 }
 
+// Of a model that was pulled, or that another program keeps; empty when none has that name.
+std::string stored_path(const std::string& name) {
+  if (name.empty()) return {};
+  const auto found = store::find_models(name);
+  if (found.empty()) return {};
+  for (const auto& other : found) {
+    if (!same_name(other.name, found.front().name)) {
+      throw Failure("'" + name + "' means " + found.front().name + " and " + other.name + ": name one");
+    }
+  }
+  return found.front().path;
+}
+
 std::string flag_name(std::string name) {
   std::replace(name.begin(), name.end(), '_', '-');
   return "--" + name;
@@ -78,7 +92,9 @@ std::string embedded_file(const std::string& name) {
 }
 
 void ModelFlags::add_to(CLI::App* command) {
-  command->add_option("-m,--model", model, "GGUF file, or the name of an embedded model: scout (the default) or sage")
+  command
+      ->add_option("-m,--model", model,
+                   "GGUF file, a name that 'kedge list' shows, or an embedded model: scout (the default) or sage")
       ->type_name("FILE|NAME");
   command->add_flag("--no-mmap", no_mmap, "Read the file into memory instead of mapping it");
 }
@@ -86,15 +102,17 @@ void ModelFlags::add_to(CLI::App* command) {
 std::string ModelFlags::path() const {
   const std::string wanted = model.empty() ? kDefaultModel : model;
   std::error_code error;
-  if (!model.empty() && (fs::exists(model, error) || model.find('/') != std::string::npos)) return model;
+  if (!model.empty() && fs::exists(model, error)) return model;
   const auto known = embedded_models();
   const auto found = known.find(wanted);
   if (found != known.end()) return found->second;
+  if (const std::string stored = stored_path(model); !stored.empty()) return stored;
+  if (model.find('/') != std::string::npos) return model;  // a path: the error is the file's
   std::string names;
   for (const auto& [name, file] : known) names += (names.empty() ? "" : ", ") + name;
   if (names.empty()) names = "none found";
   if (model.empty()) throw Failure("no model given (-m FILE) and no embedded model found");
-  throw Failure("'" + model + "': no such file, and not an embedded model (" + names + ")");
+  throw Failure("'" + model + "': no such file, not an embedded model (" + names + "), and no model of 'kedge list'");
 }
 
 kedge::Model ModelFlags::open_vocabulary() const {
@@ -198,6 +216,13 @@ uint64_t Seed::value() const {
 void SamplerFlags::add_to(CLI::App* command) {
   seed_.add_to(command, "Seed of the random choices: the same command and seed give the same text");
   command->add_option("--stop", stop, "End the answer before this text (may be repeated)");
+  std::string order;
+  for (const Json& name : tools::settings_schema().at("order")) {
+    order += (order.empty() ? "" : ";") + name.get<std::string>();
+  }
+  command->add_option("--samplers", samplers, "Samplers in the order they run; those left out are off [" + order + "]")
+      ->group("Sampling")
+      ->type_name("NAME;NAME...");
   for (const Json& setting : tools::settings_schema().at("settings")) {
     const std::string name = setting.at("name");
     const bool is_int = setting.at("type") == "int";
@@ -222,12 +247,14 @@ void SamplerFlags::add_to(CLI::App* command) {
 void SamplerFlags::apply(kedge::GenerateOptions& options) const {
   options.seed = seed();
   options.stop = stop;
+  options.samplers = samplers;
   for (const auto& [name, value] : settings_) {
     if (value->has_value()) options.settings.emplace_back(name, **value);
   }
 }
 
 bool SamplerFlags::greedy() const {
+  if (!samplers.empty() && samplers.find("temp") == std::string::npos) return false;
   for (const auto& [name, value] : settings_) {
     if (name == "temperature" && value->has_value()) return **value == 0;
   }
@@ -235,6 +262,16 @@ bool SamplerFlags::greedy() const {
 }
 
 uint64_t SamplerFlags::seed() const { return seed_.drawn() && greedy() ? 0 : seed_.value(); }
+
+std::string SamplerFlags::first_given() const {
+  if (!seed_.drawn()) return "--seed";
+  if (!stop.empty()) return "--stop";
+  if (!samplers.empty()) return "--samplers";
+  for (const auto& [name, value] : settings_) {
+    if (value->has_value()) return flag_name(name);
+  }
+  return "";
+}
 
 std::string SamplerFlags::seed_line() const {
   if (!seed_.drawn() || greedy()) return "";

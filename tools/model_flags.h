@@ -70,11 +70,14 @@ class Seed {
 // One flag per entry of the library's own schema, so flags, defaults and help cannot drift from what it does.
 struct SamplerFlags {
   std::vector<std::string> stop;
+  std::string samplers;  // their order
 
   void add_to(CLI::App* command);
   void apply(kedge::GenerateOptions& options) const;
   // At temperature 0 nothing is drawn: 0 then, unless one was given.
   uint64_t seed() const;
+  // A flag of these that was given, for commands that draw nothing; empty: none was.
+  std::string first_given() const;
   // How to have the same text again, for standard error; empty when the command says it already.
   std::string seed_line() const;
 

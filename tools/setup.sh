@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the Debian 12 packages Kedge is built from. Does nothing when all are there. Needs root or sudo otherwise.
 #   tools/setup.sh             what a native build and the tests need
-#   tools/setup.sh --dev       also clang-format and clang-tidy
+#   tools/setup.sh --dev       also clang-format and clang-tidy, and for tests of the server PostgreSQL and promtool
 #   tools/setup.sh --aarch64   also the cross compiler and qemu-user, and the arm64 libraries of the preset aarch64
 #                              unpacked into build/aarch64-root; no package of another architecture is installed
 set -euo pipefail
@@ -12,18 +12,19 @@ packages=(
   libxsimd-dev libxxhash-dev libsentencepiece-dev libpcre2-dev libutf8proc-dev libcli11-dev nlohmann-json3-dev
   libgtest-dev libbenchmark-dev libeigen3-dev
   libsqlite3-dev libsodium-dev libtomlplusplus-dev libgumbo-dev libstemmer-dev poppler-utils
+  libboost1.81-dev libssl-dev openssl libpq-dev libcurl4-openssl-dev
   python3
 )
 arm64=()
 for option in "$@"; do
   case "$option" in
-    --dev) packages+=(clang-format clang-tidy) ;;
+    --dev) packages+=(clang-format clang-tidy postgresql prometheus) ;;
     --aarch64)
       packages+=(g++-aarch64-linux-gnu qemu-user)
       arm64+=(libsentencepiece-dev libsentencepiece0 libprotobuf-lite32 libpcre2-dev libpcre2-8-0
               libutf8proc-dev libutf8proc2 libgtest-dev
               libsqlite3-dev libsqlite3-0 libsodium-dev libsodium23 libgumbo-dev libgumbo1
-              libstemmer-dev libstemmer0d)
+              libstemmer-dev libstemmer0d libssl-dev libssl3)
       ;;
     *) echo "setup.sh: unknown option '$option' (known: --dev, --aarch64)" >&2; exit 2 ;;
   esac

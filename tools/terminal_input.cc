@@ -1,112 +1,40 @@
 #include "tools/terminal_input.h"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <clocale>
-#include <csignal>
-#include <cwchar>
 #include <utility>
 
 #include "tools/command.h"
 #include "tools/interrupt.h"
+#include "tools/terminal_mode.h"
 
 namespace kedge::tools {
 
 namespace {
 
-constexpr const char* kContinuation = "  ";
-constexpr std::string_view kPasteOn = "\033[?2004h";
-constexpr std::string_view kPasteOff = "\033[?2004l";
 constexpr std::string_view kPasteBegin = "\033[200~";
 constexpr std::string_view kPasteEnd = "\033[201~";
+constexpr std::string_view kQuotes = "\"\"\"";
 constexpr int kPasteGapMs = 40;  // nobody types a character this soon after a line end
 constexpr char kGap = '\0';      // no key sends it but Ctrl-@, which means nothing here
 
-constexpr int kStops[] = {SIGTSTP, SIGQUIT, SIGINT, SIGTERM};  // the last two until an InterruptGuard has them
+constexpr char ctrl(char letter) { return static_cast<char>(letter & 0x1f); }
 
-// For signal handlers, which have no object.
-termios g_before;
-termios g_raw;
-int g_echo = STDOUT_FILENO;
-
-void put(std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t n = ::write(g_echo, text.data(), text.size());
-    if (n < 0 && errno != EINTR) return;  // what is typed does not depend on its echo
-    if (n > 0) text.remove_prefix(static_cast<size_t>(n));
-  }
+bool quotes_are_open(std::string_view text) {
+  return text.starts_with(kQuotes) && (text.size() < 2 * kQuotes.size() || !text.ends_with(kQuotes));
 }
-
-void enter() {
-  tcsetattr(STDIN_FILENO, TCSANOW, &g_raw);
-  put(kPasteOn);
-}
-
-void leave() {
-  put(kPasteOff);
-  tcsetattr(STDIN_FILENO, TCSANOW, &g_before);
-}
-
-void handle(int signal, void (*handler)(int)) {
-  struct sigaction action {};
-  action.sa_handler = handler;
-  sigemptyset(&action.sa_mask);
-  sigaction(signal, &action, nullptr);
-}
-
-// Signals that stop or end the program do so, but not with the terminal as it is set here.
-void on_stop(int signal) {
-  leave();
-  handle(signal, SIG_DFL);
-  raise(signal);  // when this handler is done
-}
-
-void on_continue(int) {
-  handle(SIGTSTP, on_stop);
-  enter();
-}
-
-// Columns of the last character of a text, -1 when that is not known.
-int last_width(std::string_view character) {
-  wchar_t code = 0;
-  std::mbstate_t state{};
-  if (std::mbrtowc(&code, character.data(), character.size(), &state) != character.size()) return -1;
-  return wcwidth(code);
-}
-
-bool is_continuation(char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; }
 
 }  // namespace
 
-std::unique_ptr<TerminalInput> TerminalInput::open(IsCommand is_command) {
-  if (isatty(STDIN_FILENO) != 1 || tcgetattr(STDIN_FILENO, &g_before) != 0) return nullptr;
-  g_raw = g_before;
-  g_raw.c_lflag &= ~static_cast<tcflag_t>(ICANON | ECHO | ECHONL | IEXTEN);  // signals stay
-  g_raw.c_iflag |= ICRNL;
-  g_raw.c_cc[VMIN] = 1;
-  g_raw.c_cc[VTIME] = 0;
-  if (isatty(STDOUT_FILENO) != 1) {
-    const int terminal = ::open("/dev/tty", O_WRONLY | O_CLOEXEC);
-    if (terminal >= 0) g_echo = terminal;
-  }
-  std::setlocale(LC_CTYPE, "C.UTF-8");  // for the widths of characters
-  for (const int signal : kStops) handle(signal, on_stop);
-  handle(SIGCONT, on_continue);
-  enter();
-  return std::unique_ptr<TerminalInput>(new TerminalInput(std::move(is_command)));
+std::unique_ptr<TerminalInput> TerminalInput::open(IsCommand is_command, bool plain, const std::string& history) {
+  if (!terminal::open()) return nullptr;
+  return std::unique_ptr<TerminalInput>(new TerminalInput(std::move(is_command), plain, history));
 }
 
-TerminalInput::~TerminalInput() {
-  leave();
-  for (const int signal : kStops) handle(signal, SIG_DFL);
-  handle(SIGCONT, SIG_DFL);
-  if (g_echo != STDOUT_FILENO) ::close(g_echo);
-  g_echo = STDOUT_FILENO;
-}
+TerminalInput::~TerminalInput() { terminal::close(); }
 
 bool TerminalInput::wait(int milliseconds) {
   pollfd in{STDIN_FILENO, POLLIN, 0};
@@ -121,7 +49,7 @@ bool TerminalInput::fill() {
   while ((ready = poll(&in, 1, kLookMs)) == 0) {
     if (InterruptGuard::interrupted()) return false;
   }
-  if (ready < 0) return false;  // stopped and continued, or interrupted
+  if (ready < 0) return false;  // stopped and continued, resized, or interrupted
   char buffer[4096];
   const ssize_t n = ::read(STDIN_FILENO, buffer, sizeof buffer);
   if (n > 0) {
@@ -141,21 +69,30 @@ void TerminalInput::pump() {
   last_ = now;
 }
 
+void TerminalInput::measure() {
+  const terminal::Size size = terminal::size();
+  screen_.size(size.columns, size.rows);
+}
+
 TerminalInput::Outcome TerminalInput::read(const std::string& prompt, std::string& message) {
   prompt_ = prompt;
-  message_.clear();
+  editor_.set(std::exchange(prefill_, {}));
   escape_.clear();
-  in_paste_ = pasted_ = false;
+  draft_.clear();
+  entry_ = history_.entries().size();
+  searching_ = in_paste_ = pasted_ = false;
   pump();
-  put(prompt_);
+  (void)terminal::resized();
+  measure();
+  terminal::put(screen_.begin(prompt_));
   for (;;) {
     bool complete = false;
     while (next_ < pending_.size() && !complete) complete = take(pending_[next_++]);
     pending_.erase(0, std::exchange(next_, 0));
-    flush_echo();
+    refresh();
     if (complete) {
-      while (pasted_ && message_.ends_with('\n')) message_.pop_back();
-      message = std::move(message_);
+      terminal::put(screen_.finish());
+      message = finished();
       return Outcome::kMessage;
     }
     if (at_end_) return Outcome::kEnd;
@@ -164,8 +101,26 @@ TerminalInput::Outcome TerminalInput::read(const std::string& prompt, std::strin
       pending_.clear();
       return Outcome::kInterrupted;
     }
-    if (!at_end_) redraw_line();  // stopped and continued
+    if (at_end_) continue;
+    measure();  // stopped and continued, or resized
+    terminal::put(screen_.redraw());
   }
+}
+
+std::string TerminalInput::finished() {
+  std::string text = editor_.take();
+  while (pasted_ && text.ends_with('\n')) text.pop_back();
+  history_.add(text);
+  if (text.size() >= 2 * kQuotes.size() && text.starts_with(kQuotes) && text.ends_with(kQuotes)) {
+    text = text.substr(kQuotes.size(), text.size() - 2 * kQuotes.size());
+    if (text.starts_with('\n')) text.erase(0, 1);
+    if (text.ends_with('\n')) text.pop_back();
+  }
+  return text;
+}
+
+void TerminalInput::refresh() {
+  if (!searching_) terminal::put(screen_.show(editor_.text(), editor_.cursor()));
 }
 
 bool TerminalInput::take(char c) {
@@ -175,41 +130,82 @@ bool TerminalInput::take(char c) {
     return false;
   }
   if (!escape_.empty() || c == '\033') {
+    if (searching_) end_search();
     escape(c);
     return false;
   }
-  const auto is = [c](int key) { return static_cast<cc_t>(c) == g_before.c_cc[key]; };
+  if (searching_ && search(c)) return false;
   if (c == '\n') return line_end();
-  if (c == '\x7f' || c == '\b' || is(VERASE)) {
-    erase_character();
-  } else if (is(VWERASE)) {
-    erase_word();
-  } else if (is(VKILL)) {
-    message_.resize(line_begin());
-    redraw_line();
-  } else if (is(VEOF)) {
-    if (line_begin() < message_.size()) return false;
-    at_end_ = true;
-    return !message_.empty();
+  if (terminal::is_key(c, VEOF)) return end_of_input();
+  if (c == '\x7f' || c == '\b' || terminal::is_key(c, VERASE)) {
+    editor_.erase_left();
+  } else if (terminal::is_key(c, VWERASE)) {
+    editor_.kill_word_left();
+  } else if (terminal::is_key(c, VKILL)) {
+    editor_.kill_to_home();
   } else if (static_cast<unsigned char>(c) >= ' ' || c == '\t') {
-    insert(c);
+    editor_.insert(c);
+  } else {
+    control(c);
   }
   return false;
 }
 
+void TerminalInput::control(char c) {
+  switch (c) {
+    case ctrl('A'):
+      return editor_.home();
+    case ctrl('B'):
+      return editor_.left();
+    case ctrl('E'):
+      return editor_.end();
+    case ctrl('F'):
+      return editor_.right();
+    case ctrl('K'):
+      return editor_.kill_to_end();
+    case ctrl('L'):
+      return terminal::put("\033[H\033[2J" + screen_.begin(prompt_));
+    case ctrl('N'):
+      return newer();
+    case ctrl('P'):
+      return older();
+    case ctrl('R'):
+      return begin_search();
+    case ctrl('U'):
+      return editor_.kill_to_home();
+    case ctrl('W'):
+      return editor_.kill_word_left();
+    case ctrl('Y'):
+      return editor_.yank();
+    default:
+      return;  // means nothing here
+  }
+}
+
+bool TerminalInput::end_of_input() {
+  const std::string& text = editor_.text();
+  if (!editor_.at_end() || (!text.empty() && text.back() != '\n')) {
+    editor_.erase_right();
+    return false;
+  }
+  at_end_ = true;
+  return !text.empty();
+}
+
 // Whether the line completes the message.
 bool TerminalInput::line_end() {
-  echo_ += '\n';
+  editor_.to_end();
+  const std::string& text = editor_.text();
+  if (next_ >= pending_.size()) refresh();
   const bool more = next_ < pending_.size() ? pending_[next_] != kGap : wait(kPasteGapMs);
-  if (message_.ends_with('\\')) {
-    message_.back() = '\n';
-  } else if (is_command_(message_) || !more) {
+  if (text.ends_with('\\')) {
+    editor_.erase_left();
+  } else if (is_command_(text) || (!more && !quotes_are_open(text))) {
     return true;
-  } else {
-    message_ += '\n';
+  } else if (more) {
     pasted_ = true;
   }
-  echo_ += kContinuation;
+  editor_.insert('\n');
   return false;
 }
 
@@ -224,14 +220,14 @@ void TerminalInput::paste(char c) {
     if (kPasteEnd.starts_with(escape_)) return;
     const bool again = c == kPasteEnd[0];  // no mark after all; another one may begin here
     if (again) escape_.pop_back();
-    for (const char t : escape_) insert(t);
+    editor_.insert(escape_);
     escape_.assign(again ? 1 : 0, c);
     return;
   }
-  insert(c);
+  editor_.insert(c == '\r' ? '\n' : c);
 }
 
-// Keys that mean nothing here (arrows and the like) are left out, whole.
+// Keys that mean nothing here are left out, whole.
 void TerminalInput::escape(char c) {
   escape_ += c;
   if (escape_ == kPasteBegin) {
@@ -241,50 +237,43 @@ void TerminalInput::escape(char c) {
   }
   const size_t n = escape_.size();
   const bool longer = n == 1 || (n == 2 && (c == '[' || c == 'O')) || (n > 2 && escape_[1] == '[' && c < '@');
-  if (!longer) escape_.clear();
+  if (!longer) key(std::exchange(escape_, {}));
 }
 
-void TerminalInput::insert(char c) {
-  if (c == '\r') c = '\n';
-  message_ += c;
-  if (c == '\n') {
-    echo_ += '\n';
-    echo_ += kContinuation;
-  } else if (static_cast<unsigned char>(c) < ' ' && c != '\t') {
-    echo_ += {'^', static_cast<char>(c + '@')};  // shown, not obeyed
-  } else {
-    echo_ += c;
+void TerminalInput::key(const std::string& sequence) {
+  struct Key {
+    std::string_view sequence;
+    void (LineEditor::*action)();
+  };
+  static constexpr Key kKeys[] = {
+      {"\033[C", &LineEditor::right},
+      {"\033OC", &LineEditor::right},
+      {"\033[D", &LineEditor::left},
+      {"\033OD", &LineEditor::left},
+      {"\033[H", &LineEditor::home},
+      {"\033OH", &LineEditor::home},
+      {"\033[1~", &LineEditor::home},
+      {"\033[7~", &LineEditor::home},
+      {"\033[F", &LineEditor::end},
+      {"\033OF", &LineEditor::end},
+      {"\033[4~", &LineEditor::end},
+      {"\033[8~", &LineEditor::end},
+      {"\033[3~", &LineEditor::erase_right},
+      {"\033b", &LineEditor::word_left},
+      {"\033[1;5D", &LineEditor::word_left},
+      {"\033[1;3D", &LineEditor::word_left},
+      {"\033f", &LineEditor::word_right},
+      {"\033[1;5C", &LineEditor::word_right},
+      {"\033[1;3C", &LineEditor::word_right},
+      {"\033d", &LineEditor::kill_word_right},
+      {"\033\x7f", &LineEditor::kill_word_left},
+  };
+  if (sequence == "\033[A" || sequence == "\033OA") return older();
+  if (sequence == "\033[B" || sequence == "\033OB") return newer();
+  if (sequence == "\033\n") return editor_.insert('\n');  // Alt-Enter: a line end, not the end
+  for (const Key& key : kKeys) {
+    if (key.sequence == sequence) return (editor_.*key.action)();
   }
-}
-
-size_t TerminalInput::line_begin() const { return message_.rfind('\n') + 1; }  // npos + 1 is 0
-
-void TerminalInput::erase_character() {
-  if (message_.size() == line_begin()) return;
-  size_t begin = message_.size() - 1;
-  while (begin > line_begin() && is_continuation(message_[begin])) --begin;
-  const int width = last_width(std::string_view(message_).substr(begin));
-  message_.resize(begin);
-  if (width < 0) return redraw_line();
-  for (int i = 0; i < width; ++i) echo_ += "\b \b";
-}
-
-void TerminalInput::erase_word() {
-  const auto ends_in_space = [&] { return message_.back() == ' ' || message_.back() == '\t'; };
-  while (message_.size() > line_begin() && ends_in_space()) message_.pop_back();
-  while (message_.size() > line_begin() && !ends_in_space()) message_.pop_back();
-  redraw_line();
-}
-
-void TerminalInput::redraw_line() {
-  const size_t begin = line_begin();
-  echo_ += "\r\033[K" + (begin == 0 ? prompt_ : kContinuation) + message_.substr(begin);
-  flush_echo();
-}
-
-void TerminalInput::flush_echo() {
-  put(echo_);
-  echo_.clear();
 }
 
 }  // namespace kedge::tools

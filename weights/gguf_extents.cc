@@ -15,6 +15,26 @@ std::string TensorInfo::shape() const {
 
 namespace gguf_internal {
 
+namespace {
+
+// Numbers under which files of before 2026 have blocks of other sizes (NVFP4, Q1_0, Q2_0). Tensors follow each other,
+// so what lies between two says which block it is.
+bool reused_number(const QuantFormat& type) { return type.gguf_id >= 40 && type.gguf_id <= 42; }
+
+Status check_reused_number(const TensorInfo& t, uint64_t next, uint64_t alignment, const std::string& file) {
+  if (!reused_number(*t.type)) return {};
+  const uint64_t there = next - t.offset;
+  if (there >= t.bytes && there - t.bytes < alignment) return {};
+  return Error{ErrorCode::kUnsupported,
+               file + ": tensor " + in_quotes(t.name) + " of type " + t.type->name + " (" +
+                   std::to_string(t.type->gguf_id) + ") has " + std::to_string(there) + " bytes, but " +
+                   std::to_string(t.type->block_values) + " values in " + std::to_string(t.type->block_bytes) +
+                   " bytes make " + std::to_string(t.bytes) +
+                   ": a file of another project, or an older one, whose blocks under this number are others"};
+}
+
+}  // namespace
+
 Result<uint64_t> tensor_bytes(const TensorInfo& tensor) {
   const QuantFormat& type = *tensor.type;
   const auto row = static_cast<uint64_t>(tensor.dims[0]);
@@ -57,14 +77,17 @@ Status place_tensors(GgufFile& gguf, uint64_t file_bytes, const std::string& fil
     t.offset = *start;
     if (last == nullptr || t.offset + t.bytes > last->offset + last->bytes) last = &t;
   }
-  if (last != nullptr && last->offset + last->bytes > file_bytes) {
-    return corrupt("truncated: tensor " + in_quotes(last->name) + " ends at byte " +
-                   std::to_string(last->offset + last->bytes) + ", the file has " + std::to_string(file_bytes));
-  }
   std::vector<const TensorInfo*> order;
   order.reserve(gguf.tensors.size());
   for (const TensorInfo& t : gguf.tensors) order.push_back(&t);
   std::sort(order.begin(), order.end(), [](const TensorInfo* a, const TensorInfo* b) { return a->offset < b->offset; });
+  for (size_t i = 1; i < order.size(); ++i) {
+    KEDGE_TRY(check_reused_number(*order[i - 1], order[i]->offset, gguf.alignment, file));
+  }
+  if (last != nullptr && last->offset + last->bytes > file_bytes) {
+    return corrupt("truncated: tensor " + in_quotes(last->name) + " ends at byte " +
+                   std::to_string(last->offset + last->bytes) + ", the file has " + std::to_string(file_bytes));
+  }
   for (size_t i = 1; i < order.size(); ++i) {
     const TensorInfo& a = *order[i - 1];
     const TensorInfo& b = *order[i];

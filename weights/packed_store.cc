@@ -25,8 +25,8 @@ Result<std::byte*> PackedStore::take(size_t bytes) {
   return at;
 }
 
-Result<LaidMatrix> PackedStore::lay_out(const TensorStore& store, const TensorRef& tensor, int n_matrices, int n_rows,
-                                        int k, bool keep_source, const ThreadTeam& team) {
+Result<LaidMatrix> PackedStore::lay_out(const TensorStore& store, const TensorRef& tensor, int n_matrices,
+                                        MatrixRows rows, int k, bool keep_source, const ThreadTeam& team) {
   const QuantFormat& format = *tensor.info->type;
   LaidMatrix m;
   m.stride = layout_stride(*table_, format, k);
@@ -34,16 +34,23 @@ Result<LaidMatrix> PackedStore::lay_out(const TensorStore& store, const TensorRe
   auto let_go = [&] {
     store.advise(*tensor.info, keep_source ? MappedFile::Advice::kDrop : MappedFile::Advice::kDiscard);
   };
-  const size_t source_bytes = format.row_bytes(static_cast<size_t>(k)) * static_cast<size_t>(n_rows);
+  const int n_rows = rows.n;
+  const size_t row_bytes = format.row_bytes(static_cast<size_t>(k));
+  const size_t source_bytes = row_bytes * static_cast<size_t>(rows.of == 0 ? n_rows : rows.of);
+  const std::byte* source = tensor.data + row_bytes * static_cast<size_t>(rows.first);
   if (table_->pack[format.index] == nullptr) {
     m.matrix_stride = source_bytes;
-    m.data = tensor.data;
+    m.data = source;
     if (!table_->packs()) return m;
     // Kept as they are, but on huge pages: reading the mapped file is about a fifth slower.
-    const size_t bytes = source_bytes * static_cast<size_t>(n_matrices);
-    KEDGE_ASSIGN(copy, take(bytes));
-    team.split(bytes, size_t{1} << 20,
-               [&](size_t begin, size_t end, int) { std::memcpy(copy + begin, tensor.data + begin, end - begin); });
+    m.matrix_stride = row_bytes * static_cast<size_t>(n_rows);
+    KEDGE_ASSIGN(copy, take(m.matrix_stride * static_cast<size_t>(n_matrices)));
+    for (int i = 0; i < n_matrices; ++i) {
+      std::byte* to = copy + static_cast<size_t>(i) * m.matrix_stride;
+      const std::byte* from = source + static_cast<size_t>(i) * source_bytes;
+      team.split(m.matrix_stride, size_t{1} << 20,
+                 [&](size_t begin, size_t end, int) { std::memcpy(to + begin, from + begin, end - begin); });
+    }
     let_go();
     m.data = copy;
     return m;
@@ -57,7 +64,7 @@ Result<LaidMatrix> PackedStore::lay_out(const TensorStore& store, const TensorRe
   team.each(static_cast<size_t>(n_matrices) * static_cast<size_t>(pieces), [&](size_t unit, int) {
     const size_t matrix = unit / static_cast<size_t>(pieces);
     const int first = static_cast<int>(unit % static_cast<size_t>(pieces)) * kGroupsAtOnce;
-    pack_groups(*table_, format, tensor.data + matrix * source_bytes, n_rows, k, first,
+    pack_groups(*table_, format, source + matrix * source_bytes, n_rows, k, first,
                 std::min(n_groups, first + kGroupsAtOnce), out + matrix * m.matrix_stride);
   });
   let_go();

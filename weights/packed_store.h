@@ -22,14 +22,22 @@ struct LaidMatrix {
   size_t matrix_stride = 0;  // bytes from matrix to matrix
 };
 
+// Rows [first, first + n) of every matrix [of][k] of a tensor; all of them unless said otherwise.
+struct MatrixRows {
+  int n = 0;
+  int first = 0;
+  int of = 0;  // 0: n
+};
+
 // Owns the memory; move-only, and what it gave out stays valid when it is moved.
 class PackedStore {
  public:
   explicit PackedStore(const KernelTable& table) : table_(&table) {}
 
-  // Lays out `n_matrices` matrices [n_rows][k] that follow one another in `tensor`. `keep_source`: the file's bytes are
-  // read too (a token table that is also the output matrix). Error: kCapacity when there is no memory.
-  Result<LaidMatrix> lay_out(const TensorStore& store, const TensorRef& tensor, int n_matrices, int n_rows, int k,
+  // Lays out `rows` of the `n_matrices` matrices of rows of k values that follow one another in `tensor`.
+  // `keep_source`: the file's bytes are read too (a token table that is also the output matrix, other rows of it).
+  // Error: kCapacity when there is no memory.
+  Result<LaidMatrix> lay_out(const TensorStore& store, const TensorRef& tensor, int n_matrices, MatrixRows rows, int k,
                              bool keep_source, const ThreadTeam& team);
 
   size_t packed_bytes() const { return packed_bytes_; }

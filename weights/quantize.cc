@@ -1,14 +1,12 @@
 #include "weights/quantize.h"
 
 #include <algorithm>
-#include <cmath>
-#include <cstdio>
-#include <cstring>
 #include <filesystem>
 
 #include "kernels/base/parallel.h"
 #include "weights/gguf_format.h"
 #include "weights/gguf_writer.h"
+#include "weights/quantize_row.h"
 #include "weights/quantize_rules.h"
 
 namespace kedge::weights {
@@ -17,71 +15,17 @@ namespace {
 
 constexpr size_t kPieceBytes = size_t{4} << 20;  // of float values converted between two writes, at least a row
 
-struct RowResult {
-  double squared_error = 0;
-  double max_error = 0;
-  bool finite = true;  // the source
-  size_t clipped = 0;  // values the new type cannot hold
-  float largest = 0;   // of those, and what became of it
-  float became = 0;
-};
-
 struct Scratch {
   std::vector<float> before;
   std::vector<float> after;
 };
 
-// Scales are half-precision numbers: beyond what they reach the search for codes clips. Such a value stands above all
-// that its block holds afterwards, by more than rounding to the coarsest codes does.
-void count_clipped(const QuantFormat& to, const Scratch& s, RowResult* r) {
-  constexpr float kSurelyHeld = 4096;  // by every format
-  constexpr float kRounding = 1.25f;
-  const auto block = static_cast<size_t>(to.block_values);
-  for (size_t begin = 0; begin < s.before.size(); begin += block) {
-    const size_t end = std::min(begin + block, s.before.size());
-    float most = 0;
-    for (size_t i = begin; i < end; ++i) most = std::max(most, std::fabs(s.after[i]));
-    for (size_t i = begin; i < end; ++i) {
-      const float size = std::fabs(s.before[i]);
-      if (std::isfinite(s.after[i]) && (size < kSurelyHeld || size <= kRounding * most)) continue;
-      ++r->clipped;
-      if (size <= std::fabs(r->largest)) continue;
-      r->largest = s.before[i];
-      r->became = s.after[i];
-    }
-  }
-}
-
-// One row from one type to another.
+// One row from one type to another. `weights`: of its values, or null.
 RowResult convert_row(const QuantFormat& from, const std::byte* in, const QuantFormat& to, std::byte* out, size_t n,
-                      Scratch* s) {
-  RowResult r;
+                      const float* weights, Scratch* s) {
   s->before.resize(n);
-  s->after.resize(n);
   from.dequantise(in, s->before.data(), n);
-  for (const float v : s->before) r.finite = r.finite && std::isfinite(v);
-  if (!r.finite) return r;
-  to.quantise(s->before.data(), nullptr, out, n);
-  to.dequantise(out, s->after.data(), n);
-  for (size_t i = 0; i < n; ++i) {
-    const double e = double{s->after[i]} - double{s->before[i]};
-    r.squared_error += e * e;
-    r.max_error = std::max(r.max_error, std::fabs(e));
-  }
-  count_clipped(to, *s, &r);
-  return r;
-}
-
-std::string number(float value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.6g", double{value});
-  return text;
-}
-
-std::string too_large(const RowResult& r, const QuantFormat& to) {
-  return (r.clipped == 1 ? "a value is" : std::to_string(r.clipped) + " values are") + " too large for " + to.name +
-         ": the largest, " + number(r.largest) + ", would become " + number(r.became) +
-         "; F32 or BF16 hold it (an override for this tensor)";
+  return quantize_row(to, s->before, weights, out, &s->after);
 }
 
 Error refused(const TensorInfo& t, int64_t row, const std::string& why) {
@@ -165,24 +109,43 @@ class Quantizer {
     return {};
   }
 
+  static size_t matrix_of(const TensorInfo& t, size_t row) { return row / static_cast<size_t>(t.dims[1]); }
+
+  // The weights of the matrices (experts) that a piece has rows of; none where nothing is known.
+  Status read_importance(const TensorInfo& t, size_t first, size_t count) {
+    importance_.clear();
+    if (options_.importance == nullptr || !options_.importance->has(t.name)) return {};
+    const auto n = static_cast<size_t>(t.row_values());
+    first_matrix_ = matrix_of(t, first);
+    const size_t matrices = matrix_of(t, first + count - 1) - first_matrix_ + 1;
+    importance_.resize(matrices * n);
+    for (size_t m = 0; m < matrices; ++m) {
+      KEDGE_TRY(options_.importance->read(t, static_cast<int64_t>(first_matrix_ + m),
+                                          std::span(importance_).subspan(m * n, n)));
+    }
+    return {};
+  }
+
   Status write_piece(const TensorInfo& t, const std::byte* data, const QuantFormat& to, size_t first, size_t count) {
     const auto n = static_cast<size_t>(t.row_values());
     const size_t in_bytes = t.row_bytes();
     const size_t out_bytes = to.row_bytes(n);
     piece_.resize(count * out_bytes);
     results_.assign(count, {});
+    KEDGE_TRY(read_importance(t, first, count));
     for (Scratch& s : scratch_) {  // here, where a failed allocation can be reported
       s.before.reserve(n);
       s.after.reserve(n);
     }
     parallel_for_dynamic(static_cast<int>(scratch_.size()), count, [&](size_t i, int thread) {
-      results_[i] = convert_row(*t.type, data + (first + i) * in_bytes, to, piece_.data() + i * out_bytes, n,
+      const float* weights =
+          importance_.empty() ? nullptr : &importance_[(matrix_of(t, first + i) - first_matrix_) * n];
+      results_[i] = convert_row(*t.type, data + (first + i) * in_bytes, to, piece_.data() + i * out_bytes, n, weights,
                                 &scratch_[static_cast<size_t>(thread)]);
     });
     for (size_t i = 0; i < count; ++i) {
       const auto row = static_cast<int64_t>(first + i);
-      if (!results_[i].finite) return refused(t, row, "has a value that is not finite (NaN or infinite)");
-      if (results_[i].clipped > 0) return refused(t, row, too_large(results_[i], to));
+      if (std::string why = row_problem(results_[i], to); !why.empty()) return refused(t, row, why);
     }
     return writer_.write(t.name, piece_);
   }
@@ -195,6 +158,8 @@ class Quantizer {
   std::vector<Scratch> scratch_;  // per thread
   std::vector<std::byte> piece_;
   std::vector<RowResult> results_;
+  std::vector<float> importance_;  // [matrices of the piece][columns]
+  size_t first_matrix_ = 0;
 };
 
 bool same_file(const std::string& a, const std::string& b) {
@@ -239,6 +204,10 @@ Result<QuantizeReport> plan(const TensorStore& in, const QuantizeOptions& option
     q.bytes_before = t.bytes;
     q.bytes = static_cast<uint64_t>(choice.type->row_bytes(static_cast<size_t>(t.n_values())));
     q.note = std::move(choice.note);
+    const bool searched = choice.type->family != QuantFamily::kFloat && choice.type != t.type;
+    if (searched && options.importance != nullptr && !options.importance->has(t.name)) {
+      q.note += std::string(q.note.empty() ? "" : "; ") + "the importance matrix does not have it";
+    }
     report.tensors.push_back(std::move(q));
   }
   summarise(&report);

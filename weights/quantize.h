@@ -13,6 +13,7 @@
 
 #include "kernels/base/result.h"
 #include "kernels/quants.h"
+#include "weights/importance.h"
 #include "weights/tensor_store.h"
 
 namespace kedge::weights {
@@ -32,6 +33,9 @@ struct QuantizeOptions {
   std::vector<std::pair<std::string, std::string>> overrides = {};
   // A tensor that is quantised already loses twice; that must be asked for. Keeping its type needs no permission.
   bool allow_requantize = false;
+  // What squared errors are weighed by, column by column; null: all alike. Tensors it does not know are all alike too,
+  // and say so.
+  const ImportanceMatrix* importance = nullptr;
   // Called on the calling thread after every piece; false cancels. May be empty; must not throw.
   std::function<bool(const QuantizeProgress&)> progress = nullptr;
 };
@@ -45,9 +49,9 @@ struct QuantizedTensor {
   uint64_t values = 0;
   uint64_t bytes_before = 0;
   uint64_t bytes = 0;
-  double mse = 0;        // mean of (new - old)^2 over its values, in double; 0 when copied
+  double mse = 0;        // mean of (new - old)^2 over its values, unweighted, in double; 0 when copied
   double max_error = 0;  // largest |new - old|
-  std::string note;      // why the type is not the one asked for; empty when it is
+  std::string note;      // why the type is not the one asked for, or the importance is unknown; empty otherwise
 };
 
 struct QuantizeReport {
@@ -66,7 +70,8 @@ Result<QuantizeReport> plan_quantize(const TensorStore& in, const QuantizeOption
 // general.file_type and general.quantization_version are set and the split.* keys of a split model are dropped. The
 // result does not depend on `threads`. Errors:
 //   kInvalidArgument  unknown type or pattern target; `path` is the model's own file; a quantised tensor without
-//                     allow_requantize; values that are not finite or that the new type cannot hold
+//                     allow_requantize; values that are not finite or that the new type cannot hold; an importance
+//                     matrix of another model
 //   kCancelled        progress returned false
 //   kIo, kCapacity    as GgufWriter
 Result<QuantizeReport> quantize_file(const TensorStore& in, const std::string& path, const QuantizeOptions& options);

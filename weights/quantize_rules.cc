@@ -52,8 +52,10 @@ constexpr std::pair<const char*, const char*> kFallbacks[] = {
     {"Q2_K", "Q4_0"}, {"Q3_K", "Q4_0"}, {"Q4_K", "Q5_0"}, {"IQ4_XS", "IQ4_NL"}, {"Q5_K", "Q5_1"}, {"Q6_K", "Q8_0"},
 };
 
-// Matrices (by part of the name) that stay F32: small, and a rounding error there reaches everything after it.
-constexpr const char* kAlwaysF32[] = {"_norm.", "ffn_gate_inp", "position_embd"};
+// Matrices (by part of the name) that stay F32: small, and a rounding error there reaches everything after it. Taps of
+// convolutions have no kernels in other types.
+constexpr const char* kAlwaysF32[] = {"_norm.", "ffn_gate_inp", "position_embd",
+                                      "_lerp",  "ssm_conv1d.",  "shortconv.conv."};
 
 // --------------------------------------------------------------------------------------------------------------------
 
@@ -116,6 +118,10 @@ Result<QuantizeMix> find_quantize_mix(std::string_view name) {
   if (format != nullptr && format->quantise != nullptr) {
     return QuantizeMix{format->name, format, format, format, format, kUnnamedFileType};
   }
+  if (format != nullptr) {
+    return Error{ErrorCode::kInvalidArgument,
+                 std::string("Kedge reads type ") + format->name + " but does not write it"};
+  }
   std::string known;
   for (const std::string& n : quantize_type_names()) known += (known.empty() ? "" : ", ") + n;
   return Error{ErrorCode::kInvalidArgument, "unknown type " + in_quotes(name) + " to quantise to; known: " + known};
@@ -152,6 +158,9 @@ Result<QuantizeChoice> choose_type(const TensorInfo& tensor, const QuantizeModel
     const QuantFormat* format = find_quant(type);
     const std::string what = "override " + in_quotes(pattern) + " = " + in_quotes(type) + ": ";
     if (format == nullptr) return Error{ErrorCode::kInvalidArgument, what + "no such tensor type"};
+    if (format->quantise == nullptr && format != tensor.type) {
+      return Error{ErrorCode::kInvalidArgument, what + "Kedge reads this type but does not write it"};
+    }
     if (!fits(tensor, *format)) {
       return Error{ErrorCode::kInvalidArgument, what + "rows of tensor " + in_quotes(tensor.name) + " have " +
                                                     std::to_string(tensor.row_values()) + " values, no multiple of " +

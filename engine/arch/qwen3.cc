@@ -1,51 +1,19 @@
 // Qwen3 (dense): RMS norm, grouped-query attention with an RMS norm on every query and key head and half-split rotary
 // positions (optionally YaRN), SwiGLU feed-forward. Source: Yang et al. 2025 (arXiv 2505.09388).
-#include "engine/decoder.h"
+#include "engine/layer.h"
 
 namespace kedge::engine::archs {
 namespace {
 
-struct Layer {
-  AttentionWeights attn;
-  const float* q_norm = nullptr;  // [head_dim]
-  const float* k_norm = nullptr;
-  const float* ffn_norm = nullptr;
-  FeedForward ff;
-
-  static Result<RopeTable> configure(ModelLoader& l) {
+struct Layer : StandardLayer {
+  static Status configure(ModelLoader& l) {
     KEDGE_TRY(l.common_config(RopeLayout::kHalfSplit));
-    return make_rope_table(l.config().rope, nullptr);
+    l.rope(l.config().rope);
+    return {};
   }
 
-  Status load(ModelLoader& l, const std::string& p) {
-    const ModelConfig& c = l.config();
-    KEDGE_TRY(set(attn, load_attention(l, p)));
-    KEDGE_TRY(set(q_norm, l.vector(p + "attn_q_norm.weight", c.head_dim_k)));
-    KEDGE_TRY(set(k_norm, l.vector(p + "attn_k_norm.weight", c.head_dim_k)));
-    KEDGE_TRY(set(ffn_norm, l.vector(p + "ffn_norm.weight", c.d_model)));
-    return set(ff, load_feed_forward(l, p));
-  }
-
-  void forward(Step& s, const Frame& f, int l) const {
-    const ModelConfig& c = f.c;
-    const int d = c.d_model;
-    const int d_heads = c.n_heads * c.head_dim_v;
-    const auto [x, h, q, k, v, a, gate, up] = f.at;
-    s.norm(x, attn.norm, h, d);  // x, h: [n][d_model]
-    s.multiply(h, d, {{attn.q, q}, {attn.k, k}, {attn.v, v}});
-    s.norm_heads(q, q_norm, c.n_heads, c.head_dim_k);
-    s.norm_heads(k, k_norm, c.n_kv_heads, c.head_dim_k);
-    s.rope(q, c.n_heads, c.head_dim_k, f.rope);     // q: [n][n_heads][head_dim]
-    s.rope(k, c.n_kv_heads, c.head_dim_k, f.rope);  // k, v: [n][n_kv_heads][head_dim]
-    s.attend(l, q, k, v, a);                        // a: [n][n_heads][head_dim]
-    if (l + 1 == c.n_layers) s.keep_logit_rows(a, d_heads, x, d);
-    s.multiply(a, d_heads, {{attn.o, h}});
-    s.add(h, x, d);
-    s.norm(x, ffn_norm, h, d);
-    s.multiply(h, d, {{ff.gate, gate}, {ff.up, up}});  // gate, up: [n][d_ff]
-    s.silu_mul(gate, up, gate, c.d_ff);
-    s.multiply(gate, c.d_ff, {{ff.down, h}});
-    s.add(h, x, d);
+  Status load(const Block& b) {
+    return StandardLayer::load(b, {.attention = {.rope = b.l.rope_at(0), .qk_norm = QkNorm::kHeads}});
   }
 };
 

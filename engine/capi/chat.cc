@@ -1,5 +1,6 @@
 // The C interface: chat messages, from JSON through the model's template to text or tokens.
 #include "engine/capi/handles.h"
+#include "engine/chat_history.h"
 #include "engine/chat_tokens.h"
 #include "engine/marked_chat.h"
 #include "kernels/base/json.h"
@@ -48,6 +49,8 @@ Result<ChatMessage> message(const Json& json, const std::string& name) {
 }
 
 struct ChatRequest {
+  Json sent;                   // the messages, without marks
+  bool has_arguments = false;  // of calls
   std::vector<ChatMessage> messages;
   std::vector<ContentMark> marks;
   std::vector<Json> mark_fields;  // of each mark, its range aside
@@ -169,17 +172,50 @@ Json segments_json(const ChatRequest& request, const MarkedRanges& ranges) {
   return segments;
 }
 
+Result<std::vector<ChatMessage>> messages_of(Json json, ArgumentForm form, bool* has_arguments = nullptr) {
+  std::vector<ChatMessage> out;
+  for (size_t i = 0; i < json.size(); ++i) {
+    const std::string name = "messages[" + std::to_string(i) + "]";
+    if (json[i].is_object()) {
+      KEDGE_ASSIGN(any, set_arguments(json[i], name, form));
+      if (has_arguments != nullptr) *has_arguments = *has_arguments || any;
+    }
+    KEDGE_ASSIGN(m, message(json[i], name));
+    out.push_back(std::move(m));
+  }
+  return out;
+}
+
 Result<ChatRequest> read_request(std::string_view messages, std::string_view options) {
   ChatRequest request;
   KEDGE_ASSIGN(json, parse_json(messages, "messages"));
   if (!json.is_array()) return invalid("messages is not a JSON array");
   for (size_t i = 0; i < json.size(); ++i) {
     if (json[i].is_object()) KEDGE_TRY(take_message_marks(json[i], i, request));
-    KEDGE_ASSIGN(m, message(json[i], "messages[" + std::to_string(i) + "]"));
-    request.messages.push_back(std::move(m));
   }
+  KEDGE_ASSIGN(read, messages_of(json, ArgumentForm::kObject, &request.has_arguments));
+  request.messages = std::move(read);
+  if (request.has_arguments) request.sent = std::move(json);
   KEDGE_TRY(read_options(options, request));
   return request;
+}
+
+// Whether the template prints the arguments of calls as Python would: it expects their text. What it makes of another
+// argument's value does not matter here.
+bool prints_objects(const ChatTemplate& chat, const ChatRequest& request) {
+  const auto probes = messages_of(request.sent, ArgumentForm::kProbe);
+  if (!probes.ok()) return false;
+  const auto text = chat.render(*probes, request.options());
+  return text.ok() && text->find(kPrintedProbe) != std::string::npos;
+}
+
+// With arguments of calls as objects, or as texts where the template cannot do with objects.
+Result<std::vector<TextSegment>> render(const ChatTemplate& chat, const ChatRequest& request) {
+  auto parts = chat.render_segments(request.messages, request.options());
+  if (!request.has_arguments || (parts.ok() && !prints_objects(chat, request))) return parts;
+  KEDGE_ASSIGN(messages, messages_of(request.sent, ArgumentForm::kText));
+  auto with_texts = chat.render_segments(messages, request.options());
+  return with_texts.ok() ? std::move(with_texts) : std::move(parts);
 }
 
 Result<const ChatTemplate*> chat_template(const Model& model) {
@@ -203,7 +239,9 @@ kedge_status kedge_chat_render(const kedge_model* model, const char* messages, s
     KEDGE_ASSIGN(options_view, in_text(options, options_size, "options"));
     KEDGE_ASSIGN(chat, chat_template(*model->model));
     KEDGE_ASSIGN(request, read_request(messages_view, options_view));
-    KEDGE_ASSIGN(rendered, chat->render(request.messages, request.options()));
+    KEDGE_ASSIGN(parts, render(*chat, request));
+    std::string rendered;
+    for (const TextSegment& part : parts) rendered += part.text;
     return give_text(rendered, text, text_size);
   });
 }
@@ -220,7 +258,7 @@ kedge_status kedge_chat_tokenize(const kedge_model* model, const char* messages,
     KEDGE_ASSIGN(options_view, in_text(options, options_size, "options"));
     KEDGE_ASSIGN(chat, chat_template(*model->model));
     KEDGE_ASSIGN(request, read_request(messages_view, options_view));
-    KEDGE_ASSIGN(segments, chat->render_segments(request.messages, request.options()));
+    KEDGE_ASSIGN(segments, render(*chat, request));
     KEDGE_ASSIGN(ids, encode_chat(model->model->tokenizer(), segments, request.encode));
     return give_ids(ids, tokens, n_tokens);
   });
@@ -237,7 +275,7 @@ kedge_status kedge_chat_tokenize_marked(const kedge_model* model, const char* me
     KEDGE_ASSIGN(options_view, in_text(options, options_size, "options"));
     KEDGE_ASSIGN(chat, chat_template(*model->model));
     KEDGE_ASSIGN(request, read_request(messages_view, options_view));
-    KEDGE_ASSIGN(parts, chat->render_segments(request.messages, request.options()));
+    KEDGE_ASSIGN(parts, render(*chat, request));
     std::vector<size_t> begins;
     KEDGE_ASSIGN(ids, encode_chat(model->model->tokenizer(), parts, request.encode, &begins));
     KEDGE_ASSIGN(ranges, find_marked(parts, begins, request.messages.size(), request.marks));

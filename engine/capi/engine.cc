@@ -1,6 +1,8 @@
 // The C interface: engines.
 #include "engine/engine.h"
+#include "engine/c_handles.h"
 #include "engine/capi/handles.h"
+#include "engine/session_file.h"
 
 using namespace kedge::engine;
 using namespace kedge::engine::capi;
@@ -43,6 +45,8 @@ Result<EngineOptions> engine_options(const Model& model, const kedge_engine_opti
 
 }  // namespace
 
+kedge_engine* kedge::engine::new_handle(std::shared_ptr<Engine> engine) { return new kedge_engine{std::move(engine)}; }
+
 extern "C" {
 
 void kedge_engine_options_init(kedge_engine_options* options, size_t struct_size) {
@@ -58,7 +62,7 @@ kedge_status kedge_engine_create(const kedge_model* model, const kedge_engine_op
     KEDGE_TRY(read_options(given, "kedge_engine_options", o));
     KEDGE_ASSIGN(options, engine_options(*model->model, o));
     KEDGE_ASSIGN(made, Engine::create(model->model, options));
-    *engine = new kedge_engine{std::move(made)};
+    *engine = new_handle(std::move(made));
     return {};
   });
 }
@@ -72,6 +76,22 @@ kedge_status kedge_engine_session(kedge_engine* engine, const kedge_session_opti
     KEDGE_TRY(not_null(engine, "engine"));
     KEDGE_ASSIGN(o, session_options(*engine->engine->model(), given));
     KEDGE_ASSIGN(made, engine->engine->session(o));
+    auto handle = std::make_unique<kedge_session>();
+    handle->session = std::move(made);
+    *session = handle.release();
+    return {};
+  });
+}
+
+kedge_status kedge_engine_session_load(kedge_engine* engine, const char* path, size_t path_size,
+                                       const kedge_session_options* given, kedge_session** session) {
+  return guard([&]() -> Status {
+    KEDGE_TRY(not_null(session, "session"));
+    *session = nullptr;
+    KEDGE_TRY(not_null(engine, "engine"));
+    KEDGE_ASSIGN(file, in_text(path, path_size, "path"));
+    KEDGE_ASSIGN(o, session_options(*engine->engine->model(), given));
+    KEDGE_ASSIGN(made, SessionFile::load(engine->engine, std::string(file), o));
     auto handle = std::make_unique<kedge_session>();
     handle->session = std::move(made);
     *session = handle.release();

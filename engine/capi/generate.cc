@@ -1,5 +1,10 @@
 // The C interface: generation.
+#include <algorithm>
+#include <optional>
+
+#include "engine/answer_json.h"
 #include "engine/capi/handles.h"
+#include "kernels/base/json_object.h"
 
 using namespace kedge::engine;
 using namespace kedge::engine::capi;
@@ -12,6 +17,38 @@ kedge_generate_options generate_defaults() {
   o.max_tokens = GenerateOptions().max_tokens;
   o.logprobs = GenerateOptions().logprobs;
   return o;
+}
+
+Result<SpeculationOptions::Kind> speculation_kind(const std::string& name) {
+  using Kind = SpeculationOptions::Kind;
+  for (const Kind kind : {Kind::kNgram, Kind::kDraft, Kind::kTokens, Kind::kMtp}) {
+    if (name == speculation_kind_name(kind)) return kind;
+  }
+  return invalid("speculation: kind is '" + name + "', must be 'ngram', 'draft' or 'tokens'");
+}
+
+Result<SpeculationOptions> speculation_options(std::string_view text) {
+  SpeculationOptions options;
+  if (text.empty()) return options;
+  KEDGE_ASSIGN(json, JsonObject::parse(text, "speculation"));
+  std::string kind;
+  KEDGE_TRY(json.text("kind", kind));
+  KEDGE_TRY(json.integer("max", options.most, 1, kMostGuesses));
+  KEDGE_TRY(json.flag("adaptive", options.adaptive));
+  if (const Json* tokens = json.find("tokens")) {
+    if (!tokens->is_array()) return json.wrong("tokens", "must be an array of token ids");
+    for (const Json& token : *tokens) {
+      KEDGE_ASSIGN(id, whole_number(token, "speculation: a token", 0, INT32_MAX));
+      options.tokens.push_back(static_cast<int32_t>(id));
+    }
+  }
+  KEDGE_TRY(json.finish({"kind"}));
+  KEDGE_ASSIGN(known, speculation_kind(kind));
+  options.kind = known;
+  if (known != SpeculationOptions::Kind::kTokens && json.has("tokens")) {
+    return json.wrong("tokens", "belongs to kind 'tokens'");
+  }
+  return options;
 }
 
 Result<GenerateOptions> generate_options(const kedge_generate_options& o) {
@@ -35,16 +72,23 @@ Result<GenerateOptions> generate_options(const kedge_generate_options& o) {
   KEDGE_ASSIGN(bias, in_span(o.logit_bias, o.n_logit_bias, "logit_bias"));
   KEDGE_ASSIGN(key, in_text(o.key.data, o.key.size, "key"));
   options.key = key;
-  constexpr double kLongest = 1e12;
-  if (!(o.deadline_ms >= 0 && o.deadline_ms <= kLongest)) {
-    return invalid("deadline_ms = " + std::to_string(o.deadline_ms) + ", must be 0 (none) to 1e12");
+  if (!(o.weight >= 0 && o.weight <= 1e6)) {
+    return Error{ErrorCode::kInvalidArgument, "weight = " + std::to_string(o.weight) + ", must be 0 (1) to 1e6"};
   }
-  if (o.deadline_ms > 0) {
-    const std::chrono::duration<double, std::milli> left(o.deadline_ms);
-    options.deadline =
-        std::chrono::steady_clock::now() + std::chrono::duration_cast<std::chrono::steady_clock::duration>(left);
-  }
+  if (o.weight > 0) options.weight = o.weight;
+  KEDGE_ASSIGN(deadline, deadline_in(o.deadline_ms));
+  options.deadline = deadline;
   for (const kedge_logit_bias& b : bias) options.sampler.logit_bias.push_back({b.token, b.bias});
+  KEDGE_ASSIGN(samplers, in_text(o.samplers.data, o.samplers.size, "samplers"));
+  options.sampler.order = split_sampler_names(samplers);
+  KEDGE_ASSIGN(speculation, in_text(o.speculation.data, o.speculation.size, "speculation"));
+  KEDGE_ASSIGN(guessing, speculation_options(speculation));
+  options.speculation = std::move(guessing);
+  const bool drafts = options.speculation.kind == SpeculationOptions::Kind::kDraft;
+  if (drafts != (o.draft != nullptr)) {
+    return invalid(drafts ? "speculation: kind 'draft' needs a session as `draft`"
+                          : "draft: a session is given, but the kind of speculation is not 'draft'");
+  }
   return options;
 }
 
@@ -87,9 +131,20 @@ kedge_status kedge_generate(kedge_session* session, const int32_t* prompt, size_
     kedge_generate_options o = generate_defaults();
     KEDGE_TRY(read_options(options, "kedge_generate_options", o));
     KEDGE_ASSIGN(given, generate_options(o));
+    std::optional<SessionUse> drafting;
+    if (o.draft != nullptr) {
+      KEDGE_ASSIGN(draft, SessionUse::begin(o.draft));
+      drafting.emplace(std::move(draft));
+      given.speculation.draft = o.draft->session.get();
+    }
+    KEDGE_ASSIGN(constraint, constraint_in(session->session->model(), o.constraint));
+    given.constraint = std::move(constraint);
     std::vector<kedge_logprob> row;
     auto handle = std::make_unique<kedge_generation>();
     KEDGE_ASSIGN(result, generate(*session->session, ids, given, generate_callbacks(o, session->cancel, row)));
+    handle->settings = generate_settings_json(given, result);
+    handle->speculation = speculation_json(given, result);
+    handle->kv = kv_answer_json(session->session->memory(), result.kv_before);
     handle->result = std::move(result);
     handle->logprobs.reserve(handle->result.logprobs.size());
     for (const TokenLogprob& t : handle->result.logprobs) handle->logprobs.push_back({t.token, t.logprob});
@@ -113,9 +168,11 @@ kedge_status kedge_generation_get(const kedge_generation* generation, kedge_gene
     value.n_prompt = r.n_prompt;
     value.prefill_ms = r.prefill_ms;
     value.decode_ms = r.decode_ms;
-    value.settings = {r.settings.data(), r.settings.size()};
-    value.kv = {r.kv.data(), r.kv.size()};
+    value.settings = {generation->settings.data(), generation->settings.size()};
+    value.kv = {generation->kv.data(), generation->kv.size()};
     value.cpu_s = r.cost_s;
+    value.speculation = {generation->speculation.data(), generation->speculation.size()};
+    value.unfinished = r.unfinished ? 1 : 0;
     return give_struct(result, "kedge_generation_result", value);
   });
 }

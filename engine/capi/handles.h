@@ -4,10 +4,13 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
+#include "engine/adapter.h"
 #include "engine/engine.h"
 #include "engine/generate.h"
 #include "engine/model.h"
@@ -17,6 +20,10 @@
 
 struct kedge_model {
   std::shared_ptr<const kedge::engine::Model> model;
+};
+
+struct kedge_adapter {
+  std::shared_ptr<const kedge::engine::Adapter> adapter;
 };
 
 struct kedge_engine {
@@ -39,6 +46,9 @@ struct kedge_checkpoint {
 
 struct kedge_generation {
   kedge::engine::GenerateResult result;
+  std::string settings;  // JSON
+  std::string kv;
+  std::string speculation;
   std::vector<kedge_logprob> logprobs;
 };
 
@@ -46,8 +56,12 @@ namespace kedge::engine::capi {
 
 using namespace base::capi;  // NOLINT(google-build-using-namespace)
 
-// A session for the time of one call. Errors: null, in use by another call (of another thread, or the one whose
-// callback this is), or made by the parent of this process with a cold tier in a file, which both would write.
+// Whether it may be looked at by this process, in use or not. Errors: null, or made by the parent of this process with
+// a cold tier in a file or in an engine, which are the parent's.
+Status check_lookable(const kedge_session* session);
+
+// A session for the time of one call. Errors: those of check_lookable, in use by another call (of another thread, or
+// the one whose callback this is).
 class SessionUse {
  public:
   static Result<SessionUse> begin(const kedge_session* session);
@@ -60,6 +74,14 @@ class SessionUse {
   std::unique_lock<std::recursive_mutex> held_;  // empty when moved from
   const kedge_session* session_;
 };
+
+// So many milliseconds from now; 0: none. Error: kInvalidArgument.
+Result<std::chrono::steady_clock::time_point> deadline_in(double ms);
+
+Result<std::vector<AdapterUse>> adapter_uses(const kedge_adapter_use* given, size_t n);
+
+// What answers of the model have to obey; null for an empty text. Errors: kedge.h, "Constraints".
+Result<std::shared_ptr<const grammar::Constraint>> constraint_in(const Model& model, const kedge_str& text);
 
 Result<SessionOptions> session_options(const Model& model, const kedge_session_options* given);
 

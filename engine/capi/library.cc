@@ -45,6 +45,19 @@ const char* kedge_status_name(kedge_status s) {
 const char* kedge_last_error(void) { return last_error(); }
 void kedge_free(void* owned) { std::free(owned); }
 
+kedge_status kedge_cancel_create(kedge_cancel** cancel) {
+  return guard([&]() -> Status {
+    KEDGE_TRY(not_null(cancel, "cancel"));
+    *cancel = nullptr;
+    *cancel = new kedge_cancel();
+    return {};
+  });
+}
+void kedge_cancel_set(kedge_cancel* cancel, int on) {
+  if (cancel != nullptr) cancel->on.store(on != 0, std::memory_order_relaxed);
+}
+void kedge_cancel_free(kedge_cancel* cancel) { delete cancel; }
+
 int kedge_default_threads(void) {
   int n = 1;
   (void)guard([&]() -> Status {

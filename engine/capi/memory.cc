@@ -55,16 +55,20 @@ kedge_status kedge_session_add_segments(kedge_session* session, const char* segm
 kedge_status kedge_session_kv(const kedge_session* session, char** json, size_t* json_size) {
   return guard([&]() -> Status {
     KEDGE_TRY(clear_outputs(json, json_size));
-    KEDGE_ASSIGN(use, SessionUse::begin(session));
-    return give_text(kv_state_json(session->session->memory()), json, json_size);
+    KEDGE_TRY(check_lookable(session));
+    Json state;
+    KEDGE_TRY(session->session->look([&](const KvMemory& m, const ExpertStats&) { state = kv_state(m); }));
+    return give_text(state.dump(), json, json_size);
   });
 }
 
 kedge_status kedge_session_kv_log(const kedge_session* session, uint64_t from, char** json, size_t* json_size) {
   return guard([&]() -> Status {
     KEDGE_TRY(clear_outputs(json, json_size));
-    KEDGE_ASSIGN(use, SessionUse::begin(session));
-    return give_text(kv_log_json(session->session->memory(), from), json, json_size);
+    KEDGE_TRY(check_lookable(session));
+    Json log;
+    KEDGE_TRY(session->session->look([&](const KvMemory& m, const ExpertStats&) { log = kv_log(m, from); }));
+    return give_text(log.dump(), json, json_size);
   });
 }
 

@@ -1,7 +1,6 @@
 #include "engine/capi/memory_json.h"
 
-#include <algorithm>
-
+#include "engine/answer_json.h"
 #include "kernels/base/hex.h"
 #include "kernels/base/json_object.h"
 
@@ -76,50 +75,6 @@ Status read_member(const std::string& name, const std::string& key, const Json& 
                  "'; known are range, kind, source_id, priority, ttl, trust, pin");
 }
 
-// A reference whose anchor is hot, cold or gone now.
-const char* state_of(const KvMemory& memory, const DetachedReference& d) {
-  const std::vector<int32_t> positions = memory.hot_positions();
-  bool all_hot = true;
-  for (int32_t p = d.first; p < d.last; ++p) {
-    const bool hot = std::binary_search(positions.begin(), positions.end(), p);
-    if (!hot && !(memory.cold() && memory.cold()->contains(p))) return "lost";
-    all_hot = all_hot && hot;
-  }
-  return all_hot ? "hot" : "demoted";
-}
-
-// What is gone, with or without a name: the number of tokens, and the longest runs of them.
-Json gone_json(const KvMemory& memory) {
-  constexpr size_t kListed = 32;
-  auto runs = memory.gone_runs();
-  int64_t gone = 0;
-  for (const auto& [first, last] : runs) gone += last - first;
-  const size_t more = runs.size() - std::min(runs.size(), kListed);
-  std::stable_sort(runs.begin(), runs.end(), [](auto& a, auto& b) { return a.second - a.first > b.second - b.first; });
-  runs.resize(runs.size() - more);
-  std::sort(runs.begin(), runs.end());
-  Json ranges = Json::array();
-  for (const auto& [first, last] : runs) ranges.push_back({first, last});
-  return {{"gone", gone},
-          {"gone_ranges", std::move(ranges)},
-          {"gone_ranges_more", more},
-          {"references", memory.watches_references() ? "on" : "off"}};
-}
-
-Json detached_json(const KvMemory& memory, uint64_t newest) {
-  Json list = Json::array();
-  const auto& all = memory.detached();
-  for (size_t i = all.size() - std::min<size_t>(all.size(), newest); i < all.size(); ++i) {
-    const DetachedReference& d = all[i];
-    list.push_back({{"reference", d.reference},
-                    {"position", d.position},
-                    {"range", {d.first, d.last}},
-                    {"statements", d.statements},
-                    {"state", state_of(memory, d)}});
-  }
-  return list;
-}
-
 }  // namespace
 
 Result<std::vector<Segment>> parse_segments(std::string_view text) {
@@ -163,43 +118,46 @@ Result<KvMemory::Recalled> recall_from_json(Session& session, std::string_view w
   return invalid("what to recall is " + json.dump() + ", must be {\"range\"}, {\"source_id\"} or {\"text\"}");
 }
 
-std::string kv_state_json(const KvMemory& memory) {
+Json kv_state(const KvMemory& memory) {
   const KvSequence& sequence = memory.sequence();
   const KvCounts& c = memory.counts();
   Json tokens = Json::array();
   for (const auto& run : memory.token_runs()) {
     tokens.push_back({{"first", run.first}, {"last", run.last}, {"state", token_state_name(run.state)}});
   }
-  Json state = {{"budget", memory.budget()},
-                {"policy", memory.options().policy},
-                {"hot", sequence.most_slots()},
-                {"n_past", sequence.next_position()},
-                {"evicted", c.evicted},
-                {"demoted", c.demoted},
-                {"recalled", c.recalled},
-                {"lost", c.lost},
-                {"pins_refused", c.pins_refused},
-                {"anchors", memory.index().anchors().size()},
-                {"detached", detached_json(memory, c.detached)},
-                {"detached_total", c.detached},
-                {"pages",
-                 {{"in_use", sequence.pages()},
-                  {"total", sequence.arena().pages_total()},
-                  {"bytes_each", sequence.arena().page_bytes()}}},
-                {"slots_wasted", memory.slots_wasted()},
-                {"hot_bytes", sequence.pages() * sequence.arena().page_bytes()},
-                {"metadata_bytes", memory.metadata_bytes()},
-                {"cold_bytes", memory.cold() ? memory.cold()->bytes() : 0},
-                {"cold_tokens", memory.cold() ? memory.cold()->tokens() : 0},
-                {"retention", hex(memory.retention())},
-                {"events", c.events},
-                {"tokens", tokens},
-                {"references_forgotten", memory.index().forgotten()}};
+  Json state = {
+      {"budget", memory.budget()},
+      {"policy", memory.options().policy},
+      {"hot", sequence.most_slots()},
+      {"n_past", sequence.next_position()},
+      {"evicted", c.evicted},
+      {"demoted", c.demoted},
+      {"recalled", c.recalled},
+      {"lost", c.lost},
+      {"pins_refused", c.pins_refused},
+      {"anchors", memory.index().anchors().size()},
+      {"detached", detached_json(memory, c.detached)},
+      {"detached_total", c.detached},
+      {"pages",
+       {{"in_use", sequence.pages()},
+        {"total", sequence.arena().pages_total()},
+        {"bytes_each", sequence.arena().page_bytes()}}},
+      {"slots_wasted", memory.slots_wasted()},
+      {"hot_bytes", sequence.pages() * sequence.arena().page_bytes()},
+      {"state_bytes", memory.shape().state_bytes()},
+      {"tables", {{"evictable", sequence.n_tables()}, {"windowed", sequence.n_all_tables() - sequence.n_tables()}}},
+      {"metadata_bytes", memory.metadata_bytes()},
+      {"cold_bytes", memory.cold() ? memory.cold()->bytes() : 0},
+      {"cold_tokens", memory.cold() ? memory.cold()->tokens() : 0},
+      {"retention", hex(memory.retention())},
+      {"events", c.events},
+      {"tokens", tokens},
+      {"references_forgotten", memory.index().forgotten()}};
   state.update(gone_json(memory));
-  return dump(state);
+  return state;
 }
 
-std::string kv_log_json(const KvMemory& memory, uint64_t from) {
+Json kv_log(const KvMemory& memory, uint64_t from) {
   Json log = Json::array();
   for (const KvLogEntry& e : memory.log().entries()) {
     if (e.number < from) continue;
@@ -208,20 +166,7 @@ std::string kv_log_json(const KvMemory& memory, uint64_t from) {
     if (e.table >= 0) entry["table"] = e.table;
     log.push_back(std::move(entry));
   }
-  return dump(log);
-}
-
-std::string kv_answer_json(const KvMemory& memory, const KvCounts& before) {
-  const KvCounts& now = memory.counts();
-  Json answer = {{"hot", memory.sequence().most_slots()},
-                 {"evicted", now.evicted - before.evicted},
-                 {"demoted", now.demoted - before.demoted},
-                 {"recalled", now.recalled - before.recalled},
-                 {"lost", now.lost - before.lost},
-                 {"pins_refused", now.pins_refused},
-                 {"detached", detached_json(memory, now.detached - before.detached)}};
-  answer.update(gone_json(memory));
-  return dump(answer);
+  return log;
 }
 
 }  // namespace kedge::engine

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/session.h"
+#include "kernels/base/json.h"
 #include "kernels/base/result.h"
 #include "memory/kv_memory.h"
 
@@ -17,9 +18,7 @@ std::string refusals_json(size_t accepted, const std::vector<KvMemory::Refusal>&
 // `what` of kedge_session_recall.
 Result<KvMemory::Recalled> recall_from_json(Session& session, std::string_view what);
 
-std::string kv_state_json(const KvMemory& memory);
-std::string kv_log_json(const KvMemory& memory, uint64_t from);
-// What happened since `before`: the kv object of an answer.
-std::string kv_answer_json(const KvMemory& memory, const KvCounts& before);
+Json kv_state(const KvMemory& memory);
+Json kv_log(const KvMemory& memory, uint64_t from);
 
 }  // namespace kedge::engine

@@ -1,6 +1,7 @@
 // The C interface: models, text and tokens.
 #include <algorithm>
 
+#include "engine/c_handles.h"
 #include "engine/capi/handles.h"
 #include "engine/capi/model_description.h"
 
@@ -30,6 +31,8 @@ uint32_t token_flags(const Tokenizer& t, int32_t id) {
 
 }  // namespace
 
+kedge_model* kedge::engine::new_handle(std::shared_ptr<const Model> model) { return new kedge_model{std::move(model)}; }
+
 extern "C" {
 
 void kedge_model_options_init(kedge_model_options* options, size_t struct_size) {
@@ -51,7 +54,7 @@ kedge_status kedge_model_open(const char* path, size_t path_size, const kedge_mo
       load.progress = [&](size_t done, size_t total) { return o.on_progress(o.user, done, total) == 0; };
     }
     KEDGE_ASSIGN(loaded, Model::load(std::string(name), load));
-    *model = new kedge_model{std::move(loaded)};
+    *model = new_handle(std::move(loaded));
     return {};
   });
 }

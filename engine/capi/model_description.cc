@@ -6,8 +6,9 @@
 #include <map>
 #include <utility>
 
+#include "engine/embed.h"
+#include "engine/sequence.h"
 #include "kernels/base/json.h"
-#include "memory/kv_sequence.h"
 
 namespace kedge::engine {
 namespace {
@@ -45,6 +46,8 @@ const char* scaling_name(RopeScaling scaling) {
       return "linear";
     case RopeScaling::kYarn:
       return "yarn";
+    case RopeScaling::kLong:
+      return "longrope";
   }
   return "unknown";
 }
@@ -59,7 +62,7 @@ Json hyper_parameters(const ModelConfig& c) {
     h["n_experts_used"] = c.n_experts_used;
     h["d_ff_expert"] = c.d_ff_expert;
   }
-  h["rms_eps"] = shortest(c.rms_eps);
+  h["rms_eps"] = shortest(c.norm_eps);
   h["rope"] = {{"base", shortest(c.rope.base)},
                {"n_rot", c.rope.n_rot},
                {"layout", c.rope.layout == RopeLayout::kInterleaved ? "interleaved" : "half_split"},
@@ -97,13 +100,20 @@ Json tokenizer(const Tokenizer& t) {
           {"fingerprint", t.fingerprint()}};
 }
 
-// Bytes of the KV pages of n_tokens; null where the type does not fit the heads.
-Json kv_bytes(const ModelConfig& c, int n_tokens) {
-  const size_t pages = KvSequence::pages_for(c.n_layers, c.n_kv_heads, n_tokens);
+// What the file says of embeddings; null: nothing that is known.
+Json pooling(const Model& model) {
+  const auto own = pooling_of(model);
+  return own.ok() && *own ? Json(pooling_name(**own)) : Json();
+}
+
+// Bytes of the pages of a sequence that keeps n_tokens, and of its recurrent state before and after a step; null where
+// the type does not fit the heads.
+Json kv_bytes(const ModelConfig& c, const KvMemory& memory, int step_tokens) {
   Json bytes = Json::object();
   for (const KvFormat format : kKvFormats) {
-    const KvLayout layout{format, c.head_dim_k, c.head_dim_v};
-    bytes[std::string(info(format).name)] = layout.fits() ? Json(pages * layout.page_bytes()) : Json();
+    const auto shape = kv_shape(c, format, memory.n_ctx(), step_tokens);
+    bytes[std::string(info(format).name)] =
+        shape.ok() ? Json(shape->pages_for(memory.budget(), memory.n_ctx()) * shape->page_bytes()) : Json();
   }
   return bytes;
 }
@@ -121,9 +131,11 @@ Result<std::string> describe_model(const std::shared_ptr<const Model>& shared, c
   KEDGE_ASSIGN(session, Session::create(shared, plan));
   const ModelConfig& c = model.config();
   const TensorStore& store = model.store();
-  const Json kv = kv_bytes(c, session->memory().budget());
+  const Json kv = kv_bytes(c, session->memory(), session->options().chunk);
   const std::string kv_type(info(plan.kv_type).name);
-  const uint64_t total = store.tensor_bytes() + kv[kv_type].get<uint64_t>() + session->scratch_bytes();
+  const KvShape& shape = session->memory().shape();
+  const uint64_t kept = static_cast<uint64_t>(shape.kept) * shape.copy_pages() * shape.page_bytes();
+  const uint64_t total = store.tensor_bytes() + kv[kv_type].get<uint64_t>() + kept + session->scratch_bytes();
   const Json json = {
       {"file", store.path()},
       {"n_files", store.n_files()},
@@ -138,6 +150,7 @@ Result<std::string> describe_model(const std::shared_ptr<const Model>& shared, c
       {"ignored", model.ignored()},
       {"bytes_per_token", model.bytes_per_token()},
       {"hyper_parameters", hyper_parameters(c)},
+      {"pooling", pooling(model)},
       {"tokenizer", tokenizer(model.tokenizer())},
       {"chat_template",
        {{"usable", model.chat_template() != nullptr},
@@ -149,6 +162,8 @@ Result<std::string> describe_model(const std::shared_ptr<const Model>& shared, c
         {"kv_type", kv_type},
         {"weights_bytes", store.tensor_bytes()},
         {"kv_bytes", kv},
+        {"state_bytes", shape.state_bytes()},
+        {"kept_bytes", kept},
         {"scratch_bytes", session->scratch_bytes()},
         {"total_bytes", total}}},
   };

@@ -16,6 +16,38 @@ constexpr kedge_prefix_cache_options kDefaults = {.struct_size = sizeof(kedge_pr
                                                   .entries = PrefixCacheOptions().entries,
                                                   .sessions = PrefixCacheOptions().sessions};
 
+struct Request {
+  const int32_t* tokens;
+  size_t n_tokens;
+  const char* segments;
+  size_t segments_size;
+};
+
+Status clear(kedge_session** session, size_t* n_reused) {
+  KEDGE_TRY(not_null(session, "session"));
+  KEDGE_TRY(not_null(n_reused, "n_reused"));
+  *session = nullptr;
+  *n_reused = 0;
+  return {};
+}
+
+Status acquire(PrefixCache& cache, std::span<const AdapterUse> adapters, const Request& request,
+               kedge_session** session, size_t* n_reused) {
+  KEDGE_ASSIGN(ids, in_span(request.tokens, request.n_tokens, "tokens"));
+  KEDGE_ASSIGN(text, in_text(request.segments, request.segments_size, "segments"));
+  std::vector<Segment> segments;
+  if (!text.empty()) {
+    KEDGE_ASSIGN(list, parse_segments(text));
+    segments = std::move(list);
+  }
+  auto handle = std::make_unique<kedge_session>();
+  KEDGE_ASSIGN(acquired, cache.acquire(adapters, ids, segments));
+  handle->session = std::move(acquired.session);
+  *n_reused = static_cast<size_t>(acquired.n_reused);
+  *session = handle.release();
+  return {};
+}
+
 }  // namespace
 
 extern "C" {
@@ -62,24 +94,22 @@ kedge_status kedge_prefix_cache_acquire(kedge_prefix_cache* cache, const int32_t
                                         const char* segments, size_t segments_size, kedge_session** session,
                                         size_t* n_reused) {
   return guard([&]() -> Status {
-    KEDGE_TRY(not_null(session, "session"));
-    KEDGE_TRY(not_null(n_reused, "n_reused"));
-    *session = nullptr;
-    *n_reused = 0;
+    KEDGE_TRY(clear(session, n_reused));
     KEDGE_TRY(not_null(cache, "cache"));
-    KEDGE_ASSIGN(ids, in_span(tokens, n_tokens, "tokens"));
-    KEDGE_ASSIGN(text, in_text(segments, segments_size, "segments"));
-    std::vector<Segment> parsed;
-    if (!text.empty()) {
-      KEDGE_ASSIGN(list, parse_segments(text));
-      parsed = std::move(list);
-    }
-    auto handle = std::make_unique<kedge_session>();
-    KEDGE_ASSIGN(acquired, cache->cache->acquire(ids, parsed));
-    handle->session = std::move(acquired.session);
-    *n_reused = static_cast<size_t>(acquired.n_reused);
-    *session = handle.release();
-    return {};
+    const std::span<const AdapterUse> adapters = cache->cache->options().adapters;
+    return acquire(*cache->cache, adapters, {tokens, n_tokens, segments, segments_size}, session, n_reused);
+  });
+}
+
+kedge_status kedge_prefix_cache_acquire_adapted(kedge_prefix_cache* cache, const kedge_adapter_use* adapters,
+                                                size_t n_adapters, const int32_t* tokens, size_t n_tokens,
+                                                const char* segments, size_t segments_size, kedge_session** session,
+                                                size_t* n_reused) {
+  return guard([&]() -> Status {
+    KEDGE_TRY(clear(session, n_reused));
+    KEDGE_TRY(not_null(cache, "cache"));
+    KEDGE_ASSIGN(uses, adapter_uses(adapters, n_adapters));
+    return acquire(*cache->cache, uses, {tokens, n_tokens, segments, segments_size}, session, n_reused);
   });
 }
 

@@ -12,7 +12,9 @@ constexpr kedge_session_options kSessionDefaults = {.struct_size = sizeof(kedge_
                                                     .chunk = SessionOptions().chunk,
                                                     .kv_type = KEDGE_KV_F16,
                                                     .numerics = KEDGE_NUMERICS_EXACT,
-                                                    .kv = {nullptr, 0}};
+                                                    .kv = {nullptr, 0},
+                                                    .adapters = nullptr,
+                                                    .n_adapters = 0};
 constexpr kedge_eval_options kEvalDefaults = {
     .struct_size = sizeof(kedge_eval_options), .on_row = nullptr, .on_progress = nullptr, .user = nullptr};
 
@@ -21,7 +23,7 @@ static_assert(KEDGE_KV_F32 == static_cast<int>(KvFormat::kF32) && KEDGE_KV_F16 =
 
 }  // namespace
 
-Result<SessionUse> SessionUse::begin(const kedge_session* session) {
+Status check_lookable(const kedge_session* session) {
   KEDGE_TRY(not_null(session, "session"));
   if (session->process != getpid() && session->session->engine()->is_shared()) {
     return Error{
@@ -34,6 +36,11 @@ Result<SessionUse> SessionUse::begin(const kedge_session* session) {
                  "the session was made before fork() and keeps its cold tier in a file that is the parent's: make one "
                  "of your own in this process"};
   }
+  return {};
+}
+
+Result<SessionUse> SessionUse::begin(const kedge_session* session) {
+  KEDGE_TRY(check_lookable(session));
   int idle = kedge_session::kIdle;
   if (!session->state.compare_exchange_strong(idle, kedge_session::kInUse)) {
     return invalid(
@@ -47,6 +54,16 @@ SessionUse::~SessionUse() {
   if (!held_.owns_lock()) return;
   held_.unlock();
   if (session_->state.exchange(kedge_session::kIdle) == kedge_session::kInUseAndFreed) delete session_;
+}
+
+Result<std::chrono::steady_clock::time_point> deadline_in(double ms) {
+  using Clock = std::chrono::steady_clock;
+  constexpr double kLongest = 1e12;
+  if (!(ms >= 0 && ms <= kLongest)) {
+    return invalid("deadline_ms = " + std::to_string(ms) + ", must be 0 (none) to 1e12");
+  }
+  if (ms == 0) return Clock::time_point::max();
+  return Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double, std::milli>(ms));
 }
 
 Result<SessionOptions> session_options(const Model& model, const kedge_session_options* given) {
@@ -63,6 +80,8 @@ Result<SessionOptions> session_options(const Model& model, const kedge_session_o
   const auto format = kv_format_at(o.kv_type);
   if (!format) return invalid("kv_type = " + std::to_string(o.kv_type) + " is none of kedge_kv_type");
   options.kv_type = *format;
+  KEDGE_ASSIGN(adapters, adapter_uses(o.adapters, o.n_adapters));
+  options.adapters = std::move(adapters);
   KEDGE_ASSIGN(kv, in_text(o.kv.data, o.kv.size, "the KV options"));
   if (kv.empty()) return options;
   KEDGE_ASSIGN(parsed, parse_kv_options(kv, model.config(), options.kv_type, o.n_ctx));
@@ -176,8 +195,10 @@ kedge_status kedge_session_logits(const kedge_session* session, const float** lo
 kedge_status kedge_session_experts(const kedge_session* session, char** json, size_t* json_size) {
   return guard([&]() -> Status {
     KEDGE_TRY(clear_outputs(json, json_size));
-    KEDGE_ASSIGN(use, SessionUse::begin(session));
-    return give_text(session->session->expert_stats().json(), json, json_size);
+    KEDGE_TRY(check_lookable(session));
+    ExpertStats experts;
+    KEDGE_TRY(session->session->look([&](const KvMemory&, const ExpertStats& now) { experts = now; }));
+    return give_text(experts.json(), json, json_size);
   });
 }
 

@@ -84,6 +84,14 @@ void apply(Candidates& candidates, SamplerContext& context) {
 }  // namespace
 
 extern const SamplerDef dry;
-constinit const SamplerDef dry = {"dry", 20, false, kSettings, active, apply};
+constinit const SamplerDef dry = {
+    .name = "dry",
+    .rank = 20,
+    .keeps_best = false,
+    .settings = kSettings,
+    .active = active,
+    .apply = apply,
+    .role = SamplerRole::kScale,
+};
 
 }  // namespace kedge::engine::samplers

@@ -23,6 +23,13 @@ void apply(Candidates& candidates, SamplerContext& context) {
 }  // namespace
 
 extern const SamplerDef min_p;
-constinit const SamplerDef min_p = {"min_p", 70, true, kSettings, active, apply};
+constinit const SamplerDef min_p = {
+    .name = "min_p",
+    .rank = 70,
+    .keeps_best = true,
+    .settings = kSettings,
+    .active = active,
+    .apply = apply,
+};
 
 }  // namespace kedge::engine::samplers

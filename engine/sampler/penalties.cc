@@ -38,6 +38,14 @@ void apply(Candidates& candidates, SamplerContext& context) {
 }  // namespace
 
 extern const SamplerDef penalties;
-constinit const SamplerDef penalties = {"penalties", 10, false, kSettings, active, apply};
+constinit const SamplerDef penalties = {
+    .name = "penalties",
+    .rank = 10,
+    .keeps_best = false,
+    .settings = kSettings,
+    .active = active,
+    .apply = apply,
+    .role = SamplerRole::kScale,
+};
 
 }  // namespace kedge::engine::samplers

@@ -12,6 +12,8 @@ constexpr std::array<SamplerSetting, 1> kSettings = {{
 
 bool active(std::span<const double> s) { return s[0] > 0; }
 
+size_t n_best(std::span<const double> s) { return static_cast<size_t>(s[0]); }
+
 void apply(Candidates& candidates, SamplerContext& context) {
   const auto k = static_cast<size_t>(context.settings[0]);
   if (k >= candidates.size()) return;
@@ -21,6 +23,14 @@ void apply(Candidates& candidates, SamplerContext& context) {
 }  // namespace
 
 extern const SamplerDef top_k;
-constinit const SamplerDef top_k = {"top_k", 40, true, kSettings, active, apply};
+constinit const SamplerDef top_k = {
+    .name = "top_k",
+    .rank = 40,
+    .keeps_best = true,
+    .settings = kSettings,
+    .active = active,
+    .apply = apply,
+    .n_best = n_best,
+};
 
 }  // namespace kedge::engine::samplers

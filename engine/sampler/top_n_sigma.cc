@@ -28,6 +28,13 @@ void apply(Candidates& candidates, SamplerContext& context) {
 }  // namespace
 
 extern const SamplerDef top_n_sigma;
-constinit const SamplerDef top_n_sigma = {"top_n_sigma", 30, true, kSettings, active, apply};
+constinit const SamplerDef top_n_sigma = {
+    .name = "top_n_sigma",
+    .rank = 30,
+    .keeps_best = true,
+    .settings = kSettings,
+    .active = active,
+    .apply = apply,
+};
 
 }  // namespace kedge::engine::samplers

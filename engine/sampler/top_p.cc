@@ -28,6 +28,14 @@ void apply(Candidates& candidates, SamplerContext& context) {
 }  // namespace
 
 extern const SamplerDef top_p;
-constinit const SamplerDef top_p = {"top_p", 60, true, kSettings, active, apply};
+constinit const SamplerDef top_p = {
+    .name = "top_p",
+    .rank = 60,
+    .keeps_best = true,
+    .settings = kSettings,
+    .active = active,
+    .apply = apply,
+    .alias = "nucleus",
+};
 
 }  // namespace kedge::engine::samplers

@@ -41,6 +41,14 @@ void apply(Candidates& candidates, SamplerContext& context) {
 }  // namespace
 
 extern const SamplerDef typical;
-constinit const SamplerDef typical = {"typical", 50, false, kSettings, active, apply};
+constinit const SamplerDef typical = {
+    .name = "typical",
+    .rank = 50,
+    .keeps_best = false,
+    .settings = kSettings,
+    .active = active,
+    .apply = apply,
+    .alias = "typ_p",
+};
 
 }  // namespace kedge::engine::samplers

@@ -31,6 +31,13 @@ void apply(Candidates& candidates, SamplerContext& context) {
 }  // namespace
 
 extern const SamplerDef xtc;
-constinit const SamplerDef xtc = {"xtc", 80, false, kSettings, active, apply};
+constinit const SamplerDef xtc = {
+    .name = "xtc",
+    .rank = 80,
+    .keeps_best = false,
+    .settings = kSettings,
+    .active = active,
+    .apply = apply,
+};
 
 }  // namespace kedge::engine::samplers

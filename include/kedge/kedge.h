@@ -9,10 +9,12 @@
  * - Option structs begin with struct_size. Fill them with the matching *_init function, then change what you need; a
  *   null pointer means all defaults. Structs grow at their end only: an older caller keeps working.
  * - Callbacks return 0 to go on, anything else to cancel. They run on the calling thread and must not call back into
- *   the same session (kedge_session_set_cancel excepted).
- * - Threads: a model is immutable and may be used from any threads at once. A session belongs to one call at a time;
- *   only kedge_session_set_cancel may be called from elsewhere. A second call, of another thread or from a callback, is
- *   KEDGE_INVALID_ARGUMENT; a session freed in a callback goes when the call ends.
+ *   the same session (but see "Threads").
+ * - Threads: a model is immutable and may be used from any threads at once. A session belongs to one call at a time.
+ *   Only kedge_session_set_cancel may be called from elsewhere, and those that look: kedge_session_kv,
+ *   kedge_session_kv_log and kedge_session_experts say how it is between two steps, from any thread (the session must
+ *   not be freed meanwhile) and from callbacks, but not from kedge_row_fn. A second call of another kind, of another
+ *   thread or from a callback, is KEDGE_INVALID_ARGUMENT; a session freed in a callback goes when the call ends.
  * - After fork() a child may use models and sessions of its parent (on one thread, and not with a cold tier in a file),
  *   and open its own. A router of the parent is KEDGE_UNSUPPORTED in the child.
  * - Memory that runs out is KEDGE_CAPACITY, from every function. (libsentencepiece, which reads and uses "llama"
@@ -42,6 +44,10 @@ typedef struct kedge_session kedge_session;
 typedef struct kedge_checkpoint kedge_checkpoint;
 typedef struct kedge_generation kedge_generation;
 typedef struct kedge_prefix_cache kedge_prefix_cache;
+typedef struct kedge_cancel kedge_cancel;
+typedef struct kedge_adapter kedge_adapter;
+typedef struct kedge_chat_reader kedge_chat_reader;
+struct kedge_adapter_use;
 
 typedef enum kedge_status {
   KEDGE_OK = 0,
@@ -67,6 +73,13 @@ KEDGE_API int kedge_abi_version(void);                   /* KEDGE_ABI_VERSION of
 KEDGE_API const char* kedge_status_name(kedge_status s); /* "capacity"; "unknown" for other numbers */
 KEDGE_API const char* kedge_last_error(void);            /* never null; "" when nothing has failed yet */
 KEDGE_API void kedge_free(void* owned);                  /* null is allowed */
+
+/* A flag that ends the calls it was given to, within a step of their models: KEDGE_CANCELLED. It outlives them, and
+ * serves any number of them. kedge_cancel_set may be called from any thread, and from a signal handler; null does
+ * nothing. */
+KEDGE_API kedge_status kedge_cancel_create(kedge_cancel** cancel);
+KEDGE_API void kedge_cancel_set(kedge_cancel* cancel, int on);
+KEDGE_API void kedge_cancel_free(kedge_cancel* cancel); /* null is allowed */
 
 /* Threads a session uses by default: the cores this process may run on, within its cgroup's CPU quota. */
 KEDGE_API int kedge_default_threads(void);
@@ -104,6 +117,8 @@ typedef struct kedge_session_options {
   int32_t kv_type;   /* kedge_kv_type; default KEDGE_KV_F16 */
   int32_t numerics;  /* kedge_numerics; default KEDGE_NUMERICS_EXACT */
   kedge_str kv;      /* JSON object of memory options, see "Memory"; default empty: nothing is ever evicted */
+  const struct kedge_adapter_use* adapters; /* see "Adapters"; default none */
+  size_t n_adapters;
 } kedge_session_options;
 
 typedef enum kedge_kv_type { KEDGE_KV_F32 = 0, KEDGE_KV_F16 = 1, KEDGE_KV_Q8_0 = 2, KEDGE_KV_Q4_0 = 3 } kedge_kv_type;
@@ -135,7 +150,8 @@ KEDGE_API void kedge_model_close(kedge_model* model); /* null is allowed */
 KEDGE_API kedge_status kedge_model_get_info(const kedge_model* model, kedge_model_info* info);
 
 /* Owned JSON: architecture, hyper-parameters, parameter count, file type, context, tokenizer kind and fingerprint,
- * chat template, and the memory plan for a session of `plan`: weights, KV for every cache type, scratch. */
+ * the pooling it was made for (or null), chat template, and the memory plan for a session of `plan`: weights, KV for
+ * every cache type, scratch. */
 KEDGE_API kedge_status kedge_model_describe(const kedge_model* model, const kedge_session_options* plan, char** json,
                                             size_t* json_size);
 
@@ -211,8 +227,8 @@ KEDGE_API kedge_status kedge_detect_references(const char* text, size_t text_siz
  * session computes.
  *   Steps. Every sequence that decodes has one row in a step; prompts share what the step's budget leaves, shortest
  *     first within a key, keys by deficit round robin in tokens. So decoding waits for one budgeted step at most.
- *   Admission. A call of generate needs pages for its prompt and min(max_tokens, default_tokens) tokens. What can never
- *     fit is KEDGE_CAPACITY at once; what does not fit now waits, in a queue of `waiting` calls: the next one is
+ *   Admission. A call of generate waits for pages for its prompt and min(max_tokens, default_tokens). What can never
+ *     fit, with all of max_tokens, is KEDGE_CAPACITY at once; what does not fit now waits, in a queue of `waiting` calls: the next one is
  *     KEDGE_CAPACITY too.
  *   Pages. When they run out all the same, idle sessions and then the youngest call of the heaviest key give theirs
  *     back, to a file, and go on later with the same bits.
@@ -228,7 +244,7 @@ typedef struct kedge_engine_options {
                              what decoding alone takes. Prompt tokens that fit are learnt from the steps before; a
                              negative number: as many as step_tokens says */
   int32_t waiting;        /* calls that may wait for pages; default 256 */
-  int32_t default_tokens; /* reserved for a generation without max_tokens; default 512 */
+  int32_t default_tokens; /* most tokens pages are reserved for before a generation begins; default 512 */
   int32_t kv_type;        /* kedge_kv_type; default KEDGE_KV_F16 */
   int32_t numerics;       /* kedge_numerics; default KEDGE_NUMERICS_EXACT */
   kedge_str spill;        /* directory of the file for pages given back; default empty: TMPDIR, else /tmp */
@@ -244,11 +260,22 @@ KEDGE_API void kedge_engine_free(kedge_engine* engine); /* null is allowed; its 
 KEDGE_API kedge_status kedge_engine_session(kedge_engine* engine, const kedge_session_options* options,
                                             kedge_session** session);
 
-/* Owned JSON of counters since the engine was made: {"steps", "rows": {"decode", "prefill", "wasted"}, "step_tokens":
+/* Owned JSON of counters since the engine was made: {"steps", "busy": null or what is being done now, {"step": its number,
+ * null: work on memories between two steps, "ms": since it began, "decoding", "reading": sequences in the step, "keys": of
+ * those}, "rows": {"decode", "prefill", "wasted"}, "step_tokens":
  * most prompt tokens now taken beside decoding, "sequences", "running", "waiting", "swapped_out", "admitted", "refused",
  * "cancelled": {"waiting", "prefill", "decode"}, "expired", "paused", "resumed",
- * "pages": {"in_use", "total", "reserved", "bytes_each"}, "memory": {"limit", "pages", "buffers", "sequences"}}. */
+ * "pages": {"in_use", "total", "reserved", "bytes_each"}, "memory": {"limit", "pages", "buffers", "sequences"},
+ * "histograms": {"step_ms", "queue_ms": of calls admitted, "step_rows": {"decode", "prefill"}: of steps that have some}},
+ * each histogram {"le": upper bounds, "counts": one for each of them and one above, "sum"}. */
 KEDGE_API kedge_status kedge_engine_stats(const kedge_engine* engine, char** json, size_t* json_size);
+
+/* A session file (kedge_session_save) as a sequence of the engine, from where it goes on bit for bit; as
+ * kedge_session_load, but threads and chunk are the engine's, and so must be the type of its cache and the numerics. Of
+ * `options` (null: defaults) only the path of a cold tier counts. A prefix cache of the engine may store it.
+ * KEDGE_CAPACITY: the engine has no pages for it now. */
+KEDGE_API kedge_status kedge_engine_session_load(kedge_engine* engine, const char* path, size_t path_size,
+                                                 const kedge_session_options* options, kedge_session** session);
 
 /* --- Sessions --------------------------------------------------------------------------------------------------- */
 
@@ -338,6 +365,8 @@ KEDGE_API kedge_status kedge_session_add_segments(kedge_session* session, const 
  * [{"reference": its source id or the words that the detector found, "position": of the mention, "statements": that
  * have this name and are not all there, "range": of the newest of them, "state": "lost"|"demoted"| "hot", as of now}]
  * (the latest 256), "detached_total", "pages": {"in_use", "total", "bytes_each"}, "slots_wasted", "hot_bytes",
+ * "state_bytes": of the recurrent state of a model that has one, "tables": {"evictable": those of layers that keep all
+ * of the text, which are all that budget, policy and anchors act on, "windowed": of layers that see the latest tokens},
  * "metadata_bytes", "cold_bytes", "cold_tokens", "anchors", "retention": hex, "events", "tokens": [{"first", "last",
  * "state": "sink"|"pinned"|"recent"|"kept"|"recalled"|"demoted"| "lost"}]}: counts of tokens since the session began,
  * "lost" those that fell out of the cold tier; "tokens" are the runs of positions [first, last) by what became of them
@@ -368,8 +397,8 @@ KEDGE_API void kedge_checkpoint_free(kedge_checkpoint* checkpoint); /* null is a
 
 /* The whole state of a session: tokens, pages, metadata, pins, scores, cold tier, logits; checksummed; the file appears
  * complete or not at all (temporary file, fsync, rename). Loading checks everything before it makes a session, and goes
- * on bit for bit; the model must be the one it was saved with, n_threads and chunk of `options` are free, the rest
- * comes from the file. KEDGE_CORRUPT names what is broken. */
+ * on bit for bit; the model must be the one it was saved with and `options` have equal adapters, n_threads and chunk
+ * are free, the rest comes from the file. KEDGE_CORRUPT names what is broken. */
 KEDGE_API kedge_status kedge_session_save(const kedge_session* session, const char* path, size_t path_size);
 KEDGE_API kedge_status kedge_session_load(const kedge_model* model, const char* path, size_t path_size,
                                           const kedge_session_options* options, kedge_session** session);
@@ -407,6 +436,13 @@ KEDGE_API void kedge_prefix_cache_free(kedge_prefix_cache* cache); /* null is al
 KEDGE_API kedge_status kedge_prefix_cache_acquire(kedge_prefix_cache* cache, const int32_t* tokens, size_t n_tokens,
                                                   const char* segments, size_t segments_size, kedge_session** session,
                                                   size_t* n_reused);
+/* The same for a session with these adapters, in place of those of the cache's session options. What one computes is
+ * reused by sessions with equal adapters and scales in the same order. */
+KEDGE_API kedge_status kedge_prefix_cache_acquire_adapted(kedge_prefix_cache* cache,
+                                                          const struct kedge_adapter_use* adapters, size_t n_adapters,
+                                                          const int32_t* tokens, size_t n_tokens, const char* segments,
+                                                          size_t segments_size, kedge_session** session,
+                                                          size_t* n_reused);
 /* Keeps the session's state, sharing its pages. KEDGE_INVALID_ARGUMENT for a session that does not come from acquire.
  * A state that no request could use is not kept: "declined" in the statistics. */
 KEDGE_API kedge_status kedge_prefix_cache_store(kedge_prefix_cache* cache, const kedge_session* session);
@@ -414,88 +450,68 @@ KEDGE_API kedge_status kedge_prefix_cache_store(kedge_prefix_cache* cache, const
  * "evicted_entries", "bytes", "pages": {"in_use", "total"}}. bytes: of the entries, each page once. */
 KEDGE_API kedge_status kedge_prefix_cache_stats(const kedge_prefix_cache* cache, char** json, size_t* json_size);
 
-/* --- Generation ------------------------------------------------------------------------------------------------- */
+/* --- Embeddings ------------------------------------------------------------------------------------------------- */
 
-typedef struct kedge_setting { /* one sampler setting by its name in kedge_settings_schema() */
-  kedge_str name;
-  double value;
-} kedge_setting;
+/* Whose hidden state, behind the final norm, is the vector of a text. */
+typedef enum kedge_pooling {
+  KEDGE_POOLING_MODEL = -1, /* what the file says (<architecture>.pooling_type), the mean where it says nothing */
+  KEDGE_POOLING_NONE = 0,   /* a vector for each token */
+  KEDGE_POOLING_MEAN = 1,
+  KEDGE_POOLING_CLS = 2, /* the first token's */
+  KEDGE_POOLING_LAST = 3 /* the last token's */
+} kedge_pooling;
 
-typedef struct kedge_logit_bias {
-  int32_t token;
-  float bias; /* added to the logit before anything else; -INFINITY forbids the token */
-} kedge_logit_bias;
-
-typedef struct kedge_logprob {
-  int32_t token;
-  double logprob; /* natural logarithm of its probability by the raw logits: before bias, penalties, temperature */
-} kedge_logprob;
-
-typedef enum kedge_finish_reason {
-  KEDGE_FINISH_STOP_TOKEN = 1,   /* the model ended its answer */
-  KEDGE_FINISH_STOP_STRING = 2,  /* one of the stop strings; neither it nor what follows is in the text */
-  KEDGE_FINISH_LENGTH = 3,       /* max_tokens */
-  KEDGE_FINISH_CONTEXT_FULL = 4, /* no room in the KV cache for another token */
-  KEDGE_FINISH_CANCELLED = 5,    /* by a callback or kedge_session_set_cancel */
-  KEDGE_FINISH_DEADLINE = 6      /* deadline_ms passed; what was chosen by then is there */
-} kedge_finish_reason;
-
-typedef int (*kedge_text_fn)(void* user, const char* text, size_t text_size);
-typedef int (*kedge_token_fn)(void* user, int32_t token, const kedge_logprob* top, size_t n_top);
-
-typedef struct kedge_generate_options {
+typedef struct kedge_embed_options {
   size_t struct_size;
-  int32_t max_tokens;     /* default -1: until the model stops or the context is full; 0: only evaluate the prompt */
-  int32_t logprobs;       /* default -1: none; 0: of the chosen tokens; n: also of the n most likely (at most 100) */
-  int32_t ignore_eos;     /* default 0; 1: tokens that end a generation are never chosen */
-  int32_t render_special; /* default 0; 1: control tokens appear in the text */
-  uint64_t seed;          /* default 0. Equal seed, request and position: equal random numbers */
-  uint64_t request;       /* default 0 */
-  const kedge_setting* settings; /* default none: the defaults of the schema; an unknown name is an error */
-  size_t n_settings;
-  const kedge_str* stop; /* stop strings, none empty */
-  size_t n_stop;
-  const kedge_logit_bias* logit_bias;
-  size_t n_logit_bias;
-  kedge_text_fn on_text;        /* whole UTF-8 characters as they become certain; default null */
-  kedge_token_fn on_token;      /* every token chosen; `top` as in the result (chosen first); default null */
-  kedge_progress_fn on_prefill; /* prompt tokens done and total, after each chunk; default null */
-  void* user;
-  kedge_str key;      /* whose call it is: an engine shares its steps fairly among keys; default empty, a key like others */
+  int32_t pooling;    /* kedge_pooling; default KEDGE_POOLING_MODEL */
+  int32_t normalise;  /* default 1: each vector has length 1 */
+  kedge_str key;      /* as in kedge_generate_options */
   double deadline_ms; /* from the beginning of the call, waiting included; default 0: none */
-} kedge_generate_options;
+  const kedge_cancel* cancel; /* default null */
+} kedge_embed_options;
 
-typedef struct kedge_generation_result { /* all pointers are views into the kedge_generation */
-  size_t struct_size;                    /* set by the caller */
-  int32_t finish_reason;                 /* kedge_finish_reason */
-  int32_t stop_index;                    /* index of the stop string met, or -1 */
-  const int32_t* tokens;                 /* every token chosen, the stop token included */
-  size_t n_tokens;
-  kedge_str text; /* a character cut in two by max_tokens is not in it: what goes on from here begins with it, whole */
-  const kedge_logprob* logprobs; /* n_tokens rows of logprobs_per_token: the chosen one, then the most likely */
-  size_t logprobs_per_token;     /* 0 when not asked for */
-  size_t n_prompt;               /* prompt tokens evaluated (fewer than given only when cancelled) */
-  double prefill_ms;
-  double decode_ms;   /* from the first token chosen to the end */
-  kedge_str settings; /* JSON: every setting as it took effect */
-  kedge_str kv;       /* JSON: what the memory did during this generation: {"hot", "evicted", "demoted", "recalled",
-                         "lost", "pins_refused", "detached": [...]} and, as of its end, "gone", "gone_ranges",
-                         "gone_ranges_more", "references", all as in kedge_session_kv */
-  double cpu_s;       /* thread-seconds of the steps it was in, by its share of their rows */
-} kedge_generation_result;
+KEDGE_API void kedge_embed_options_init(kedge_embed_options* options, size_t struct_size);
 
-KEDGE_API void kedge_generate_options_init(kedge_generate_options* options, size_t struct_size);
+/* The vector of a text in an engine: owned floats, d_model of kedge_model_info; with KEDGE_POOLING_NONE so many for
+ * each token, in their order. The text is a sequence like any other: computed in common steps, admitted as a generation
+ * is, and its bits depend on nothing else. KEDGE_TOKENIZE_ADD_BOS also ends a text as the model wants it (tokenizer
+ * "add_eos" in kedge_model_describe). Errors: KEDGE_CAPACITY (a text longer than the model's context or the engine's
+ * pages, too many waiting), KEDGE_CANCELLED (by `cancel` or the deadline; within a step), KEDGE_UNSUPPORTED (a file
+ * whose pooling is another). */
+KEDGE_API kedge_status kedge_embed(kedge_engine* engine, const int32_t* tokens, size_t n_tokens,
+                                   const kedge_embed_options* options, float** values, size_t* n_values);
 
-/* Appends `prompt` to the session and generates. A prompt that does not fit the rest of the context is KEDGE_CAPACITY,
- * never shortened; an empty prompt goes on from the session's last logits. Afterwards the session holds the prompt and
- * every generated token but the last. Being cancelled is a finish reason, not an error. */
-KEDGE_API kedge_status kedge_generate(kedge_session* session, const int32_t* prompt, size_t n_prompt,
-                                      const kedge_generate_options* options, kedge_generation** generation);
-KEDGE_API kedge_status kedge_generation_get(const kedge_generation* generation, kedge_generation_result* result);
-KEDGE_API void kedge_generation_free(kedge_generation* generation); /* null is allowed */
+/* --- Importance matrices -------------------------------------------------------------------------------------------
+ * How much the columns of every matrix are used over a text: sums of squares of what they are multiplied with, and
+ * counts, for each expert. `kedge quantize --imatrix` weighs errors by them. */
+
+typedef struct kedge_imatrix_options {
+  size_t struct_size;
+  int32_t chunk;     /* the text is cut into pieces of so many tokens, each by itself, without the rest; default 512 */
+  int32_t chunks;    /* at most; default -1: all */
+  int32_t n_threads; /* default 0 = kedge_default_threads() */
+  int32_t output;    /* default 0; 1: of the output matrix too, which takes the time of all logits */
+  kedge_str dataset; /* name of the text, for the file; default empty */
+  const kedge_cancel* cancel;    /* default null */
+  kedge_progress_fn on_progress; /* tokens done and total; default null */
+  void* user;
+} kedge_imatrix_options;
+
+KEDGE_API void kedge_imatrix_options_init(kedge_imatrix_options* options, size_t struct_size);
+
+/* Evaluates the text and writes the file (GGUF, general.type "imatrix", as llama.cpp's tools write and read it), which
+ * appears complete or not at all. The first token of each chunk becomes bos where the model wants one. Owned JSON:
+ * {"chunks", "tokens", "tensors", "unused_experts": matrices of experts that no token came to}. Errors:
+ * KEDGE_INVALID_ARGUMENT (less than one chunk), KEDGE_CANCELLED. */
+KEDGE_API kedge_status kedge_imatrix_write(const kedge_model* model, const int32_t* tokens, size_t n_tokens,
+                                           const kedge_imatrix_options* options, const char* path, size_t path_size,
+                                           char** json, size_t* json_size);
 
 #ifdef __cplusplus
 }
 #endif
+
+/* Generation, constraints, adapters, and how answers are read. */
+#include "kedge/kedge_generation.h"
 
 #endif /* KEDGE_KEDGE_H_ */

@@ -2,93 +2,9 @@
 // are those of kedge.h; the handles are move-only and close themselves.
 #pragma once
 
-#include <cstddef>
-#include <cstdint>
-#include <functional>
-#include <memory>
-#include <optional>
-#include <span>
-#include <string>
-#include <string_view>
-#include <utility>
-#include <variant>
-#include <vector>
-
-#include "kedge/kedge.h"
+#include "kedge/kedge_generation.hpp"
 
 namespace kedge {
-
-struct Error {
-  kedge_status code = KEDGE_INTERNAL;
-  std::string message;
-};
-
-// A value or an error; test before using.
-template <class T>
-class [[nodiscard]] Result {
- public:
-  Result(T value) : v_(std::in_place_index<0>, std::move(value)) {}      // NOLINT(google-explicit-constructor)
-  Result(Error error) : v_(std::in_place_index<1>, std::move(error)) {}  // NOLINT(google-explicit-constructor)
-  bool ok() const { return v_.index() == 0; }
-  explicit operator bool() const { return ok(); }
-  T& operator*() & { return *std::get_if<0>(&v_); }
-  const T& operator*() const& { return *std::get_if<0>(&v_); }
-  T&& operator*() && { return std::move(*std::get_if<0>(&v_)); }
-  T* operator->() { return std::get_if<0>(&v_); }
-  const T* operator->() const { return std::get_if<0>(&v_); }
-  const Error& error() const { return *std::get_if<1>(&v_); }
-
- private:
-  std::variant<T, Error> v_;
-};
-
-class [[nodiscard]] Status {
- public:
-  Status() = default;
-  Status(Error error) : e_(std::move(error)) {}  // NOLINT(google-explicit-constructor)
-  bool ok() const { return !e_.has_value(); }
-  explicit operator bool() const { return ok(); }
-  const Error& error() const { return *e_; }
-
- private:
-  std::optional<Error> e_;
-};
-
-// Called with done and total; false cancels.
-using Progress = std::function<bool(size_t done, size_t total)>;
-
-namespace detail {
-
-inline Error error(kedge_status code) { return {code, kedge_last_error()}; }
-inline Status status(kedge_status code) { return code == KEDGE_OK ? Status() : Status(error(code)); }
-
-struct Free {
-  void operator()(void* p) const { kedge_free(p); }
-};
-
-// Calls f(&data, &size) of the C interface and copies what it owns.
-template <class F>
-Result<std::string> text(F&& f) {
-  char* data = nullptr;
-  size_t size = 0;
-  const kedge_status code = f(&data, &size);
-  const std::unique_ptr<char, Free> owner(data);
-  if (code != KEDGE_OK) return error(code);
-  return std::string(data, size);
-}
-template <class F>
-Result<std::vector<int32_t>> ids(F&& f) {
-  int32_t* data = nullptr;
-  size_t size = 0;
-  const kedge_status code = f(&data, &size);
-  const std::unique_ptr<int32_t, Free> owner(data);
-  if (code != KEDGE_OK) return error(code);
-  return std::vector<int32_t>(data, data + size);
-}
-inline kedge_str str(std::string_view s) { return {s.data(), s.size()}; }
-inline std::string_view view(kedge_str s) { return {s.data, s.size}; }
-
-}  // namespace detail
 
 inline std::string version() { return kedge_version(); }
 inline int default_threads() { return kedge_default_threads(); }
@@ -98,185 +14,33 @@ inline Result<std::string> detect_references(std::string_view text) {           
 }
 inline Result<std::string> settings_schema() { return detail::text(kedge_settings_schema); }  // JSON
 
-struct ModelOptions {
-  bool use_mmap = true;
-  Progress on_progress = {};
-  bool vocab_only = false;  // tokenizer and chat template only; no sessions
-};
-
-struct MarkedTokens {
-  std::vector<int32_t> tokens;
-  std::string segments;  // JSON for Session::add_segments
-};
-
-struct SessionOptions {
-  int n_ctx = 0;      // 0 = the context the model was trained with
-  int n_threads = 0;  // 0 = default_threads()
-  int chunk = 512;
-  kedge_kv_type kv_type = KEDGE_KV_F16;
-  kedge_numerics numerics = KEDGE_NUMERICS_EXACT;
-  std::string kv = {};  // JSON, see "Memory" in kedge.h
-
-  kedge_session_options c() const {  // borrows kv
-    kedge_session_options o;
-    kedge_session_options_init(&o, sizeof o);
-    o.n_ctx = n_ctx;
-    o.n_threads = n_threads;
-    o.chunk = chunk;
-    o.kv_type = kv_type;
-    o.numerics = numerics;
-    o.kv = detail::str(kv);
-    return o;
-  }
-};
-
-struct Token {
-  std::string piece;   // its bytes
-  uint32_t flags = 0;  // KEDGE_TOKEN_*
-  bool is_eog() const { return (flags & KEDGE_TOKEN_EOG) != 0; }
-  bool is_control() const { return (flags & KEDGE_TOKEN_CONTROL) != 0; }
-};
-
-class Model {
+// Ends the calls it was given to; see kedge_cancel_create.
+class Cancel {
  public:
-  static Result<Model> open(std::string_view path, const ModelOptions& options = {}) {
-    kedge_model_options o;
-    kedge_model_options_init(&o, sizeof o);
-    o.use_mmap = options.use_mmap ? 1 : 0;
-    o.vocab_only = options.vocab_only ? 1 : 0;
-    if (options.on_progress) {
-      o.user = const_cast<Progress*>(&options.on_progress);
-      o.on_progress = [](void* user, size_t done, size_t total) {
-        return (*static_cast<Progress*>(user))(done, total) ? 0 : 1;
-      };
-    }
-    kedge_model* m = nullptr;
-    const kedge_status code = kedge_model_open(path.data(), path.size(), &o, &m);
+  static Result<Cancel> create() {
+    kedge_cancel* c = nullptr;
+    const kedge_status code = kedge_cancel_create(&c);
     if (code != KEDGE_OK) return detail::error(code);
-    return Model(m);
+    return Cancel(c);
   }
-
-  kedge_model_info info() const {
-    kedge_model_info i{};
-    i.struct_size = sizeof i;
-    (void)kedge_model_get_info(get(), &i);  // cannot fail with a live handle
-    return i;
-  }
-  Result<std::string> describe(const SessionOptions& plan = {}) const {  // JSON
-    const kedge_session_options o = plan.c();
-    return detail::text([&](char** d, size_t* n) { return kedge_model_describe(get(), &o, d, n); });
-  }
-  Result<std::vector<int32_t>> tokenize(std::string_view text, bool add_bos, bool parse_special,
-                                        bool exact_bytes = false) const {
-    uint32_t flags = exact_bytes ? KEDGE_TOKENIZE_EXACT_BYTES : 0;
-    if (add_bos) flags |= KEDGE_TOKENIZE_ADD_BOS;
-    if (parse_special) flags |= KEDGE_TOKENIZE_PARSE_SPECIAL;
-    return detail::ids(
-        [&](int32_t** d, size_t* n) { return kedge_tokenize(get(), text.data(), text.size(), flags, d, n); });
-  }
-  Result<std::string> detokenize(std::span<const int32_t> tokens, bool special = false) const {
-    const auto flags = static_cast<uint32_t>(special ? KEDGE_DETOKENIZE_SPECIAL : 0);
-    return detail::text(
-        [&](char** d, size_t* n) { return kedge_detokenize(get(), tokens.data(), tokens.size(), flags, d, n); });
-  }
-  Result<Token> token(int32_t id) const {
-    Token t;
-    auto piece = detail::text([&](char** d, size_t* n) { return kedge_token(get(), id, d, n, &t.flags); });
-    if (!piece) return piece.error();
-    t.piece = *std::move(piece);
-    return t;
-  }
-  // `messages` and `options` are JSON, see kedge_chat_render.
-  Result<std::string> chat_render(std::string_view messages, std::string_view options = {}) const {
-    return detail::text([&](char** d, size_t* n) {
-      return kedge_chat_render(get(), messages.data(), messages.size(), options.data(), options.size(), d, n);
-    });
-  }
-  Result<std::vector<int32_t>> chat_tokenize(std::string_view messages, std::string_view options = {}) const {
-    return detail::ids([&](int32_t** d, size_t* n) {
-      return kedge_chat_tokenize(get(), messages.data(), messages.size(), options.data(), options.size(), d, n);
-    });
-  }
-  Result<MarkedTokens> chat_tokenize_marked(std::string_view messages, std::string_view options = {}) const {
-    MarkedTokens marked;
-    auto tokens = detail::ids([&](int32_t** ids, size_t* n_ids) {
-      auto segments = detail::text([&](char** d, size_t* n) {
-        return kedge_chat_tokenize_marked(get(), messages.data(), messages.size(), options.data(), options.size(), ids,
-                                          n_ids, d, n);
-      });
-      if (!segments) return segments.error().code;
-      marked.segments = *std::move(segments);
-      return KEDGE_OK;
-    });
-    if (!tokens) return tokens.error();
-    marked.tokens = *std::move(tokens);
-    return marked;
-  }
-  const kedge_model* get() const { return m_.get(); }
-
- private:
-  struct Close {
-    void operator()(kedge_model* m) const { kedge_model_close(m); }
-  };
-  explicit Model(kedge_model* m) : m_(m) {}
-  std::unique_ptr<kedge_model, Close> m_;
-};
-
-struct GenerateOptions {
-  int max_tokens = -1;  // -1: until the model stops or the context is full
-  int logprobs = -1;    // -1: none; 0: of the chosen tokens; n: also of the n most likely
-  bool ignore_eos = false;
-  bool render_special = false;
-  uint64_t seed = 0;
-  uint64_t request = 0;
-  std::vector<std::pair<std::string, double>> settings = {};  // names from settings_schema(), e.g. {"temperature", 0.0}
-  std::vector<std::string> stop = {};
-  std::vector<kedge_logit_bias> logit_bias = {};
-  std::function<bool(std::string_view)> on_text = {};  // false cancels, here and below
-  std::function<bool(int32_t token, std::span<const kedge_logprob> top)> on_token = {};
-  Progress on_prefill = {};
-  std::string key = {};    // whose call it is, for an engine's fairness
-  double deadline_ms = 0;  // from the beginning of the call; 0: none
-};
-
-// What kedge_generation_result says; spans and strings live as long as the Generation.
-class Generation {
- public:
-  explicit Generation(kedge_generation* g) : g_(g) {
-    r_.struct_size = sizeof r_;
-    (void)kedge_generation_get(g, &r_);  // cannot fail with a live handle
-  }
-  std::string_view text() const { return detail::view(r_.text); }
-  std::span<const int32_t> tokens() const { return {r_.tokens, r_.n_tokens}; }
-  kedge_finish_reason finish_reason() const { return static_cast<kedge_finish_reason>(r_.finish_reason); }
-  // Of the i-th token: the chosen one, then the most likely; empty when not asked for.
-  std::span<const kedge_logprob> logprobs(size_t i) const {
-    return r_.logprobs_per_token == 0 ? std::span<const kedge_logprob>()
-                                      : std::span(r_.logprobs + i * r_.logprobs_per_token, r_.logprobs_per_token);
-  }
-  std::string_view settings() const { return detail::view(r_.settings); }  // JSON
-  std::string_view kv() const { return detail::view(r_.kv); }              // JSON
-  const kedge_generation_result& result() const { return r_; }
+  void set(bool on = true) { kedge_cancel_set(get(), on ? 1 : 0); }
+  kedge_cancel* get() const { return c_.get(); }
 
  private:
   struct Release {
-    void operator()(kedge_generation* g) const { kedge_generation_free(g); }
+    void operator()(kedge_cancel* c) const { kedge_cancel_free(c); }
   };
-  std::unique_ptr<kedge_generation, Release> g_;
-  kedge_generation_result r_{};
+  explicit Cancel(kedge_cancel* c) : c_(c) {}
+  std::unique_ptr<kedge_cancel, Release> c_;
 };
 
 class Session {
  public:
   // Called for every token in order; false cancels.
   using Row = std::function<bool(int position, std::span<const float> logits)>;
-
   static Result<Session> create(const Model& model, const SessionOptions& options = {}) {
     const kedge_session_options o = options.c();
-    kedge_session* s = nullptr;
-    const kedge_status code = kedge_session_create(model.get(), &o, &s);
-    if (code != KEDGE_OK) return detail::error(code);
-    return Session(s);
+    return Session::made([&](kedge_session** s) { return kedge_session_create(model.get(), &o, s); });
   }
 
   kedge_session_info info() const {
@@ -340,20 +104,15 @@ class Session {
         [&](char** d, size_t* n) { return kedge_session_recall(get(), what.data(), what.size(), d, n); });
   }
   Result<Session> fork() const {
-    kedge_session* s = nullptr;
-    const kedge_status code = kedge_session_fork(get(), &s);
-    if (code != KEDGE_OK) return detail::error(code);
-    return Session(s);
+    return Session::made([&](kedge_session** s) { return kedge_session_fork(get(), s); });
   }
   Status save(std::string_view path) const {
     return detail::status(kedge_session_save(get(), path.data(), path.size()));
   }
   static Result<Session> load(const Model& model, std::string_view path, const SessionOptions& options = {}) {
     const kedge_session_options o = options.c();
-    kedge_session* s = nullptr;
-    const kedge_status code = kedge_session_load(model.get(), path.data(), path.size(), &o, &s);
-    if (code != KEDGE_OK) return detail::error(code);
-    return Session(s);
+    return Session::made(
+        [&](kedge_session** s) { return kedge_session_load(model.get(), path.data(), path.size(), &o, s); });
   }
   // A point to come back to; see kedge_session_checkpoint.
   class Checkpoint {
@@ -392,6 +151,28 @@ class Session {
     if (code != KEDGE_OK) return detail::error(code);
     return Generation(g);
   }
+  // JSON, see kedge_beam_search.
+  Result<std::string> beam_search(std::span<const int32_t> prompt, const BeamOptions& options = {}) {
+    kedge_beam_options o;
+    kedge_beam_options_init(&o, sizeof o);
+    o.beams = options.beams;
+    o.n_best = options.n_best;
+    o.max_tokens = options.max_tokens;
+    o.stop = options.stop;
+    o.render_special = options.render_special ? 1 : 0;
+    o.length_penalty = options.length_penalty;
+    o.constraint = detail::str(options.constraint);
+    o.deadline_ms = options.deadline_ms;
+    o.user = const_cast<BeamOptions*>(&options);
+    if (options.on_prefill) {
+      o.on_prefill = [](void* user, size_t done, size_t total) {
+        return static_cast<BeamOptions*>(user)->on_prefill(done, total) ? 0 : 1;
+      };
+    }
+    return detail::text([&](char** data, size_t* size) {
+      return kedge_beam_search(get(), prompt.data(), prompt.size(), &o, data, size);
+    });
+  }
   kedge_session* get() const { return s_.get(); }
   friend class PrefixCache;
   friend class Engine;
@@ -401,7 +182,12 @@ class Session {
     void operator()(kedge_session* s) const { kedge_session_free(s); }
   };
   explicit Session(kedge_session* s) : s_(s) {}
-
+  template <class F>
+  static Result<Session> made(F&& make) {
+    kedge_session* s = nullptr;
+    if (const kedge_status code = make(&s); code != KEDGE_OK) return detail::error(code);
+    return Session(s);
+  }
   static kedge_generate_options c_options(const GenerateOptions& options) {
     kedge_generate_options o;
     kedge_generate_options_init(&o, sizeof o);
@@ -413,6 +199,11 @@ class Session {
     o.request = options.request;
     o.key = detail::str(options.key);
     o.deadline_ms = options.deadline_ms;
+    o.weight = options.weight;
+    o.constraint = detail::str(options.constraint);
+    o.samplers = detail::str(options.samplers);
+    o.speculation = detail::str(options.speculation);
+    if (options.draft != nullptr) o.draft = options.draft->get();
     o.logit_bias = options.logit_bias.data();
     o.n_logit_bias = options.logit_bias.size();
     o.user = const_cast<GenerateOptions*>(&options);
@@ -449,6 +240,14 @@ struct EngineOptions {
   std::string spill = {};  // directory; empty: TMPDIR, else /tmp
 };
 
+struct EmbedOptions {
+  kedge_pooling pooling = KEDGE_POOLING_MODEL;
+  bool normalise = true;
+  std::string key = {};
+  double deadline_ms = 0;  // 0: none
+  const Cancel* cancel = nullptr;
+};
+
 // Many sequences of one model in common steps; see "Engines" in kedge.h. Sessions may be used from any threads, each
 // from one at a time.
 class Engine {
@@ -474,15 +273,34 @@ class Engine {
   // n_ctx and kv of the options count, the rest is the engine's.
   Result<Session> session(const SessionOptions& options = {}) {
     const kedge_session_options o = options.c();
-    kedge_session* s = nullptr;
-    const kedge_status code = kedge_engine_session(get(), &o, &s);
+    return Session::made([&](kedge_session** s) { return kedge_engine_session(get(), &o, s); });
+  }
+  // A session file as a sequence of the engine.
+  Result<Session> load_session(std::string_view path) {
+    return Session::made(
+        [&](kedge_session** s) { return kedge_engine_session_load(get(), path.data(), path.size(), nullptr, s); });
+  }
+  // d_model floats, or so many for each token; see kedge_embed.
+  Result<std::vector<float>> embed(std::span<const int32_t> tokens, const EmbedOptions& options = {}) {
+    kedge_embed_options o;
+    kedge_embed_options_init(&o, sizeof o);
+    o.pooling = options.pooling;
+    o.normalise = options.normalise ? 1 : 0;
+    o.key = detail::str(options.key);
+    o.deadline_ms = options.deadline_ms;
+    if (options.cancel != nullptr) o.cancel = options.cancel->get();
+    float* values = nullptr;
+    size_t n = 0;
+    const kedge_status code = kedge_embed(get(), tokens.data(), tokens.size(), &o, &values, &n);
+    const std::unique_ptr<float, detail::Free> owner(values);
     if (code != KEDGE_OK) return detail::error(code);
-    return Session(s);
+    return std::vector<float>(values, values + n);
   }
   Result<std::string> stats() const {  // JSON
     return detail::text([&](char** d, size_t* n) { return kedge_engine_stats(get(), d, n); });
   }
   kedge_engine* get() const { return e_.get(); }
+  friend class Router;
 
  private:
   struct Release {
@@ -534,6 +352,17 @@ class PrefixCache {
     size_t n = 0;
     const kedge_status code =
         kedge_prefix_cache_acquire(get(), tokens.data(), tokens.size(), segments.data(), segments.size(), &s, &n);
+    if (code != KEDGE_OK) return detail::error(code);
+    return Acquired{Session(s), n};
+  }
+  // With these adapters in place of those of the session options.
+  Result<Acquired> acquire(std::span<const kedge_adapter_use> adapters, std::span<const int32_t> tokens,
+                           std::string_view segments = {}) {
+    kedge_session* s = nullptr;
+    size_t n = 0;
+    const kedge_status code =
+        kedge_prefix_cache_acquire_adapted(get(), adapters.data(), adapters.size(), tokens.data(), tokens.size(),
+                                           segments.data(), segments.size(), &s, &n);
     if (code != KEDGE_OK) return detail::error(code);
     return Acquired{Session(s), n};
   }

@@ -18,10 +18,12 @@ typedef int (*kedge_progress_fn)(void* user, size_t done, size_t total);
  * threads may use one at once. */
 
 typedef struct kedge_router kedge_router;
-/* A step of an answer, as JSON: {"state", "rule", "detail"}. Returns 0 to go on, anything else to cancel. */
+/* A step of an answer, as JSON: {"state", "rule", "detail"}; of a request with "stream" also {"state": "text",
+ * "attempt": index in the answer's "attempts", "model", "alias", "text"}. Returns 0 to go on, anything else to cancel. */
 typedef int (*kedge_event_fn)(void* user, const char* json, size_t json_size);
 
-/* `overrides` is JSON of members that replace those of the file, or empty: {"audit": "audit.db", "policy": {...}}. */
+/* `overrides` is JSON of members that replace those of the file, or empty: {"audit": "audit.db", "policy": {...}}. An
+ * empty path is no file: `overrides` is then the whole pool. */
 KEDGE_API kedge_status kedge_router_open(const char* path, size_t path_size, const char* overrides,
                                          size_t overrides_size, kedge_router** router);
 KEDGE_API void kedge_router_free(kedge_router* router); /* null is allowed; not while it answers; nothing in a child after fork() */
@@ -30,11 +32,18 @@ KEDGE_API void kedge_router_free(kedge_router* router); /* null is allowed; not 
  * alias or name of the pool, which is then the only one asked; "evidence": [{"id", "text", "source"}] to answer from,
  * or "grounding": "never" | "weak" (look up answers that are weak from memory) | "always" (answer from the index only)
  * and "index": path; "min_confidence", "deadline_s", "max_attempts", "abstain": false gives weak answers instead of
- * withholding them; "temperature", "seed", "max_tokens"; "schema", "pattern": what the answer has to obey;
- * "conversation": an id for the record; "record": false writes none; "compare": asks fast and deep as well;
+ * withholding them; "temperature", "seed", "max_tokens"; "schema", "pattern": what the answer has to obey (it is
+ * written under the schema where the engine can enforce it, and checked against it always); "constraint": as in
+ * kedge_generate_options; "tools", "tool_choice", "parallel_tool_calls": as kedge_chat_reader_create takes them, messages may
+ * then have tool_calls and end with a tool's: calls the fast model is sure of are given, else the deep one's;
+ * "conversation": an id for the record; "key": whose question it is, engines being fair among keys (default: the
+ * conversation); "record": false writes none; "compare": asks fast and deep as well; "stream": events with the text of
+ * attempts while they are written, before they are checked: what the answer is, and whether there is one, is known at
+ * the end only;
  * "allow_special": control tokens written out in messages count}.
  * Answer: {"outcome": "answered" | "not_found" (in the sources) | "low_confidence" | "failed", "answer": text, null when there is
- * none or it is "withheld", "reason", "task", "source": "model" | "deterministic" (no model was asked), "derivation": of that
+ * none or it is "withheld", "calls": of a request with tools [{"id" (null where the model gives none), "name", "arguments": JSON text}],
+ * "reasoning": where there was some, "reason", "task", "source": "model" | "deterministic" (no model was asked), "derivation": of that
  * {"kind", "answer", "steps"}, "model", "alias", "confidence": the probability that it is right (null: nobody knows), "threshold"
  * (null: none, or one that accepts nothing), "citations", "evidence", "matches": where no answer is given, the sentences of the
  * evidence on the question, best first, [{"id", "source", "begin", "end", "text", "score"}], "path": every step, "attempts":
@@ -44,6 +53,19 @@ KEDGE_API void kedge_router_free(kedge_router* router); /* null is allowed; not 
  * A model's failure is an outcome. A request nobody can answer is an error, and so is an answer that cannot be recorded. */
 KEDGE_API kedge_status kedge_router_ask(kedge_router* router, const char* request, size_t request_size,
                                         kedge_event_fn on_event, void* user, char** json, size_t* json_size);
+
+typedef struct kedge_ask_options {
+  size_t struct_size;
+  kedge_event_fn on_event; /* default null; called on the calling thread */
+  void* user;
+  kedge_cancel* cancel; /* default null. Ends the call with KEDGE_CANCELLED: a model that reads, writes or verifies within
+                           a step; only loading a model is not interrupted. on_event sets it too when it cancels */
+} kedge_ask_options;
+
+KEDGE_API void kedge_ask_options_init(kedge_ask_options* options, size_t struct_size);
+/* kedge_router_ask with more to say. */
+KEDGE_API kedge_status kedge_router_ask_with(kedge_router* router, const char* request, size_t request_size,
+                                             const kedge_ask_options* options, char** json, size_t* json_size);
 
 /* Generates every attempt of a record again. `id` is its id, its number or "last". Answer: {"id", "seq", "same": all
  * bits equal, "replayed", "not_generated", "derivation" (of an answer no model gave: {"kind", "answer", "same"}),
@@ -60,11 +82,35 @@ KEDGE_API kedge_status kedge_router_swap(kedge_router* router, const char* reque
                                          size_t* json_size);
 KEDGE_API kedge_status kedge_router_state(kedge_router* router, char** json, size_t* json_size);
 
+/* Changes the policy while questions are answered. Request: {"policy": {members of the file's table; null: its default},
+ * "breakers": {alias or name: "open" (nobody asks that model until it is closed) | "closed" (what failed is forgotten)},
+ * "by": who changes it}. Checked like the file; when something is wrong nothing has changed. Answers under way keep the
+ * policy they began with. With an audit log the change is a record ("outcome": "configured", the whole configuration
+ * kept beside it) before it holds, and later records name the new policy. Answer: {"policy", "before": SHA-256 of the
+ * configurations, "settings": the policy now, "record": as of kedge_router_ask, or null}. */
+KEDGE_API kedge_status kedge_router_configure(kedge_router* router, const char* patch, size_t patch_size, char** json,
+                                              size_t* json_size);
+
+/* The models there are. Owned JSON: [{"name", "aliases", "path", "pinned", "loaded", "digest": "sha256:..." of the
+ * file, null until it was loaded, "architecture", "bytes", "modified": seconds since 1970, "has_chat_template",
+ * "n_ctx": of its sessions, "n_ctx_train"}, ...]; from "architecture" on as the file's header says, or in its place
+ * "error". One with adapters has "adapters": [{"path", "scale"}], and its digest is of them too. Loads no model. */
+KEDGE_API kedge_status kedge_router_models(kedge_router* router, char** json, size_t* json_size);
+
+/* Owned handles of the model behind an alias, or of that name, and of the engine in which the router asks it: what is
+ * generated there shares its steps with the router's own questions. The model is loaded when it is not; it stays, and
+ * counts as in use, while either handle lives (also when the alias comes to mean another, or the router is freed).
+ * Either output may be null. A model without a chat template, which the router cannot ask, is given too. Errors:
+ * KEDGE_NOT_FOUND, those of loading, KEDGE_CAPACITY (it does not fit beside the others). */
+KEDGE_API kedge_status kedge_router_engine(kedge_router* router, const char* alias, size_t alias_size,
+                                           kedge_model** model, kedge_engine** engine);
+
 /* --- Retrieval: docs/retrieval.md --------------------------------------------------------------------------------- */
 
 /* Makes an index from files and folders, and puts it in its place only when it is complete: what was there before stays
  * when the build fails or is cancelled (KEDGE_CANCELLED). Formats: .txt .md .markdown .html .htm .pdf .jsonl.
- * Request: {"paths": [file or folder, ...], "out": index file, "model": GGUF file whose token embeddings make the vectors,
+ * Request: {"paths": [file or folder, ...], "out": index file, "root": folder that sources are named
+ *   from (optional; else they are named as their paths are), "model": GGUF file whose token embeddings make the vectors,
  *   "passage_words": 200 (1 to 10000), "skip_bad": false (true: files that cannot be used are left out and reported)}
  * Answer: {"index", "documents", "passages", "dim", "sha256" (of the contents), "fingerprint" (of the embedder), "model",
  *   "bytes", "normalised": true (texts are NFC without control characters), "hidden" (entries of folders that begin with
@@ -96,7 +142,8 @@ KEDGE_API kedge_status kedge_index_info(const char* request, size_t request_size
  * verify  {public_key: hexadecimal; default: that of the key file, against: a file of heads kept elsewhere}; problems are
  *         in the answer, not in the status
  *         -> {ok, records, artifacts, heads, last_hash, public_key, problems: [{where, seq, what}], notes: [text]}
- * export  {format = "jsonl" | "in-toto", artifacts = false}
+ * export  {format = "jsonl" | "in-toto", artifacts = false, after = 0: only records behind that number,
+ *          limit = 0 (all; up to 10000): at most so many records}
  *         -> text, one JSON object per line */
 
 KEDGE_API kedge_status kedge_audit_list(const char* request, size_t request_size, char** json, size_t* json_size);

@@ -22,6 +22,12 @@ inline Result<std::string> index_build(std::string_view request, const Progress&
   });
 }
 
+// A model of a router's pool and the engine it is asked in: kedge_router_engine.
+struct RouterEngine {
+  Model model;
+  Engine engine;
+};
+
 // A pool of models behind one question. Requests and answers: kedge_router.h.
 class Router {
  public:
@@ -34,14 +40,19 @@ class Router {
     if (code != KEDGE_OK) return detail::error(code);
     return Router(r);
   }
-  Result<std::string> ask(std::string_view request, const Event& on_event = {}) {
-    return detail::text([&](char** d, size_t* n) {
-      const auto trampoline = [](void* user, const char* json, size_t size) {
+  // `cancel` ends it from another thread.
+  Result<std::string> ask(std::string_view request, const Event& on_event = {}, Cancel* cancel = nullptr) {
+    kedge_ask_options o;
+    kedge_ask_options_init(&o, sizeof o);
+    o.user = const_cast<Event*>(&on_event);
+    if (cancel != nullptr) o.cancel = cancel->get();
+    if (on_event) {
+      o.on_event = [](void* user, const char* json, size_t size) {
         return (*static_cast<const Event*>(user))({json, size}) ? 0 : 1;
       };
-      return kedge_router_ask(get(), request.data(), request.size(), on_event ? +trampoline : nullptr,
-                              const_cast<Event*>(&on_event), d, n);
-    });
+    }
+    return detail::text(
+        [&](char** d, size_t* n) { return kedge_router_ask_with(get(), request.data(), request.size(), &o, d, n); });
   }
   Result<std::string> replay(std::string_view id) {
     return detail::text([&](char** d, size_t* n) { return kedge_router_replay(get(), id.data(), id.size(), d, n); });
@@ -50,8 +61,22 @@ class Router {
     return detail::text(
         [&](char** d, size_t* n) { return kedge_router_swap(get(), request.data(), request.size(), d, n); });
   }
+  Result<std::string> configure(std::string_view patch) {
+    return detail::text(
+        [&](char** d, size_t* n) { return kedge_router_configure(get(), patch.data(), patch.size(), d, n); });
+  }
   Result<std::string> state() const {
     return detail::text([&](char** d, size_t* n) { return kedge_router_state(get(), d, n); });
+  }
+  Result<std::string> models() const {
+    return detail::text([&](char** d, size_t* n) { return kedge_router_models(get(), d, n); });
+  }
+  Result<RouterEngine> engine(std::string_view alias) {
+    kedge_model* m = nullptr;
+    kedge_engine* e = nullptr;
+    const kedge_status code = kedge_router_engine(get(), alias.data(), alias.size(), &m, &e);
+    if (code != KEDGE_OK) return detail::error(code);
+    return RouterEngine{Model(m), Engine(e)};
   }
   kedge_router* get() const { return r_.get(); }
 

@@ -1,6 +1,7 @@
 // What the files of the C interfaces share: errors that stay inside, options of any age, owned outputs.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <cstring>
 #include <exception>
@@ -12,6 +13,11 @@
 
 #include "include/kedge/kedge.h"
 #include "kernels/base/result.h"
+
+struct kedge_cancel {
+  std::atomic<bool> on{false};
+};
+static_assert(std::atomic<bool>::is_always_lock_free, "kedge_cancel_set is called from signal handlers");
 
 namespace kedge::base::capi {
 

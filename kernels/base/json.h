@@ -49,21 +49,21 @@ class Json {
   template <class J, class M>
   class Iterator;
 
-  Json() noexcept = default;
-  Json(std::nullptr_t) noexcept {}
+  Json() noexcept;
+  Json(std::nullptr_t) noexcept;
   template <std::same_as<bool> T>
-  Json(T value) noexcept : v_(value) {}
+  Json(T value) noexcept;
   template <std::signed_integral T>
-  Json(T value) noexcept : v_(static_cast<int64_t>(value)) {}
+  Json(T value) noexcept;
   template <std::unsigned_integral T>
   requires(!std::same_as<T, bool>) Json(T value)
-  noexcept : v_(static_cast<uint64_t>(value)) {}
+  noexcept;
   template <std::floating_point T>
-  Json(T value) noexcept : v_(static_cast<double>(value)) {}
-  Json(std::string text) noexcept : v_(std::move(text)) {}
-  Json(std::string_view text) : v_(std::string(text)) {}
-  Json(const char* text) : v_(std::string(text)) {}
-  Json(Array values) noexcept : v_(std::move(values)) {}
+  Json(T value) noexcept;
+  Json(std::string text) noexcept;
+  Json(std::string_view text);
+  Json(const char* text);
+  Json(Array values) noexcept;
   // Of a container of values: an array.
   template <std::ranges::input_range R>
   requires(!std::convertible_to<R, std::string_view> && !std::same_as<std::remove_cvref_t<R>, Json>)
@@ -183,7 +183,7 @@ class Json {
   friend std::ostream& operator<<(std::ostream& out, const Json& value);
 
  private:
-  explicit Json(Object members) noexcept : v_(std::move(members)) {}
+  explicit Json(Object members) noexcept;
   friend class JsonBuilder;
 
   bool equals(const Json& other) const;
@@ -203,6 +203,24 @@ struct Json::Member {
   std::string key;
   Json value;
 };
+
+// The constructors stand here, where a Member is whole: clang asks for that.
+inline Json::Json() noexcept = default;
+inline Json::Json(std::nullptr_t) noexcept {}
+template <std::same_as<bool> T>
+Json::Json(T value) noexcept : v_(value) {}
+template <std::signed_integral T>
+Json::Json(T value) noexcept : v_(static_cast<int64_t>(value)) {}
+template <std::unsigned_integral T>
+requires(!std::same_as<T, bool>) Json::Json(T value)
+noexcept : v_(static_cast<uint64_t>(value)) {}
+template <std::floating_point T>
+Json::Json(T value) noexcept : v_(static_cast<double>(value)) {}
+inline Json::Json(std::string text) noexcept : v_(std::move(text)) {}
+inline Json::Json(std::string_view text) : v_(std::string(text)) {}
+inline Json::Json(const char* text) : v_(std::string(text)) {}
+inline Json::Json(Array values) noexcept : v_(std::move(values)) {}
+inline Json::Json(Object members) noexcept : v_(std::move(members)) {}
 
 class Json::Element {
  public:

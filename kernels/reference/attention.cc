@@ -1,6 +1,7 @@
 // Attention over pages in ascending order: an online softmax per chunk, one rescale per page, chunks merged in order.
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <limits>
 
@@ -53,18 +54,22 @@ float score(const KvLayout& l, const std::byte* page, int t, const float* q, con
   return acc;
 }
 
-void accumulate_value(const KvLayout& l, const std::byte* page, int t, float p, float* acc) {
+// Quantised: code times scale, exact, for that is at most 8 bits times 11.
+float key_value(const KvLayout& l, const std::byte* page, int t, int i) {
+  if (!is_quantised(l.format)) return element(l.format, page, static_cast<size_t>(i * kPageTokens + t));
+  const auto scale = load<uint16_t>(page + l.k_scales(), static_cast<size_t>(i / 32 * kPageTokens + t));
+  return static_cast<float>(key_code(l, page, i, t)) * f16_to_f32(scale);
+}
+float value_of(const KvLayout& l, const std::byte* page, int t, int i) {
+  if (l.v_in_k) return key_value(l, page, t, i);
   const std::byte* v = page + l.v_offset();
-  for (int i = 0; i < l.head_dim_v; ++i) {
-    const auto at = static_cast<size_t>(t * l.head_dim_v + i);
-    float value;
-    if (!is_quantised(l.format)) {
-      value = element(l.format, v, at);
-    } else {  // exact: at most 8 bits times 11
-      value = static_cast<float>(value_code(l, v, at)) * f16_to_f32(load<uint16_t>(page + l.v_scales(), at / 32));
-    }
-    acc[i] = std::fma(p, value, acc[i]);
-  }
+  const auto at = static_cast<size_t>(t * l.head_dim_v + i);
+  if (!is_quantised(l.format)) return element(l.format, v, at);
+  return static_cast<float>(value_code(l, v, at)) * f16_to_f32(load<uint16_t>(page + l.v_scales(), at / 32));
+}
+
+void accumulate_value(const KvLayout& l, const std::byte* page, int t, float p, float* acc) {
+  for (int i = 0; i < l.head_dim_v; ++i) acc[i] = std::fma(p, value_of(l, page, t, i), acc[i]);
 }
 
 // What a row has seen: the largest score, sum and values weighted by exp(score - max).
@@ -106,6 +111,10 @@ void add_page(const AttendRows& a, int row, int p, const int8_t* q8, const float
   float page_max = st.max;
   for (int t = t0; t < t1; ++t) {
     s[t] = score(l, a.pages[p], t, a.q[row], q8, dq) * a.scale;
+    if (a.has_slopes) {
+      const int distance = std::abs(p * kPageTokens + t - a.at[row]);
+      s[t] = std::fma(-a.slope[row], static_cast<float>(distance), s[t]);
+    }
     if (a.softcap > 0) s[t] = a.softcap * tanh(s[t] / a.softcap);
     page_max = s[t] > page_max ? s[t] : page_max;
   }
@@ -155,7 +164,15 @@ void merge(const AttendRows& a, int row, int chunk, const State& add, State& st)
 }
 
 void finish(const AttendRows& a, int row, const State& st) {
-  const float inverse = 1.0f / st.sum;
+  float kept = 1.0f;  // of the weights relative to st.max, when a larger sink is the largest
+  float sum = st.sum;
+  if (a.has_sinks) {
+    const float sink = a.sink[row];
+    const float max = sink > st.max ? sink : st.max;
+    kept = exp(st.max - max);
+    sum = std::fma(sum, kept, exp(sink - max));
+  }
+  const float inverse = kept / sum;
   for (int i = 0; i < a.layout.head_dim_v; ++i) a.out[row][i] = st.acc[i] * inverse;
   scale_masses(a, row, a.begin[row] / kPageTokens, (a.end[row] + kPageTokens - 1) / kPageTokens, inverse);
 }

@@ -40,7 +40,35 @@ void rms_norm(const float* x, const float* weight, float* y, int n, float eps) n
   for (int i = 0; i < n; ++i) lanes[i % 16] = std::fma(x[i], x[i], lanes[i % 16]);
   const float mean = tree16(lanes) / static_cast<float>(n);
   const float inverse = 1.0f / std::sqrt(mean + eps);
-  for (int i = 0; i < n; ++i) y[i] = (x[i] * inverse) * weight[i];
+  for (int i = 0; i < n; ++i) {
+    const float a = x[i] * inverse;
+    y[i] = weight == nullptr ? a : a * weight[i];
+  }
+}
+
+void layer_norm(const float* x, const float* weight, const float* bias, float* y, int n, float eps) noexcept {
+  float lanes[16] = {};
+  for (int i = 0; i < n; ++i) lanes[i % 16] += x[i];
+  const float mean = tree16(lanes) / static_cast<float>(n);
+  float squares[16] = {};
+  for (int i = 0; i < n; ++i) {
+    const float a = x[i] - mean;
+    squares[i % 16] = std::fma(a, a, squares[i % 16]);
+  }
+  const float inverse = 1.0f / std::sqrt(tree16(squares) / static_cast<float>(n) + eps);
+  for (int i = 0; i < n; ++i) {
+    float a = (x[i] - mean) * inverse;
+    if (weight != nullptr) a *= weight[i];
+    y[i] = bias == nullptr ? a : a + bias[i];
+  }
+}
+
+void l2_norm(const float* x, float* y, int n, float eps) noexcept {
+  float lanes[16] = {};
+  for (int i = 0; i < n; ++i) lanes[i % 16] = std::fma(x[i], x[i], lanes[i % 16]);
+  const float norm = std::sqrt(tree16(lanes));
+  const float inverse = 1.0f / (norm > eps ? norm : eps);
+  for (int i = 0; i < n; ++i) y[i] = x[i] * inverse;
 }
 
 void add(const float* x, float* y, int n) noexcept {
@@ -49,6 +77,14 @@ void add(const float* x, float* y, int n) noexcept {
 
 void add_scaled(const float* x, float s, float* y, int n) noexcept {
   for (int i = 0; i < n; ++i) y[i] = std::fma(s, x[i], y[i]);
+}
+
+void mul(const float* x, float* y, int n) noexcept {
+  for (int i = 0; i < n; ++i) y[i] *= x[i];
+}
+
+void scale(float s, float* y, int n) noexcept {
+  for (int i = 0; i < n; ++i) y[i] *= s;
 }
 
 void silu_mul(const float* gate, const float* up, float* y, int n) noexcept {

@@ -68,6 +68,7 @@ void store_quantised(const KvLayout& l, std::byte* page, size_t t, const float* 
     }
   }
   for (size_t b = 0; b < nk / 32; ++b) store(page + l.k_scales(), b * kPageTokens + t, d[b]);
+  if (l.v_in_k) return;
   quantise_head(l.format, v, nv, q, d);
   std::byte* values = page + l.v_offset();
   for (size_t i = 0; i < nv; ++i) {
@@ -91,7 +92,7 @@ void kv_store(const KvLayout& l, std::byte* page, int slot, const float* k, cons
     const size_t at = i * kPageTokens + t;
     l.format == KvFormat::kF32 ? store(page, at, k[i]) : store(page, at, f32_to_f16(k[i]));
   }
-  for (size_t i = 0; i < static_cast<size_t>(l.head_dim_v); ++i) {
+  for (size_t i = 0; !l.v_in_k && i < static_cast<size_t>(l.head_dim_v); ++i) {
     const size_t at = t * static_cast<size_t>(l.head_dim_v) + i;
     l.format == KvFormat::kF32 ? store(values, at, v[i]) : store(values, at, f32_to_f16(v[i]));
   }

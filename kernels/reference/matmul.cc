@@ -36,10 +36,13 @@ float dot_block32(const typename F::Block* w, const int8_t* q, const float* d, c
   float acc = 0.0f;
   for (int b = 0; b < k / 32; ++b) {
     uint8_t u[32];
-    F::unpack(w[b], u);
-    int32_t isum = 0;
-    for (int i = 0; i < 32; ++i) isum += (u[i] - F::kZero) * q[b * 32 + i];
-    acc = std::fma(static_cast<float>(isum), quants::scale<F>(w[b]) * d[b], acc);
+    quants::unpack32<F>(w, b, u);
+    constexpr int kOfScale = quants::scale_values<F>();
+    for (int j = 0; j < 32 / kOfScale; ++j) {
+      int32_t isum = 0;
+      for (int i = j * kOfScale; i < (j + 1) * kOfScale; ++i) isum += (u[i] - F::kZero) * q[b * 32 + i];
+      acc = std::fma(static_cast<float>(isum), quants::scale32<F>(w, b, j) * d[b], acc);
+    }
     if constexpr (F::kHasMin) acc = std::fma(static_cast<float>(sums32[b]), quants::minimum<F>(w[b]) * d[b], acc);
   }
   return acc;

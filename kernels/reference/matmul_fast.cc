@@ -30,9 +30,10 @@ template <class F>
 SubBlocks<F> sub_blocks(const typename F::Block* w) {
   SubBlocks<F> r{};
   if constexpr (F::kFamily == QuantFamily::kBlock32) {
+    constexpr int kScales = quants::kScalesOf32<F>;
     for (int j = 0; j < 8; ++j) {
-      F::unpack(w[j], r.codes + j * 32);
-      r.scale[j] = quants::scale<F>(w[j]);
+      quants::unpack32<F>(w, j, r.codes + j * 32);
+      for (int i = 0; i < kScales; ++i) r.scale[j * kScales + i] = quants::scale32<F>(w, j, i);
       if constexpr (F::kHasMin) r.offset[j] = quants::minimum<F>(w[j]);
     }
   } else {
@@ -80,7 +81,7 @@ FastBlock requantise(const typename F::Block* w) {
 template <class F>
 void matmul_quantised(const WeightRows& w, const ActRows& x, float* y, size_t ldy, std::byte*) noexcept {
   const auto k = static_cast<size_t>(x.k);
-  constexpr int kPer256 = 256 / quants::kBlockValues<F>;
+  constexpr size_t kPer256 = 256 / quants::kBlockValues<F>;
   for (int r = 0; r < w.n_rows; ++r) {
     const auto* row = reinterpret_cast<const typename F::Block*>(w.data + static_cast<size_t>(r) * w.stride);
     for (int i = 0; i < x.n; ++i) y[static_cast<size_t>(i) * ldy + static_cast<size_t>(r)] = 0.0f;

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "kernels/kernel_table.h"
+#include "kernels/simd/attention_latent.h"
 #include "kernels/simd/attention_scores.h"
 #include "kernels/simd/attention_softmax.h"
 #include "kernels/simd/attention_store.h"
@@ -45,8 +46,7 @@ static void page_scores(const AttendRows& a, const std::byte* page, int r0, int 
   const int d = a.layout.head_dim_k;
   const bool few = r1 - r0 < kWidenRows;
   // While the keys are read, the values of the same page are fetched.
-  const size_t v_bytes = KvLayout::matrix_bytes(a.layout.format, a.layout.head_dim_v);
-  Ahead ahead{page + a.layout.v_offset(), v_bytes / static_cast<size_t>(d)};
+  Ahead ahead{page + a.layout.v_offset(), a.layout.v_bytes() / static_cast<size_t>(d)};
   switch (a.layout.format) {
     case KvFormat::kF32: {
       const LoadF32 keys{reinterpret_cast<const float*>(page)};
@@ -79,6 +79,24 @@ KEDGE_INLINE void format_values(const L& values, int d, int r0, int r1, AttendWo
   value_rows<LoadF32, false>(LoadF32{w.wide}, padded, r0, r1, w, ahead);
 }
 
+// Values that are the first dimensions of the keys.
+static void key_values(const AttendRows& a, const std::byte* page, int r0, int r1, AttendWork& w, const Ahead& ahead) {
+  const int d = a.layout.head_dim_v;
+  const int padded = (d + 15) / 16 * 16;
+  switch (a.layout.format) {
+    case KvFormat::kF32:
+      turn_keys(LoadF32{reinterpret_cast<const float*>(page)}, d, padded, w.wide);
+      return value_rows<LoadF32, true>(LoadF32{w.wide}, padded, r0, r1, w, ahead);
+    case KvFormat::kF16:
+      turn_keys(LoadF16{reinterpret_cast<const uint16_t*>(page)}, d, padded, w.wide);
+      return value_rows<LoadF32, true>(LoadF32{w.wide}, padded, r0, r1, w, ahead);
+    case KvFormat::kQ8_0:
+    case KvFormat::kQ4_0:
+      turn_codes(a.layout, page, w);
+      return format_values(LoadQ8{w.codes, w.value_scales}, d, r0, r1, w, ahead, r1 - r0 < kWidenRows);
+  }
+}
+
 static void page_values(const AttendRows& a, const std::byte* page, int r0, int r1, AttendWork& w,
                         const std::byte* next) {
   const int d = a.layout.head_dim_v;
@@ -87,6 +105,7 @@ static void page_values(const AttendRows& a, const std::byte* page, int r0, int 
   // While the values are read, the keys of the next page are fetched.
   Ahead ahead;
   if (next != nullptr) ahead = {next, a.layout.v_offset() / kPageTokens};
+  if (a.layout.v_in_k) return key_values(a, page, r0, r1, w, ahead);
   switch (a.layout.format) {
     case KvFormat::kF32: {
       const LoadF32 values{reinterpret_cast<const float*>(p)};
@@ -174,11 +193,11 @@ static void attend(const AttendRows& a) noexcept {
     for (int r = 0; r < a.n; ++r) {
       if (!sees(a, r, c)) continue;
       if (one_chunk(a, r)) {
-        finish_row(a, r, w.acc[r], w.sum[r]);
+        finish_row(a, r, w.acc[r], w.max[r], w.sum[r]);
         continue;
       }
       merge_chunk(a, r, c, w.max[r], w.sum[r], w.acc[r], &w.total_max[r], &w.total_sum[r]);
-      if ((c + 1) * kChunkTokens >= a.end[r]) finish_row(a, r, a.out[r], w.total_sum[r]);
+      if ((c + 1) * kChunkTokens >= a.end[r]) finish_row(a, r, a.out[r], w.total_max[r], w.total_sum[r]);
     }
   }
 }
@@ -205,7 +224,7 @@ static void attend_merge(const AttendRows& a, const float* parts, int first_chun
       const float* part = parts + at * attend_part_floats(a.layout.head_dim_v);
       merge_chunk(a, r, c, part[0], part[1], part + 16, &max, &sum);
     }
-    finish_row(a, r, a.out[r], sum);
+    finish_row(a, r, a.out[r], max, sum);
   }
 }
 

@@ -28,4 +28,25 @@ struct Fold {
   }
 };
 
+// A block of 8 x 8 floats, its rows to columns.
+KEDGE_INLINE void turn8(const float* from, size_t from_pitch, float* to, size_t to_pitch) {
+#pragma GCC unroll 4
+  for (size_t b = 0; b < 4; ++b) {
+    const float* x = from + b / 2 * 4 * from_pitch + b % 2 * 4;
+    float* y = to + b % 2 * 4 * to_pitch + b / 2 * 4;
+    const float32x4_t r0 = vld1q_f32(x);
+    const float32x4_t r1 = vld1q_f32(x + from_pitch);
+    const float32x4_t r2 = vld1q_f32(x + 2 * from_pitch);
+    const float32x4_t r3 = vld1q_f32(x + 3 * from_pitch);
+    const float32x4_t a = vzip1q_f32(r0, r2);
+    const float32x4_t c = vzip2q_f32(r0, r2);
+    const float32x4_t d = vzip1q_f32(r1, r3);
+    const float32x4_t e = vzip2q_f32(r1, r3);
+    vst1q_f32(y, vzip1q_f32(a, d));
+    vst1q_f32(y + to_pitch, vzip2q_f32(a, d));
+    vst1q_f32(y + 2 * to_pitch, vzip1q_f32(c, e));
+    vst1q_f32(y + 3 * to_pitch, vzip2q_f32(c, e));
+  }
+}
+
 }  // namespace kedge::kernels::KEDGE_ISA

@@ -3,20 +3,9 @@
 #pragma once
 
 #include "kernels/simd/attention_work.h"
+#include "kernels/simd/float_math.h"
 
 namespace kedge::kernels::KEDGE_ISA {
-
-KEDGE_INLINE V tanh(const V& x) {
-  const V e = exp(V::set1(-2.0f) * abs(x));
-  const V t = (V::set1(1.0f) - e) / (V::set1(1.0f) + e);
-  return V::make([&](int i) { return xsimd::copysign(t.v[i], x.v[i]); });
-}
-
-KEDGE_INLINE float exp_scalar(float x) {
-  float lanes[16];
-  exp(V::set1(x)).store(lanes);
-  return lanes[0];
-}
 
 // n floats from `from` times `factor` to `to`.
 KEDGE_INLINE void multiply_row(const float* from, float factor, float* to, int n) {
@@ -27,10 +16,11 @@ KEDGE_INLINE void multiply_row(const float* from, float factor, float* to, int n
   if (i < n) (V::load_part(from + i, n - i, 0.0f) * f).store_part(to + i, n - i);
 }
 
+alignas(64) static constexpr float kLane[32] = {0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15,
+                                                16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31};
+
 // Tokens [t0, t1) of a page's 32 keep their scores, the others become -inf.
 KEDGE_INLINE void mask_scores(V (&x)[2], int t0, int t1) {
-  alignas(64) static constexpr float kLane[32] = {0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15,
-                                                  16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31};
   using B = V::B;
   const B from(static_cast<float>(t0));
   const B until(static_cast<float>(t1));
@@ -44,12 +34,24 @@ KEDGE_INLINE void mask_scores(V (&x)[2], int t0, int t1) {
   }
 }
 
-// A row's scores as the softmax sees them: scaled, capped, -inf where the row sees nothing. Returns the largest.
+// ALiBi: takes off slope times the distance of each of the page's tokens from the row, which is `at` slots after the
+// first of them. Distances are exact.
+KEDGE_INLINE void add_slope(V (&x)[2], float slope, int at) {
+#pragma GCC unroll 2
+  for (int h = 0; h < 2; ++h) {
+    const V distance = abs(V::load(kLane + 16 * h) - V::set1(static_cast<float>(at)));
+    x[h] = fma(V::set1(-slope), distance, x[h]);
+  }
+}
+
+// A row's scores of page p as the softmax sees them: scaled, capped, -inf where the row sees nothing. Returns the
+// largest.
 template <bool kCap>
-KEDGE_INLINE float scale_scores(const AttendRows& a, int row, AttendWork& w) {
+KEDGE_INLINE float scale_scores(const AttendRows& a, int p, int row, AttendWork& w) {
   float* s = w.scores[row];
   const V scale = V::set1(a.scale);
   V x[2] = {V::load(s) * scale, V::load(s + 16) * scale};
+  if (a.has_slopes) add_slope(x, a.slope[row], a.at[row] - p * kPageTokens);
   if constexpr (kCap) {
     const V cap = V::set1(a.softcap);
     x[0] = cap * tanh(x[0] / cap);
@@ -69,7 +71,7 @@ KEDGE_INLINE float* tokens_of(const AttendRows& a, int row, int p) {
 // by w.rescale; the value tiles do that as they load it.
 static void softmax_page(const AttendRows& a, int p, int r0, int r1, AttendWork& w) {
   for (int r = r0; r < r1; ++r) {
-    const float top = a.softcap > 0 ? scale_scores<true>(a, r, w) : scale_scores<false>(a, r, w);
+    const float top = a.softcap > 0 ? scale_scores<true>(a, p, r, w) : scale_scores<false>(a, p, r, w);
     w.rescale[r] = w.max[r];
     w.max[r] = top > w.max[r] ? top : w.max[r];
     w.rescale[r] -= w.max[r];
@@ -154,9 +156,16 @@ static void merge_chunk(const AttendRows& a, int row, int chunk, float max, floa
   scale_masses(a, row, pages.first, pages.last, now);
 }
 
-// `total`: what the row has accumulated, out itself when chunks were merged.
-static void finish_row(const AttendRows& a, int row, const float* total, float total_sum) {
-  const float inverse = 1.0f / total_sum;
+// `total`: what the row has accumulated, out itself when chunks were merged; its sum is relative to `max`.
+static void finish_row(const AttendRows& a, int row, const float* total, float max, float total_sum) {
+  float kept = 1.0f;
+  if (a.has_sinks) {
+    const float sink = a.sink[row];
+    const float top = sink > max ? sink : max;
+    kept = exp_scalar(max - top);
+    total_sum = __builtin_fmaf(total_sum, kept, exp_scalar(sink - top));
+  }
+  const float inverse = kept / total_sum;
   multiply_row(total, inverse, a.out[row], a.layout.head_dim_v);
   scale_masses(a, row, a.begin[row] / kPageTokens, (a.end[row] + kPageTokens - 1) / kPageTokens, inverse);
 }

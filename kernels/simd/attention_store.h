@@ -41,6 +41,7 @@ static void store_q4(const KvLayout& l, std::byte* page, size_t t, const float* 
     }
     for (size_t j = 0; j < 4; ++j) std::memcpy(page + ((b * 4 + j) * kPageTokens + t) * 4, pairs + j * 4, 4);
   }
+  if (l.v_in_k) return;
   const auto blocks = static_cast<size_t>(l.head_dim_v) / 32;
   std::byte* values = page + l.v_offset() + t * blocks * 16;
   auto* v_scale = reinterpret_cast<uint16_t*>(page + l.v_scales()) + t * blocks;
@@ -59,13 +60,14 @@ static void kv_store(const KvLayout& l, std::byte* page, int slot, const float* 
   if (l.format == KvFormat::kF32) {
     auto* to = reinterpret_cast<float*>(page);
     for (size_t i = 0; i < nk; ++i) to[i * kPageTokens + t] = k[i];
-    std::memcpy(values + t * nv * 4, v, nv * 4);
+    if (!l.v_in_k) std::memcpy(values + t * nv * 4, v, nv * 4);
   } else if (l.format == KvFormat::kF16) {
     uint16_t half[kMaxHeadDim + 16];
     auto* to = reinterpret_cast<uint16_t*>(page);
     for (size_t i = 0; i < nk; i += 16)
       S::store_f16(half + i, V::load_part(k + i, l.head_dim_k - static_cast<int>(i), 0.0f));
     for (size_t i = 0; i < nk; ++i) to[i * kPageTokens + t] = half[i];
+    if (l.v_in_k) return;
     for (size_t i = 0; i < nv; i += 16)
       S::store_f16(half + i, V::load_part(v + i, l.head_dim_v - static_cast<int>(i), 0.0f));
     std::memcpy(values + t * nv * 2, half, nv * 2);
@@ -84,6 +86,7 @@ static void kv_store(const KvLayout& l, std::byte* page, int slot, const float* 
     }
     auto* k_scale = reinterpret_cast<uint16_t*>(page + l.k_scales());
     for (size_t b = 0; b < nk / 32; ++b) k_scale[b * kPageTokens + t] = f32_to_f16(d[b]);
+    if (l.v_in_k) return;
     quantise_block32(v, l.head_dim_v, q, d, sums);
     std::memcpy(values + t * nv, q, nv);
     auto* v_scale = reinterpret_cast<uint16_t*>(page + l.v_scales()) + t * (nv / 32);

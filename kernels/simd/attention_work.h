@@ -11,7 +11,7 @@ namespace kedge::kernels::KEDGE_ISA {
 // Floats from one row of q or of the accumulators to the next. A constant, so that a tile's rows are one pointer and
 // displacements; an odd number of cache lines, so that they do not fall into the same sets.
 inline constexpr int kRowStride = kMaxHeadDim + 16;
-inline constexpr int kCodeStride = kMaxHeadDim + 64;
+inline constexpr int kCodeStride = kMaxHeadDim;
 
 // Lives in AttendRows::scratch; only the parts a call needs are touched.
 struct AttendWork {

@@ -56,4 +56,31 @@ struct Fold {
   }
 };
 
+// A block of 8 x 8 floats, its rows to columns.
+KEDGE_INLINE void turn8(const float* from, size_t from_pitch, float* to, size_t to_pitch) {
+  __m256 r[8];
+#pragma GCC unroll 8
+  for (size_t i = 0; i < 8; ++i) r[i] = _mm256_loadu_ps(from + i * from_pitch);
+  __m256 pairs[8];
+#pragma GCC unroll 4
+  for (int i = 0; i < 8; i += 2) {
+    pairs[i] = _mm256_unpacklo_ps(r[i], r[i + 1]);
+    pairs[i + 1] = _mm256_unpackhi_ps(r[i], r[i + 1]);
+  }
+  // Of four rows each: columns 0 | 4, 1 | 5, 2 | 6, 3 | 7.
+  __m256 fours[8];
+#pragma GCC unroll 2
+  for (int i = 0; i < 8; i += 4) {
+    fours[i] = _mm256_shuffle_ps(pairs[i], pairs[i + 2], 0x44);
+    fours[i + 1] = _mm256_shuffle_ps(pairs[i], pairs[i + 2], 0xee);
+    fours[i + 2] = _mm256_shuffle_ps(pairs[i + 1], pairs[i + 3], 0x44);
+    fours[i + 3] = _mm256_shuffle_ps(pairs[i + 1], pairs[i + 3], 0xee);
+  }
+#pragma GCC unroll 4
+  for (size_t i = 0; i < 4; ++i) {
+    _mm256_storeu_ps(to + i * to_pitch, _mm256_permute2f128_ps(fours[i], fours[i + 4], 0x20));
+    _mm256_storeu_ps(to + (i + 4) * to_pitch, _mm256_permute2f128_ps(fours[i], fours[i + 4], 0x31));
+  }
+}
+
 }  // namespace kedge::kernels::KEDGE_ISA

@@ -1,4 +1,5 @@
-// Rows of floats: norm, activations, softmax, rotary positions, activation quantisation. Each mirrors its namesake in
+// Rows of floats: SwiGLU, softmax, rotary positions, activation quantisation (norms and what else there is: rows.cc).
+// Each mirrors its namesake in
 // kernels/reference/float_ops.cc, sixteen lanes at a time. Included by simd/table.cc only, once per instruction set.
 #pragma once
 
@@ -7,24 +8,9 @@
 
 #include "kernels/base/inline.h"
 #include "kernels/math_constants.h"
+#include "kernels/simd/float_math.h"
 
 namespace kedge::kernels::KEDGE_ISA {
-
-using V = S::F32x16;
-
-static void rms_norm(const float* x, const float* weight, float* y, int n, float eps) noexcept {
-  V sum = V::zero();
-  for (int i = 0; i < n; i += 16) {
-    const V a = V::load_part(x + i, n - i, 0.0f);
-    sum = fma(a, a, sum);
-  }
-  const float mean = sum.tree_sum() / static_cast<float>(n);
-  const V inverse = V::set1(1.0f / __builtin_sqrtf(mean + eps));
-  for (int i = 0; i < n; i += 16) {
-    const V a = V::load_part(x + i, n - i, 0.0f);
-    ((a * inverse) * V::load_part(weight + i, n - i, 0.0f)).store_part(y + i, n - i);
-  }
-}
 
 static void add(const float* x, float* y, int n) noexcept {
   for (int i = 0; i < n; i += 16) {
@@ -40,11 +26,9 @@ static void add_scaled(const float* x, float s, float* y, int n) noexcept {
 }
 
 static void silu_mul(const float* gate, const float* up, float* y, int n) noexcept {
-  const V one = V::set1(1.0f);
   for (int i = 0; i < n; i += 16) {
     const V g = V::load_part(gate + i, n - i, 0.0f);
-    const V negative = V::make([&](int j) { return -g.v[j]; });
-    ((g / (one + exp(negative))) * V::load_part(up + i, n - i, 0.0f)).store_part(y + i, n - i);
+    (silu(g) * V::load_part(up + i, n - i, 0.0f)).store_part(y + i, n - i);
   }
 }
 

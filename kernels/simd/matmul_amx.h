@@ -7,11 +7,16 @@
 
 namespace kedge::kernels::KEDGE_ISA {
 
+// Sixteen values of a scale would leave a quarter of a tile's depth.
+template <class F>
+inline constexpr bool kHasTiles = PackedBlock<F>::kSuper || PackedBlock<F>::kScaleCount == 1;
+
 // From this many tokens on tiles are faster than the vector kernels (simd/matmul_shape.h). A float scale per 32 values
-// leaves little to gain: half of a tile's depth is used, and every product is scaled on its own.
+// leaves less to gain: half of a tile's depth is used, and every product is scaled on its own.
 template <class F>
 constexpr int tile_min_tokens() {
-  return PackedBlock<F>::kSuper ? 12 : 80;
+  if constexpr (!PackedBlock<F>::kSuper) return 40;
+  return PackedBlock<F>::kBits == 5 ? 16 : 12;
 }
 
 template <class F>

@@ -15,7 +15,8 @@ KEDGE_INLINE void unpack_signed(const std::byte* blocks, int n, int8_t* out) {
   for (int b = 0; b < n; ++b) {
     static_for<8>([&](auto quad) __attribute__((always_inline)) {
       constexpr int q = decltype(quad)::value;
-      __m512i codes = quad_of_planes<F, q>(blocks + static_cast<size_t>(b) * P::kBytes);
+      const std::byte* block = blocks + static_cast<size_t>(b) * P::kBytes;
+      __m512i codes = quad_of_planes<F, q>(block, block + P::kTableAt);
       if constexpr (F::kZero != 0) codes = _mm512_sub_epi8(codes, zero);
       _mm512_store_si512(out + (b * 8 + q) * 64, codes);
     });

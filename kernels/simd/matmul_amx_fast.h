@@ -37,11 +37,12 @@ KEDGE_INLINE __m512 requantise(const std::byte* block, int8_t* out) {
       }
     }
   } else {
-#pragma GCC unroll 8
-    for (int j = 0; j < 8; ++j) {
-      scale[j] = load_scales<F>(block + j * P::kBytes + P::kScales);
+#pragma GCC unroll 16
+    for (int j = 0; j < N::kSubs; ++j) {
+      const std::byte* b = block + j / P::kScaleCount * P::kBytes;
+      scale[j] = load_scales<F>(b + P::kScales + j % P::kScaleCount * 2 * kGroupRows);
       offset[j] = _mm512_setzero_ps();
-      if constexpr (F::kHasMin) offset[j] = S::load_f16(block + j * P::kBytes + P::kMins);
+      if constexpr (F::kHasMin) offset[j] = S::load_f16(b + P::kMins);
     }
   }
   __m512 bound = _mm512_setzero_ps();
@@ -75,7 +76,7 @@ KEDGE_INLINE __m512 requantise(const std::byte* block, int8_t* out) {
     static_for<8>([&](auto quad) __attribute__((always_inline)) {
       constexpr int q = decltype(quad)::value;
       const int j = (group * 8 + q) / kQuads;
-      const __m512i codes = quad_of_planes<F, q>(planes);
+      const __m512i codes = quad_of_planes<F, q>(planes, block + P::kTableAt);
       __m512i e = _mm512_and_si512(codes, low_byte);
       __m512i o = _mm512_srli_epi16(codes, 8);
       if constexpr (F::kZero != 0) {

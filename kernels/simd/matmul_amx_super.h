@@ -15,7 +15,7 @@ template <class F>
 struct Digits {
   static constexpr int kLargest = F::kZero > F::kMaxCode - F::kZero ? F::kZero : F::kMaxCode - F::kZero;
   static constexpr int largest_sub() {
-    if constexpr (F::kHasMin) return F::kMaxSub;
+    if constexpr (requires { F::kMaxSub; }) return F::kMaxSub;
     return 128;
   }
   static constexpr int kCount = kLargest * largest_sub() < 128 ? 1 : 2;
@@ -54,7 +54,7 @@ KEDGE_INLINE void unpack_quarter(const std::byte* block, const std::byte* ahead,
     constexpr int kFrom = j * kQuads % 8;
     static_for<kFrom + kQuads, kFrom>([&](auto quad) __attribute__((always_inline)) {
       constexpr int q = decltype(quad)::value;
-      const __m512i codes = quad_of_planes<F, q>(planes);
+      const __m512i codes = quad_of_planes<F, q>(planes, block + P::kTableAt);
       const int at = (group * 8 + q) * 64;
       if constexpr (Digits<F>::kSplitScales) {
         _mm512_store_si512(lo + at, _mm512_mullo_epi16(codes, scale_low));

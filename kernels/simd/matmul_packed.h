@@ -24,6 +24,7 @@ template <int kP, int kT>
 struct TileInput {
   const std::byte* codes[kP];  // as Source says
   const std::byte* block[kP];  // packed blocks, moved to the register's 32-bit lanes
+  const std::byte* table;      // of codes, where packed blocks have one
   size_t half_lane[kP];        // 16-bit lanes: back by this many bytes
   const int8_t* q[kT];
   const float* d[kT];
@@ -51,7 +52,7 @@ KEDGE_INLINE void quads_one_by_one(const TileInput<kP, kT>& in, size_t codes_at,
     if constexpr (Source::kStream) fetch_ahead<F, q>(in.codes[0] + codes_at);
     typename Dot::Weights w[kP];
 #pragma GCC unroll 16
-    for (int p = 0; p < kP; ++p) w[p] = Dot::weights(Source::template quad<q>(in.codes[p] + codes_at));
+    for (int p = 0; p < kP; ++p) w[p] = Dot::weights(Source::template quad<q>(in.codes[p] + codes_at, in.table));
 #pragma GCC unroll 16
     for (int t = 0; t < kT; ++t) {
       const auto a = S::template activations<q % 4>(in.q[t] + k_at + q * 4);
@@ -83,29 +84,36 @@ KEDGE_INLINE void block32_step(const TileInput<kP, kT>& in, int b, StreamAhead& 
   using P = PackedBlock<F>;
   using Dot = DotOf<F>;
   if constexpr (!Source::kStream) ahead.fetch();
-  S::Ints dot[kP][kT];
-  dot_quads<F, Source, 0, 8>(
-      in, static_cast<size_t>(b) * Source::kBlockStride,
-      b * 32, [&](int p, int t, const typename Dot::Sum& sum, bool first) __attribute__((always_inline)) {
-        const S::Ints s = Dot::finish(sum);
-        dot[p][t] = first ? s : S::add(dot[p][t], s);
-      });
+  static_for<P::kScaleCount>([&](auto index) __attribute__((always_inline)) {
+    constexpr int j = decltype(index)::value;  // of the scales of 32 values
+    constexpr int kQuads = 8 / P::kScaleCount;
+    S::Ints dot[kP][kT];
+    dot_quads<F, Source, j * kQuads, (j + 1) * kQuads>(
+        in, static_cast<size_t>(b) * Source::kBlockStride,
+        b * 32, [&](int p, int t, const typename Dot::Sum& sum, bool first) __attribute__((always_inline)) {
+          const S::Ints s = Dot::finish(sum);
+          dot[p][t] = first ? s : S::add(dot[p][t], s);
+        });
+    const auto code_sum = [&](int t) __attribute__((always_inline)) {
+      return P::kScaleCount == 1 ? int{in.sums[t][b]} : S::sum16(in.q[t] + b * 32 + j * 16);
+    };
 #pragma GCC unroll 16
-  for (int p = 0; p < kP; ++p) {
-    const std::byte* block = in.block[p] + static_cast<size_t>(b) * P::kBytes - in.half_lane[p];
-    const S::Floats dw = load_scales<F>(block + P::kScales);
+    for (int p = 0; p < kP; ++p) {
+      const std::byte* block = in.block[p] + static_cast<size_t>(b) * P::kBytes - in.half_lane[p];
+      const S::Floats dw = load_scales<F>(block + P::kScales + j * 2 * kGroupRows);
 #pragma GCC unroll 16
-    for (int t = 0; t < kT; ++t) {
-      const S::Floats dx = S::set_float(in.d[t][b]);
-      S::Ints isum = dot[p][t];
-      if constexpr (kZeroLeft<F> != 0) isum = S::sub(isum, S::set_int(kZeroLeft<F> * in.sums[t][b]));
-      acc[p][t] = S::fma(S::to_float(isum), S::mul(dw, dx), acc[p][t]);
-      if constexpr (F::kHasMin) {
-        const S::Floats total = S::set_float(static_cast<float>(in.sums[t][b]));
-        acc[p][t] = S::fma(total, S::mul(S::load_f16(block + P::kMins), dx), acc[p][t]);
+      for (int t = 0; t < kT; ++t) {
+        const S::Floats dx = S::set_float(in.d[t][b]);
+        S::Ints isum = dot[p][t];
+        if constexpr (kZeroLeft<F> != 0) isum = S::sub(isum, S::set_int(kZeroLeft<F> * code_sum(t)));
+        acc[p][t] = S::fma(S::to_float(isum), S::mul(dw, dx), acc[p][t]);
+        if constexpr (F::kHasMin) {
+          const S::Floats total = S::set_float(static_cast<float>(in.sums[t][b]));
+          acc[p][t] = S::fma(total, S::mul(S::load_f16(block + P::kMins), dx), acc[p][t]);
+        }
       }
     }
-  }
+  });
 }
 
 // sums[p][t] += for every sub-block, its sub-scale (or sub-minimum) times the sum of the activation codes.
@@ -131,6 +139,13 @@ KEDGE_INLINE void add_code_sums(const TileInput<kP, kT>& in, int b, S::Ints (&su
   }
 }
 
+// x * kFactor.
+template <int kFactor>
+KEDGE_INLINE S::Ints times(S::Ints x) {
+  if constexpr ((kFactor & (kFactor - 1)) == 0) return S::template times_power<__builtin_ctz(kFactor)>(x);
+  return S::times_int(x, kFactor);
+}
+
 template <int kP, int kT>
 KEDGE_INLINE void set_zero(S::Ints (&sums)[kP][kT]) {
 #pragma GCC unroll 16
@@ -154,7 +169,7 @@ KEDGE_INLINE void super256_step(const TileInput<kP, kT>& in, int b, StreamAhead&
     for (int p = 0; p < kP; ++p) {
 #pragma GCC unroll 16
       for (int t = 0; t < kT; ++t) {
-        total[p][t] = S::sub(S::set_int(0), S::template times_power<__builtin_ctz(kZeroLeft<F>)>(total[p][t]));
+        total[p][t] = S::sub(S::set_int(0), times<kZeroLeft<F>>(total[p][t]));
       }
     }
   }
@@ -225,9 +240,11 @@ template <class F, class Source, int kP, int kT>
 KEDGE_INLINE TileInput<kP, kT> tile_input(const WeightRows& w, int group, int part, const std::byte* panel,
                                           const ActRows& x, int t0, int k0) {
   using P = PackedBlock<F>;
-  const int16_t* all_sums = P::sub_size() == 16 ? x.sums16 : x.sums32;
+  constexpr int kSumOf = P::kSuper ? P::sub_size() : 32;
+  const int16_t* all_sums = kSumOf == 16 ? x.sums16 : x.sums32;
   const int n_groups = (w.n_rows + kGroupRows - 1) / kGroupRows;
   TileInput<kP, kT> in;
+  in.table = w.data + P::kTableAt;
 #pragma GCC unroll 16
   for (int p = 0; p < kP; ++p) {
     const int g = (part + p) / kPartsOfGroup;
@@ -243,7 +260,7 @@ KEDGE_INLINE TileInput<kP, kT> tile_input(const WeightRows& w, int group, int pa
     const auto row = static_cast<size_t>(t0 + t);
     in.q[t] = x.q + row * x.row_pitch() + k0;
     in.d[t] = x.d + (row * static_cast<size_t>(x.k) + static_cast<size_t>(k0)) / P::kValues;
-    in.sums[t] = all_sums + (row * static_cast<size_t>(x.k) + static_cast<size_t>(k0)) / P::sub_size();
+    in.sums[t] = all_sums + (row * static_cast<size_t>(x.k) + static_cast<size_t>(k0)) / kSumOf;
   }
   return in;
 }
@@ -299,7 +316,8 @@ template <class F>
 KEDGE_INLINE void unpack_chunk(const std::byte* blocks, int len, std::byte* panel) {
   using P = PackedBlock<F>;
   for (int i = 0; i < len / 32; ++i) {
-    FromPanel<F>::unpack(blocks + i / P::kGroups * P::kBytes + i % P::kGroups * P::kGroupBytes, panel + i * 512);
+    const std::byte* block = blocks + i / P::kGroups * P::kBytes;
+    FromPanel<F>::unpack(block + i % P::kGroups * P::kGroupBytes, block + P::kTableAt, panel + i * 512);
   }
 }
 

@@ -49,6 +49,8 @@ struct S {
     };
     return {spread(bits), spread(bits >> 16)};
   }
+  // The sum of 16 signed bytes.
+  KEDGE_INLINE static int sum16(const int8_t* p) { return vaddlvq_s8(vld1q_s8(p)); }
   KEDGE_INLINE static void store32(void* p, U8x32 a) {
     vst1q_u8(static_cast<uint8_t*>(p), a.low);
     vst1q_u8(static_cast<uint8_t*>(p) + 16, a.high);
@@ -125,6 +127,7 @@ struct S {
   KEDGE_INLINE static Ints times_power(Ints a) {
     return vshlq_n_s32(a, N);
   }
+  KEDGE_INLINE static Ints times_int(Ints a, int32_t n) { return vmulq_n_s32(a, n); }
   KEDGE_INLINE static Ints pair_dot(Ints acc, Codes x, Codes y) {
     const int32x4_t low = vmull_s16(vget_low_s16(pairs(x)), vget_low_s16(pairs(y)));
     return vaddq_s32(acc, vpaddq_s32(low, vmull_high_s16(pairs(x), pairs(y))));

@@ -36,12 +36,21 @@ struct CentredTable {
 };
 
 // Quad q of 32 packed codes whose planes start at `planes` (already moved to the register's rows), as unsigned codes,
-// or centred ones where the instruction set's dots want them (Dot::kCentred).
+// or centred ones where the instruction set's dots want them (Dot::kCentred). `table` is that of a packed block, for
+// formats that have it there.
 template <class F, int q>
-KEDGE_INLINE S::Codes quad_of_planes(const std::byte* planes) {
+KEDGE_INLINE S::Codes quad_of_planes(const std::byte* planes, const std::byte* table) {
   using P = PackedBlock<F>;
   S::Codes w;
-  if constexpr (P::kLowBits == 8) {
+  if constexpr (P::kBits == 1) {
+    const S::Codes bits = S::load_codes(planes);
+    if constexpr (q == 0) {
+      w = S::code_and(S::template lane_shl<1>(bits), S::set_byte(2));
+    } else {
+      w = S::code_and(S::template lane_shr<q - 1>(bits), S::set_byte(2));
+    }
+    return w;
+  } else if constexpr (P::kLowBits == 8) {
     w = S::load_codes(planes + q * 64);
     if constexpr (DotOf<F>::kCentred) w = S::code_xor(w, S::set_byte(0x80));
   } else if constexpr (P::kLowBits == 4) {
@@ -70,7 +79,10 @@ KEDGE_INLINE S::Codes quad_of_planes(const std::byte* planes) {
     }
     w = S::code_or(w, S::code_and(moved, S::set_byte(3 << kLow)));
   }
-  if constexpr (P::kTable) {
+  if constexpr (P::kTableInBlock) {
+    static_assert(!DotOf<F>::kCentred);
+    w = S::lookup(w, reinterpret_cast<const uint8_t*>(table));
+  } else if constexpr (P::kTable) {
     static constexpr CentredTable<F> kTable;
     w = S::lookup(w, kTable.v);
   }
@@ -86,8 +98,8 @@ struct FromPacked {
   static constexpr size_t kBlockStride = PackedBlock<F>::kBytes;
   static constexpr size_t kGroupStride = PackedBlock<F>::kGroupBytes;
   template <int q>
-  KEDGE_INLINE static S::Codes quad(const std::byte* planes) {
-    return quad_of_planes<F, q>(planes);
+  KEDGE_INLINE static S::Codes quad(const std::byte* planes, const std::byte* table) {
+    return quad_of_planes<F, q>(planes, table);
   }
 };
 // The sub-scales and sub-minimums of four neighbouring sub-blocks as pairs of 16-bit integers: [0] of the first two,
@@ -120,8 +132,14 @@ KEDGE_INLINE SubPairs<F> load_subs(const std::byte* block, int four) {
 
 template <class F>
 KEDGE_INLINE S::Floats load_scales(const std::byte* p) {
-  if constexpr (quants::kBf16Scale<F>) return S::load_bf16(p);
-  return S::load_f16(p);
+  S::Floats d;
+  if constexpr (quants::kBf16Scale<F>) {
+    d = S::load_bf16(p);
+  } else {
+    d = S::load_f16(p);
+  }
+  if constexpr (quants::scale_factor<F>() != 1.0f) d = S::mul(d, S::set_float(quants::scale_factor<F>()));
+  return d;
 }
 
 }  // namespace kedge::kernels::KEDGE_ISA

@@ -14,15 +14,15 @@ struct FromPanel {
   static constexpr size_t kGroupStride = 512;
   static constexpr size_t kBlockStride = kGroupStride * PackedBlock<F>::kGroups;
   template <int q>
-  KEDGE_INLINE static S::Codes quad(const std::byte* codes) {
+  KEDGE_INLINE static S::Codes quad(const std::byte* codes, const std::byte*) {
     return S::load_codes(codes + q * 64);
   }
   // 32 packed codes of sixteen rows to the panel.
-  KEDGE_INLINE static void unpack(const std::byte* planes, std::byte* panel) {
+  KEDGE_INLINE static void unpack(const std::byte* planes, const std::byte* table, std::byte* panel) {
     static_for<8>([&](auto index) __attribute__((always_inline)) {
       constexpr int q = decltype(index)::value;
       for (int half = 0; half < 64; half += S::kRows * 4) {
-        S::store_codes(panel + q * 64 + half, quad_of_planes<F, q>(planes + half));
+        S::store_codes(panel + q * 64 + half, quad_of_planes<F, q>(planes + half, table));
       }
     });
   }

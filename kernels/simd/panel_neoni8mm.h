@@ -17,12 +17,12 @@ struct FromPanel {
   static constexpr size_t kGroupStride = 512;
   static constexpr size_t kBlockStride = kGroupStride * PackedBlock<F>::kGroups;
 
-  KEDGE_INLINE static void unpack(const std::byte* planes, std::byte* panel) {
+  KEDGE_INLINE static void unpack(const std::byte* planes, const std::byte* table, std::byte* panel) {
     static_for<4>([&](auto index) __attribute__((always_inline)) {
       constexpr int e = decltype(index)::value;
       for (int part = 0; part < 4; ++part) {
-        const int32x4_t even = quad_of_planes<F, 2 * e>(planes + part * 16);
-        const int32x4_t odd = quad_of_planes<F, 2 * e + 1>(planes + part * 16);
+        const int32x4_t even = quad_of_planes<F, 2 * e>(planes + part * 16, table);
+        const int32x4_t odd = quad_of_planes<F, 2 * e + 1>(planes + part * 16, table);
         S::store_codes(panel + e * 128 + part * 32, vzip1q_s32(even, odd));
         S::store_codes(panel + e * 128 + part * 32 + 16, vzip2q_s32(even, odd));
       }

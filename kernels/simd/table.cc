@@ -1,12 +1,11 @@
 // Compiled once per instruction set with -DKEDGE_ISA=<name> and that set's flags; exports one kernel table. Nothing
 // else leaves this file: everything is static, force-inlined or in the instruction set's namespace.
-// x86.h or neon.h defines S, which the others are written on: the order matters.
+// lanes.h defines S, which the others are written on: the order matters.
 // clang-format off
+#include "kernels/simd/lanes.h"
 #if defined(__aarch64__)
-#include "kernels/simd/neon.h"
 #include "kernels/simd/attention_neon.h"
 #else
-#include "kernels/simd/x86.h"
 #include "kernels/simd/attention_x86.h"
 #endif
 #include "kernels/base/float16.h"
@@ -21,6 +20,7 @@
 #endif
 #include "kernels/simd/matmul_packed.h"
 #include "kernels/simd/attention.h"
+#include "kernels/simd/rows.h"
 #include "registry/quants_headers.inc"
 // clang-format on
 
@@ -36,7 +36,7 @@ constexpr MatmulFn matmul() {
   if constexpr (F::kFamily == QuantFamily::kFloat) {
     return &matmul_float<F>;
   } else {
-    return &matmul_quantised<F>;
+    return &matmul_quantised<PackedAs<F>>;
   }
 }
 
@@ -53,14 +53,27 @@ constexpr KernelTable make_table() {
   KernelTable t;
   t.name = KEDGE_STRING(KEDGE_ISA);
   t.rms_norm = rms_norm;
+  t.layer_norm = layer_norm;
+  t.l2_norm = l2_norm;
   t.add = add;
   t.add_scaled = add_scaled;
+  t.mul = mul;
+  t.scale = scale;
+  t.softcap = softcap;
+  t.activate = activate;
+  t.activate_mul = activate_mul;
+  t.swiglu_clipped = swiglu_clipped;
   t.silu_mul = silu_mul;
   t.softmax = softmax;
   t.rope_half = rope_half;
   t.rope_interleaved = rope_interleaved;
   t.quantise_block32 = quantise_block32;
   t.quantise_super256 = quantise_super256;
+  t.conv1d = conv1d;
+  t.delta_net = delta_net;
+  t.mamba2_scan = mamba2_scan;
+  t.mamba1_scan = mamba1_scan;
+  t.rwkv7_mix = rwkv7_mix;
   int i = 0;
 #define KEDGE_ENTRY(name)                       \
   t.matmul[i] = matmul<quants::name::Format>(); \

@@ -23,7 +23,10 @@ namespace {
 template <class F, int kFormat>
 void matmul(const WeightRows& w, const ActRows& x, float* y, size_t ldy, std::byte* scratch) noexcept {
   if constexpr (F::kFamily != QuantFamily::kFloat) {
-    if (x.n >= tile_min_tokens<F>()) return matmul_tiles<F>(w, x, y, ldy, scratch);
+    using P = PackedAs<F>;
+    if constexpr (kHasTiles<P>) {
+      if (x.n >= tile_min_tokens<P>()) return matmul_tiles<P>(w, x, y, ldy, scratch);
+    }
   }
   avx512vnni::kernels().matmul[kFormat](w, x, y, ldy, scratch);
 }
@@ -45,7 +48,7 @@ constexpr MatmulFn fast() {
   if constexpr (F::kFamily == QuantFamily::kFloat) {
     return &matmul_bf16<F>;
   } else {
-    return &matmul_fast<F>;
+    return &matmul_fast<PackedAs<F>>;
   }
 }
 

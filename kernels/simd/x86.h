@@ -51,6 +51,11 @@ struct S {
     const __m256i bytes = _mm256_shuffle_epi8(_mm256_set1_epi32(static_cast<int>(bits)), spread);
     return _mm256_cmpeq_epi8(and_(bytes, select), select);
   }
+  // The sum of 16 signed bytes.
+  KEDGE_INLINE static int sum16(const int8_t* p) {
+    const __m128i two = _mm_sad_epu8(_mm_xor_si128(load16(p), _mm_set1_epi8(-128)), _mm_setzero_si128());
+    return _mm_cvtsi128_si32(two) + _mm_extract_epi16(two, 4) - 16 * 128;
+  }
   KEDGE_INLINE static void store32(void* p, U8x32 a) { _mm256_storeu_si256(static_cast<__m256i*>(p), a); }
 
   // ---- 16-bit floats
@@ -158,6 +163,7 @@ struct S {
   KEDGE_INLINE static Ints times_power(Ints a) {
     return _mm512_slli_epi32(a, N);
   }
+  KEDGE_INLINE static Ints times_int(Ints a, int32_t n) { return _mm512_mullo_epi32(a, set_int(n)); }
   // acc += the dot of the two 16-bit integers of each lane.
   KEDGE_INLINE static Ints pair_dot(Ints acc, Codes x, Codes y) { return _mm512_dpwssd_epi32(acc, x, y); }
   // Signed bytes 0 and 2 (even), or 1 and 3 (odd) of a lane as its two 16-bit integers.
@@ -237,6 +243,7 @@ struct S {
   KEDGE_INLINE static Ints times_power(Ints a) {
     return _mm256_slli_epi32(a, N);
   }
+  KEDGE_INLINE static Ints times_int(Ints a, int32_t n) { return _mm256_mullo_epi32(a, set_int(n)); }
   KEDGE_INLINE static Ints pair_dot(Ints acc, Codes x, Codes y) {
     return _mm256_add_epi32(acc, _mm256_madd_epi16(x, y));
   }

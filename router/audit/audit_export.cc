@@ -56,8 +56,9 @@ Status add_artifacts(const sqlite::Database& db, std::string& out) {
   }
 }
 
-Status add_records(const sqlite::Database& db, AuditFormat format, std::string& out) {
-  KEDGE_ASSIGN(rows, db.prepare("SELECT seq, json, prev, hash FROM records ORDER BY seq"));
+Status add_records(const sqlite::Database& db, AuditFormat format, AuditRange range, std::string& out) {
+  KEDGE_ASSIGN(rows, db.prepare("SELECT seq, json, prev, hash FROM records WHERE seq > ? ORDER BY seq LIMIT ?"));
+  KEDGE_TRY(rows.bind(range.after, range.limit > 0 ? range.limit : int64_t{-1}));
   KEDGE_ASSIGN(heads, db.prepare(kHeads));
   KEDGE_ASSIGN(artifacts, db.prepare("SELECT bytes FROM artifacts WHERE sha256 = ?"));
   for (;;) {
@@ -89,7 +90,8 @@ Status add_records(const sqlite::Database& db, AuditFormat format, std::string& 
 
 }  // namespace
 
-Result<std::string> export_audit_log(const std::string& path, AuditFormat format, bool with_artifacts, int timeout_ms) {
+Result<std::string> export_audit_log(const std::string& path, AuditFormat format, bool with_artifacts, int timeout_ms,
+                                     AuditRange range) {
   KEDGE_TRY(init_crypto());
   KEDGE_ASSIGN(db, AuditLog::open_reader(path, timeout_ms));
   const sqlite::StepLimit limit(db, step_limit(db));
@@ -100,7 +102,7 @@ Result<std::string> export_audit_log(const std::string& path, AuditFormat format
     out =
         Json{{"type", "log"}, {"format", "kedge-audit-export-v1"}, {"genesis", identity.genesis_json()}}.dump() + "\n";
   }
-  KEDGE_TRY(add_records(db, format, out));
+  KEDGE_TRY(add_records(db, format, range, out));
   if (format == AuditFormat::kJsonl && with_artifacts) KEDGE_TRY(add_artifacts(db, out));
   return out;
 }

@@ -109,15 +109,18 @@ kedge_status kedge_audit_export(const char* request, size_t request_size, char**
     KEDGE_ASSIGN(in, read_request(request, request_size));
     std::string db, format = "jsonl";
     bool contents = false;
+    AuditRange range;
     KEDGE_TRY(in.text("db", db));
     KEDGE_TRY(in.text("format", format));
     KEDGE_TRY(in.flag("artifacts", contents));
+    KEDGE_TRY(in.integer("after", range.after, int64_t{0}, int64_t{1} << 53));
+    KEDGE_TRY(in.integer("limit", range.limit, int64_t{0}, kMaxListed));
     KEDGE_TRY(in.finish({"db"}));
     const bool in_toto = format == "in-toto";
     if (!in_toto && format != "jsonl") return invalid("the format is '" + format + "', not jsonl or in-toto");
     if (in_toto && contents) return invalid("an in-toto export has no artifacts");
     KEDGE_ASSIGN(text,
-                 export_audit_log(db, in_toto ? AuditFormat::kInToto : AuditFormat::kJsonl, contents, kTimeoutMs));
+                 export_audit_log(db, in_toto ? AuditFormat::kInToto : AuditFormat::kJsonl, contents, kTimeoutMs, range));
     return give_text(text, json, json_size);
   });
 }

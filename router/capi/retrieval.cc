@@ -78,6 +78,7 @@ kedge_status kedge_index_build(const char* request, size_t request_size, kedge_p
     BuildOptions options;
     std::string model;
     KEDGE_TRY(r.texts("paths", options.paths));
+    KEDGE_TRY(r.text("root", options.root));
     KEDGE_TRY(r.text("out", options.out));
     KEDGE_TRY(r.text("model", model));
     KEDGE_TRY(r.integer("passage_words", options.passage_words, 1, kMaxPassageWords));

@@ -1,5 +1,6 @@
 // The C interface: the router.
 #include "router/router.h"
+#include "engine/c_handles.h"
 #include "include/kedge/kedge_router.h"
 #include "kernels/base/capi.h"
 
@@ -20,6 +21,9 @@ Status own_router(const kedge_router* router) {
                "the router was opened before fork(), and its log and its databases are the parent's: open one of your "
                "own in this process"};
 }
+
+constexpr kedge_ask_options kAskDefaults = {
+    .struct_size = sizeof(kedge_ask_options), .on_event = nullptr, .user = nullptr, .cancel = nullptr};
 
 std::string dump(const Json& json) { return json.dump(); }
 
@@ -61,21 +65,36 @@ void kedge_router_free(kedge_router* router) {
   delete router;
 }
 
-kedge_status kedge_router_ask(kedge_router* router, const char* request, size_t request_size, kedge_event_fn on_event,
-                              void* user, char** json, size_t* json_size) {
+void kedge_ask_options_init(kedge_ask_options* options, size_t struct_size) {
+  write_struct(options, struct_size, kAskDefaults);
+}
+
+kedge_status kedge_router_ask_with(kedge_router* router, const char* request, size_t request_size,
+                                   const kedge_ask_options* options, char** json, size_t* json_size) {
   return json_call(request, request_size, json, json_size, [&](std::string_view text) -> Result<Json> {
     KEDGE_TRY(own_router(router));
+    kedge_ask_options o = kAskDefaults;
+    KEDGE_TRY(read_options(options, "kedge_ask_options", o));
     KEDGE_ASSIGN(parsed, parse_ask_request(text));
-    std::atomic<bool> cancel{false};
+    kedge_cancel own;
+    std::atomic<bool>& cancel = o.cancel == nullptr ? own.on : o.cancel->on;
     AskHooks hooks{.on_event = {}, .cancel = &cancel};
-    if (on_event != nullptr) {
+    if (o.on_event != nullptr) {
       hooks.on_event = [&](const Json& event) {
         const std::string line = dump(event);
-        if (on_event(user, line.data(), line.size()) != 0) cancel = true;
+        if (o.on_event(o.user, line.data(), line.size()) != 0) cancel = true;
       };
     }
     return router->router->ask(parsed, hooks);
   });
+}
+
+kedge_status kedge_router_ask(kedge_router* router, const char* request, size_t request_size, kedge_event_fn on_event,
+                              void* user, char** json, size_t* json_size) {
+  kedge_ask_options o = kAskDefaults;
+  o.on_event = on_event;
+  o.user = user;
+  return kedge_router_ask_with(router, request, request_size, &o, json, json_size);
 }
 
 kedge_status kedge_router_replay(kedge_router* router, const char* id, size_t id_size, char** json, size_t* json_size) {
@@ -94,10 +113,43 @@ kedge_status kedge_router_swap(kedge_router* router, const char* request, size_t
   });
 }
 
+kedge_status kedge_router_configure(kedge_router* router, const char* patch, size_t patch_size, char** json,
+                                    size_t* json_size) {
+  return json_call(patch, patch_size, json, json_size, [&](std::string_view text) -> Result<Json> {
+    KEDGE_TRY(own_router(router));
+    return router->router->configure(text);
+  });
+}
+
 kedge_status kedge_router_state(kedge_router* router, char** json, size_t* json_size) {
   return json_call(nullptr, 0, json, json_size, [&](std::string_view) -> Result<Json> {
     KEDGE_TRY(own_router(router));
     return router->router->state();
+  });
+}
+
+kedge_status kedge_router_models(kedge_router* router, char** json, size_t* json_size) {
+  return json_call(nullptr, 0, json, json_size, [&](std::string_view) -> Result<Json> {
+    KEDGE_TRY(own_router(router));
+    return router->router->pool().models();
+  });
+}
+
+kedge_status kedge_router_engine(kedge_router* router, const char* alias, size_t alias_size, kedge_model** model,
+                                 kedge_engine** engine) {
+  return guard([&]() -> Status {
+    if (model != nullptr) *model = nullptr;
+    if (engine != nullptr) *engine = nullptr;
+    KEDGE_TRY(own_router(router));
+    KEDGE_ASSIGN(name, in_text(alias, alias_size, "the alias"));
+    KEDGE_ASSIGN(loaded, router->router->pool().get(std::string(name)));
+    KEDGE_ASSIGN(shared, loaded->engine());
+    // Owned with the pool's model, so that the pool sees it in use.
+    std::unique_ptr<kedge_model, decltype(&kedge_model_close)> first(nullptr, &kedge_model_close);
+    if (model != nullptr) first.reset(new_handle(std::shared_ptr<const Model>(loaded, loaded->model().get())));
+    if (engine != nullptr) *engine = new_handle(std::shared_ptr<Engine>(loaded, shared.get()));
+    if (model != nullptr) *model = first.release();
+    return {};
   });
 }
 

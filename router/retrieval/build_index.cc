@@ -140,7 +140,10 @@ class Builder {
   }
 
   Status write(const InputFile& file, const std::string& sha256, size_t n_bytes, const std::vector<Piece>& pieces) {
-    KEDGE_ASSIGN(document, writer_->add_document(file, sha256, n_bytes));
+    retrieval::InputFile named = file;
+    const std::string root = options_->root + "/";
+    if (!options_->root.empty() && named.path.starts_with(root)) named.path.erase(0, root.size());
+    KEDGE_ASSIGN(document, writer_->add_document(named, sha256, n_bytes));
     bool new_group = true;
     for (const Piece& piece : pieces) {
       KEDGE_ASSIGN(row, writer_->add_passage(document, piece));

@@ -16,6 +16,7 @@ inline constexpr int kMaxPassageWords = 10000;
 
 struct BuildOptions {
   std::vector<std::string> paths;  // files and folders
+  std::string root;                // a folder that sources are named from; empty: by their paths
   std::string out;                 // replaced when it is an index, and only by a complete one
   int passage_words = kDefaultPassageWords;
   bool skip_bad = false;  // leave files out that cannot be used, and report them; otherwise the first is the error

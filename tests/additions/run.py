@@ -64,7 +64,7 @@ def registered():
     objects, current = set(), None
     for line in run(['ninja', '-C', BUILD, '-t', 'deps']).decode().split('\n'):
         if line.startswith('    '):
-            if 'generated/registry/' in line and current:
+            if 'generated/registry/' in line and 'page_data.inc' not in line and current:  # the page is files, no registry
                 objects.add(current)
         else:
             current = line.split(':')[0]

@@ -17,6 +17,7 @@
 
 #include "include/kedge/kedge.h"
 #include "include/kedge/kedge_router.h"
+#include "tests/engine/adapter_files.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define KEDGE_OWN_MALLOC 0
@@ -176,6 +177,36 @@ TEST_F(OutOfMemory, ModelOpen) {
       return status;
     });
   }
+}
+
+TEST_F(OutOfMemory, Adapters) {
+  using namespace kedge::engine;
+  const std::string path =
+      testing_adapters::write(testing_adapters::random_draft(*testing_golden::load(golden("llama")), 1), "alloc");
+  kedge_adapter* adapter = nullptr;
+  const auto adapter_open = [&] {
+    kedge_adapter_close(adapter);
+    return kedge_adapter_open(model_, path.data(), path.size(), &adapter);
+  };
+  exhaust("kedge_adapter_open", adapter_open);
+  exhaust("kedge_adapter_describe",
+          text_of([&](char** t, size_t* n) { return kedge_adapter_describe(adapter, t, n); }));
+  exhaust("kedge_session_create with an adapter", [&] {
+    const kedge_adapter_use use = {adapter, 0.5f};
+    kedge_session_options o;
+    kedge_session_options_init(&o, sizeof o);
+    o.n_ctx = 128;
+    o.n_threads = 1;
+    o.adapters = &use;
+    o.n_adapters = 1;
+    kedge_session* made = nullptr;
+    kedge_status status = kedge_session_create(model_, &o, &made);
+    const int32_t tokens[] = {5, 17, 40};
+    if (status == KEDGE_OK) status = kedge_session_eval(made, tokens, 3, nullptr);
+    kedge_session_free(made);
+    return status;
+  });
+  kedge_adapter_close(adapter);
 }
 
 TEST_F(OutOfMemory, Text) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "kernels/base/aligned.h"
+#include "kernels/base/byte_size.h"
 #include "kernels/base/float16.h"
 #include "kernels/base/result.h"
 
@@ -70,6 +71,15 @@ TEST(Float16, RoundsToNearestEven) {
   EXPECT_EQ(0x0001, f32_to_f16(0x1p-24f));
   EXPECT_EQ(0x0000, f32_to_f16(0x1p-25f));
   EXPECT_EQ(0x8000, f32_to_f16(-0.0f));
+}
+
+TEST(ByteSize, ReadsWhatPeopleWrite) {
+  EXPECT_EQ(4096, byte_size("4096"));
+  EXPECT_EQ(64 << 20, byte_size("64MiB"));
+  EXPECT_EQ(1.5e9, byte_size("1.5GB"));
+  EXPECT_EQ(2048, byte_size("2 K"));
+  EXPECT_EQ(0, byte_size("0"));
+  for (const char* wrong : {"", "-1", "MiB", "5XB", "5 MiB more", "nan"}) EXPECT_FALSE(byte_size(wrong) >= 0) << wrong;
 }
 
 }  // namespace

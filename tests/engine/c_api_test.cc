@@ -369,7 +369,9 @@ TEST(CApi, OptionsOfOlderAndNewerCallers) {
        .chunk = -7,
        .kv_type = -7,
        .numerics = 0,
-       .kv = {}};
+       .kv = {},
+       .adapters = nullptr,
+       .n_adapters = 7};
   EXPECT_EQ(kedge_session_create(m.get(), &o, &s), KEDGE_OK) << kedge_last_error();
   kedge_session_info info{};
   info.struct_size = offsetof(kedge_session_info, n_threads);

@@ -3,6 +3,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <filesystem>
 #include <functional>
@@ -334,6 +335,126 @@ TEST(EngineApi, PrefixCachesLiveInItsArena) {
   EXPECT_EQ(100u, again->n_reused);
   kedge::Session big = session_in(engine);  // its pages are worth more than an entry
   ASSERT_TRUE(big.eval(tokens(200, 4)).ok());
+}
+
+struct SavedSession : testing::Test {
+  ~SavedSession() override { std::filesystem::remove(path); }
+  const std::string path =
+      (std::filesystem::temp_directory_path() / ("engine-session-" + std::to_string(getpid()))).string();
+};
+
+TEST_F(SavedSession, GoesOnInAnEngineWithTheSameBits) {
+  const kedge::Model model = open();
+  kedge::Engine engine = engine_of(model, {.sequences = 4});
+  const auto text = tokens(150);
+  std::vector<float> expected;
+  {
+    kedge::Engine first = engine_of(model, {.sequences = 4, .memory = memory_for(model, 256, 4)});
+    kedge::Session saved = session_in(first);
+    ASSERT_TRUE(saved.eval(std::span(text).first(100)).ok());
+    kedge::Session other = session_in(first);
+    ASSERT_TRUE(other.eval(tokens(200, 3)).ok());
+    ASSERT_EQ(1, stats(first)["swapped_out"]) << "the pages of the idle one were needed";
+    ASSERT_TRUE(saved.save(path).ok()) << "one without its pages too";
+    ASSERT_TRUE(saved.eval(std::span(text).subspan(100)).ok());
+    expected.assign(saved.logits().begin(), saved.logits().end());
+  }
+  auto loaded = engine.load_session(path);
+  ASSERT_TRUE(loaded.ok()) << loaded.error().message;
+  EXPECT_EQ(loaded->info().n_past, 100);
+  auto cache = kedge::PrefixCache::create(engine, {.n_ctx = 256});
+  ASSERT_TRUE(cache.ok());
+  ASSERT_TRUE(cache->store(*loaded).ok());
+  const auto goes_on = [&](kedge::Session& session) {
+    ASSERT_EQ(session.info().n_past, 100);
+    ASSERT_TRUE(session.eval(std::span(text).subspan(100)).ok());
+    EXPECT_EQ(std::vector<float>(session.logits().begin(), session.logits().end()), expected);
+  };
+  goes_on(*loaded);
+  auto acquired = cache->acquire(text);
+  ASSERT_TRUE(acquired.ok());
+  EXPECT_EQ(acquired->n_reused, 100u) << "requests that begin so have it from the cache";
+  goes_on(acquired->session);
+}
+
+TEST_F(SavedSession, AnEngineTakesNoneThatDoesNotFit) {
+  const kedge::Model model = open();
+  kedge::Engine engine = engine_of(model, {.sequences = 4, .memory = memory_for(model, 96, 4)});
+  {
+    kedge::Engine roomy = engine_of(model);
+    kedge::Session session = session_in(roomy);
+    ASSERT_TRUE(session.eval(tokens(200)).ok());
+    ASSERT_TRUE(session.save(path).ok());
+    kedge::Engine q8 = engine_of(model, {.kv_type = KEDGE_KV_Q8_0});
+    const auto wrong = q8.load_session(path);
+    ASSERT_FALSE(wrong.ok());
+    EXPECT_EQ(wrong.error().code, KEDGE_INVALID_ARGUMENT);
+    EXPECT_NE(wrong.error().message.find("type of cache"), std::string::npos) << wrong.error().message;
+  }
+  kedge::Session idle = session_in(engine);
+  ASSERT_TRUE(idle.eval(tokens(60)).ok());
+  const auto large = engine.load_session(path);
+  ASSERT_FALSE(large.ok());
+  EXPECT_EQ(large.error().code, KEDGE_CAPACITY) << large.error().message;
+  ASSERT_TRUE(idle.eval(tokens(20)).ok()) << "the others go on";
+  EXPECT_EQ(engine.load_session("/nowhere").error().code, KEDGE_NOT_FOUND);
+
+  ASSERT_TRUE(idle.save(path).ok());
+  const auto copy = engine.load_session(path);  // 80 tokens of 96: who is idle gives way
+  ASSERT_TRUE(copy.ok()) << copy.error().message;
+  EXPECT_EQ(1, stats(engine)["swapped_out"]);
+}
+
+// For who watches whether steps come to an end.
+TEST(EngineApi, SaysWhatItIsDoing) {
+  const kedge::Model model = open();
+  kedge::Engine engine = engine_of(model, {.sequences = 2});
+  EXPECT_TRUE(stats(engine)["busy"].is_null());
+  std::atomic<bool> seen{false};
+  std::thread work([&] {
+    for (int i = 0; i < 5000 && !seen; ++i) {
+      kedge::Session session = session_in(engine);
+      EXPECT_TRUE(session.generate(tokens(200), {.max_tokens = 1, .key = "mine"}).ok());
+    }
+  });
+  Json busy;
+  for (int i = 0; i < 1'000'000 && !seen; ++i) {
+    busy = stats(engine)["busy"];
+    seen = busy.is_object() && busy["step"].is_number() && busy["reading"] == 1;
+    std::this_thread::yield();
+  }
+  seen = true;
+  work.join();
+  EXPECT_GE(busy["step"], 1) << busy;
+  EXPECT_EQ(busy["decoding"], 0) << busy;
+  EXPECT_EQ(busy["keys"], Json({"mine"})) << busy;
+  EXPECT_TRUE(stats(engine)["busy"].is_null());
+}
+
+TEST(EngineApi, HistogramsCountWhatTheCountersCount) {
+  const kedge::Model model = open();
+  kedge::Engine engine = engine_of(model, {.step_tokens = 32});
+  for (int i = 0; i < 3; ++i) {
+    kedge::Session s = session_in(engine);
+    ASSERT_TRUE(s.generate(tokens(70), {.max_tokens = 9, .ignore_eos = true}).ok());
+  }
+  const Json all = stats(engine);
+  const Json h = all["histograms"];
+  const auto n = [](const Json& histogram) {
+    uint64_t sum = 0;
+    for (const Json& count : histogram["counts"]) sum += count.get<uint64_t>();
+    return sum;
+  };
+  for (const Json* one : {&h["step_ms"], &h["queue_ms"], &h["step_rows"]["decode"], &h["step_rows"]["prefill"]}) {
+    ASSERT_EQ((*one)["counts"].size(), (*one)["le"].size() + 1);
+  }
+  EXPECT_EQ(n(h["step_ms"]), all["steps"]);
+  EXPECT_EQ(n(h["queue_ms"]), all["admitted"]);
+  EXPECT_EQ(h["step_rows"]["decode"]["sum"], all["rows"]["decode"]);
+  EXPECT_EQ(h["step_rows"]["prefill"]["sum"], all["rows"]["prefill"]);
+  EXPECT_EQ(n(h["step_rows"]["decode"]), 3u * 8) << "every token but the last is evaluated, one a step";
+  EXPECT_EQ(h["step_rows"]["decode"]["counts"][0], 3u * 8) << "at most one row each";
+  EXPECT_EQ(n(h["step_rows"]["prefill"]), 3u * 3) << "32, 32 and 6 tokens";
 }
 
 }  // namespace

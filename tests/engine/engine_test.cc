@@ -218,7 +218,7 @@ class Life {
       }
     }
     const auto held = session_->use();
-    if (kv_log_json(session_->memory(), 0) != kv_log_json(alone.memory(), 0)) fail("another log than alone");
+    if (kv_log(session_->memory(), 0) != kv_log(alone.memory(), 0)) fail("another log than alone");
     if (session_->memory().retention() != alone.memory().retention()) fail("another retention than alone");
   }
 

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <random>
 
+#include "engine/answer_json.h"
 #include "engine/stop_matcher.h"
 #include "kernels/base/utf8.h"
 
@@ -26,6 +27,7 @@ class Script final : public GenerationSource {
   std::span<const int32_t> tokens() const override { return tokens_; }
   std::span<const float> logits() const override { return logits_; }
   std::span<const int32_t> eog_tokens() const override { return eog_; }
+  std::span<const int32_t> suppressed_tokens() const override { return suppressed_; }
   std::vector<int32_t> breaker_tokens() const override { return {1}; }
   Status begin_text(int32_t, bool) override { return {}; }
 
@@ -48,6 +50,7 @@ class Script final : public GenerationSource {
     return {};
   }
   size_t fail_at_ = 0;
+  std::vector<int32_t> suppressed_;
 
  private:
   std::vector<std::string> pieces_;
@@ -216,6 +219,17 @@ TEST(Generate, IgnoreEos) {
   EXPECT_EQ(std::count(o.result.tokens.begin(), o.result.tokens.end(), 0), 0);
 }
 
+TEST(Generate, SuppressedTokensAreNeverChosen) {
+  Script script({"a", "b", "c"});
+  script.suppressed_ = {2};
+  auto options = greedy();
+  options.max_tokens = 5;
+  const auto r = generate(script, std::vector<int32_t>{script.prompt_token()}, options);
+  ASSERT_TRUE(r.ok()) << r.error().message;
+  EXPECT_EQ(r->tokens.front(), 1);
+  EXPECT_EQ(std::count(r->tokens.begin(), r->tokens.end(), 2), 0);
+}
+
 TEST(Generate, Cancelling) {
   const auto cancel_with = [](GenerateCallbacks callbacks, size_t n_prompt = 1) {
     Script script({"a", "b", "c"});
@@ -288,7 +302,7 @@ TEST(Generate, SettingsAreEchoed) {
   options.sampler.seed = ~uint64_t{0};
   options.sampler.logit_bias = {{1, -INFINITY}};
   const auto o = run({"a"}, options);
-  const auto json = nlohmann::json::parse(o.result.settings);
+  const auto json = nlohmann::json::parse(generate_settings_json(options, o.result));
   EXPECT_EQ(json["seed"].get<uint64_t>(), ~uint64_t{0});
   EXPECT_EQ(json["settings"]["temperature"], 0);
   EXPECT_EQ(json["settings"]["top_p"], 0.95);

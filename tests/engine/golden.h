@@ -16,11 +16,14 @@ namespace kedge::engine::testing_golden {
 
 inline std::string data_path(const std::string& relative) { return std::string(KEDGE_TEST_DATA) + "/" + relative; }
 
-// The folders of golden models; `with` names a member their description must have.
-inline std::vector<std::string> golden_folders(const std::string& with = "prompts") {
+// The folders of golden models below `root`; `with` names a member their description must have, `file` a file.
+inline std::vector<std::string> golden_folders(const std::string& with = "prompts",
+                                               const std::string& file = "model.gguf",
+                                               const std::string& root = "golden") {
   std::vector<std::string> names;
-  for (const auto& entry : std::filesystem::directory_iterator(data_path("golden"))) {
+  for (const auto& entry : std::filesystem::directory_iterator(data_path(root))) {
     std::ifstream in(entry.path() / "golden.json");
+    if (!file.empty() && !std::filesystem::exists(entry.path() / file)) continue;
     if (in.good() && nlohmann::json::parse(in).contains(with)) names.push_back(entry.path().filename().string());
   }
   std::sort(names.begin(), names.end());

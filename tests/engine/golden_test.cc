@@ -5,6 +5,7 @@
 #include <set>
 
 #include "engine/arch.h"
+#include "memory/checksum.h"
 
 namespace kedge::engine {
 namespace {
@@ -44,6 +45,19 @@ void expect_same_best(std::span<const float> want, std::span<const float> got, s
   }
 }
 
+// For tools/golden_table.py, which holds runs on several instruction sets side by side.
+void report(const std::string& what, std::span<const float> want, std::span<const float> got, size_t n_vocab) {
+  const auto best = [n_vocab](std::span<const float> rows, size_t r) {
+    const auto row = rows.subspan(r * n_vocab, n_vocab);
+    return std::max_element(row.begin(), row.end()) - row.begin();
+  };
+  const size_t n = want.size() / n_vocab;
+  size_t same = 0;
+  for (size_t r = 0; r < n; ++r) same += best(want, r) == best(got, r) ? 1 : 0;
+  std::printf("golden %s difference %.2e best %zu of %zu bits %016llx\n", what.c_str(), compare(want, got).max, same, n,
+              static_cast<unsigned long long>(checksum(got.data(), got.size_bytes(), 0)));
+}
+
 class GoldenLogits : public testing::TestWithParam<std::string> {};
 
 TEST_P(GoldenLogits, WithinTolerance) {
@@ -59,12 +73,18 @@ TEST_P(GoldenLogits, WithinTolerance) {
       const double tolerance = golden["tolerance"][kv == KvFormat::kF32 ? "f32_atol" : "f16_cache_atol"];
       SessionOptions options;
       options.kv_type = kv;
+      options.n_ctx = static_cast<int>(tokens.size());  // decides which positions a model of two kinds has
       const auto logits = all_logits(model, tokens, options);
       ASSERT_GE(logits.size(), want.size());
       const auto got = last_rows(logits, want.size());
       const std::string what = GetParam() + " " + which + (kv == KvFormat::kF32 ? " f32" : " f16");
-      EXPECT_LE(compare(want, got).max, tolerance) << what;
-      expect_same_best(want, got, static_cast<size_t>(model->config().n_vocab), 2 * tolerance, what);
+      if (golden["tolerance"].contains("int8_activation_rms")) {  // its experts are quantised, and may flip
+        EXPECT_LE(compare(want, got).rms, 2.5 * golden["tolerance"]["int8_activation_rms"].get<double>()) << what;
+      } else {
+        EXPECT_LE(compare(want, got).max, tolerance) << what;
+        expect_same_best(want, got, static_cast<size_t>(model->config().n_vocab), 2 * tolerance, what);
+      }
+      report(what, want, got, static_cast<size_t>(model->config().n_vocab));
     }
   }
 }
@@ -74,10 +94,12 @@ INSTANTIATE_TEST_SUITE_P(Architectures, GoldenLogits, testing::ValuesIn(golden_f
 // Whoever loses a golden model, or the way to find them, hears of it.
 TEST(Golden, EveryArchitectureHasOne) {
   std::set<std::string> archs;
-  for (const std::string& folder : golden_folders()) {
-    const auto store = TensorStore::open(data_path("golden/" + folder + "/model.gguf"));
-    ASSERT_TRUE(store.ok()) << folder;
-    archs.insert(std::string(*store->metadata().get_string("general.architecture")));
+  for (const std::string root : {"golden", "encoders"}) {
+    for (const std::string& folder : golden_folders("prompts", "model.gguf", root)) {
+      const auto store = TensorStore::open(data_path(root + "/" + folder + "/model.gguf"));
+      ASSERT_TRUE(store.ok()) << folder;
+      archs.insert(std::string(*store->metadata().get_string("general.architecture")));
+    }
   }
   std::string known = known_architectures();
   for (size_t at = 0; at < known.size();) {
@@ -111,7 +133,7 @@ TEST_P(QuantisedGolden, AsCloseAsRoundingAllows) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Models, QuantisedGolden, testing::ValuesIn(golden_folders("quantised")));
+INSTANTIATE_TEST_SUITE_P(Models, QuantisedGolden, testing::ValuesIn(golden_folders("quantised", "")));
 
 // The shipped models against the logits of the weights they were quantised from.
 TEST(EmbeddedModels, StayCloseToTheirOriginals) {

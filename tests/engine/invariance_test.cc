@@ -44,6 +44,26 @@ TEST_P(Invariance, ChunksAndThreads) {
   }
 }
 
+// Rows nobody wants the logits of leave the step early: the others' do not know it.
+TEST_P(Invariance, WantedRows) {
+  const std::string path = "golden/" + GetParam();
+  const auto model = load(data_path(path));
+  ASSERT_NE(nullptr, model);
+  const auto tokens = long_prompt(path.substr(0, path.rfind('/') + 1));
+  const auto all = all_logits(model, tokens, {});
+  const std::vector<float> want(all.end() - model->config().n_vocab, all.end());
+  for (const int chunk : {7, 512}) {
+    for (const int threads : {1, 3}) {
+      SessionOptions options;
+      options.chunk = chunk;
+      options.n_threads = threads;
+      auto session = Session::create(model, options).value();
+      ASSERT_TRUE(session->eval(tokens).ok());
+      expect_identical(want, {session->logits().begin(), session->logits().end()}, path);
+    }
+  }
+}
+
 std::vector<std::string> files() {
   std::vector<std::string> paths = {"quant-llama/model-Q4_0.gguf", "quant-llama/model-Q4_K_M.gguf",
                                     "quant-llama/model-F16.gguf", "quant-qwen3moe/model-Q8_0.gguf",
@@ -56,7 +76,9 @@ INSTANTIATE_TEST_SUITE_P(Models, Invariance, testing::ValuesIn(files()));
 
 // Over several chunks of the context decode spreads attention by chunks when the team is large beside the kv-heads.
 TEST(Session, LongContextsDoNotDependOnThreads) {
-  for (const char* name : {"golden/quant-llama/model-Q4_0.gguf", "golden/qwen3moe/model.gguf"}) {
+  for (const char* name :
+       {"golden/quant-llama/model-Q4_0.gguf", "golden/qwen3moe/model.gguf", "golden/deepseek2-v3/model.gguf",
+        "golden/gemma4-e2b/model.gguf", "golden/gemma4-moe/model.gguf", "golden/rwkv7/model.gguf"}) {
     const auto model = load(data_path(name));
     ASSERT_NE(nullptr, model);
     std::vector<int32_t> tokens;

@@ -264,11 +264,11 @@ TEST(Samplers, XtcDropsAllButTheLeastOfTheTopChoices) {
 
 TEST(Samplers, TemperatureScalesAndZeroIsGreedy) {
   const std::vector<float> logits = {1.0f, 3.0f, 3.0f, -2.0f};
-  const auto p = softmax(apply("temperature", {0.5}, logits));
+  const auto p = softmax(apply("temperature", {0.5, 0, 1}, logits));
   const auto want = softmax({{0, 2}, {1, 6}, {2, 6}, {3, -4}});
   for (const auto& [id, x] : want) EXPECT_NEAR(p.at(id), x, 1e-14);
-  EXPECT_EQ(ranked(apply("temperature", {0.0}, logits)), std::vector<int32_t>{1});
-  for (const auto& [id, x] : apply("temperature", {1e-310}, logits)) EXPECT_TRUE(std::isfinite(x)) << id;
+  EXPECT_EQ(ranked(apply("temperature", {0.0, 0, 1}, logits)), std::vector<int32_t>{1});
+  for (const auto& [id, x] : apply("temperature", {1e-310, 0, 1}, logits)) EXPECT_TRUE(std::isfinite(x)) << id;
 }
 
 TEST(Samplers, TiesGoToTheLowestId) {
@@ -282,16 +282,23 @@ TEST(Sampler, OrderAndDefaultsAreTheStandardOnes) {
   std::vector<std::string> order;
   for (const SamplerDef* d : sampler_defs()) order.emplace_back(d->name);
   EXPECT_EQ(order, (std::vector<std::string>{"penalties", "dry", "top_n_sigma", "top_k", "typical", "top_p", "min_p",
-                                             "xtc", "temperature"}));
+                                             "xtc", "temperature", "adaptive_p", "mirostat"}));
   auto s = Sampler::create({}, 10);
   ASSERT_TRUE(s.ok());
   std::map<std::string, double> v;
   for (const auto& [name, value] : s->effective()) v[name] = value;
-  const std::map<std::string, double> want = {
-      {"repeat_last_n", 64}, {"repeat_penalty", 1},  {"frequency_penalty", 0},  {"presence_penalty", 0},
-      {"dry_multiplier", 0}, {"dry_base", 1.75},     {"dry_allowed_length", 2}, {"dry_penalty_last_n", 64},
-      {"top_n_sigma", -1},   {"top_k", 40},          {"typical_p", 1},          {"top_p", 0.95},
-      {"min_p", 0.05},       {"xtc_probability", 0}, {"xtc_threshold", 0.1},    {"temperature", 0.8}};
+  const std::map<std::string, double> want = {{"repeat_last_n", 64},     {"repeat_penalty", 1},
+                                              {"frequency_penalty", 0},  {"presence_penalty", 0},
+                                              {"dry_multiplier", 0},     {"dry_base", 1.75},
+                                              {"dry_allowed_length", 2}, {"dry_penalty_last_n", 64},
+                                              {"top_n_sigma", -1},       {"top_k", 40},
+                                              {"typical_p", 1},          {"top_p", 0.95},
+                                              {"min_p", 0.05},           {"xtc_probability", 0},
+                                              {"xtc_threshold", 0.1},    {"temperature", 0.8},
+                                              {"dynatemp_range", 0},     {"dynatemp_exponent", 1},
+                                              {"adaptive_target", -1},   {"adaptive_decay", 0.9},
+                                              {"mirostat", 0},           {"mirostat_tau", 5},
+                                              {"mirostat_eta", 0.1}};
   EXPECT_EQ(v, want);
 }
 
@@ -362,6 +369,57 @@ TEST(Sampler, GreedyIgnoresFiltersThatKeepTheBest) {
     const std::vector<int32_t> history = {best};
     auto penalised = Sampler::create({.settings = {{"temperature", 0}, {"presence_penalty", 100}}}, 300);
     EXPECT_NE(*penalised->next(logits, history, 1), best);
+  }
+}
+
+// What is found without a list of all tokens is what the list would give: a penalty without a history does nothing but
+// ask for the list.
+TEST(Sampler, TheBestAreFoundWithoutAListOfAll) {
+  std::mt19937 random(3);
+  for (unsigned seed = 0; seed < 200; ++seed) {
+    auto logits = random_logits(1 + seed * 7 % 900, seed);
+    const bool ties = seed % 2 == 0;
+    for (float& l : logits) l = ties ? std::round(l) : l;
+    const auto n = static_cast<uint32_t>(logits.size());
+    SamplerOptions options{.seed = seed};
+    for (unsigned i = 0; i < seed % 9 && i + 1 < n; ++i) {
+      const auto token = static_cast<int32_t>(random() % n);
+      options.logit_bias.push_back({token, i % 3 == 0 ? -INFINITY : static_cast<float>(i) - 2.0f});
+      if (i % 4 == 0) options.logit_bias.push_back({token, 0.3f});
+    }
+    options.settings = {{"temperature", seed % 3 == 0 ? 0.0 : 1.3}, {"top_k", 1 + seed % 50}};
+    auto direct = Sampler::create(options, n);
+    options.settings.push_back({"presence_penalty", 1.0});
+    auto listed = Sampler::create(options, n);
+    for (int position = 0; position < 5; ++position) {
+      EXPECT_EQ(*direct->next(logits, {}, position), *listed->next(logits, {}, position)) << seed;
+    }
+  }
+}
+
+TEST(Candidates, TheBestOfAllInTheOrderOfIds) {
+  for (unsigned seed = 0; seed < 60; ++seed) {
+    auto logits = random_logits(1000 + seed, seed);
+    for (float& l : logits) l = std::round(l * 2) / 2;
+    const std::vector<Candidate> changed = {{9.0, 0}, {-INFINITY, 17}, {0.25, static_cast<int32_t>(logits.size()) - 1}};
+    Candidates all_of;
+    all_of.reset(logits);
+    for (const Candidate& c : changed) all_of.find(c.id)->logit = c.logit;
+    all_of.keep_if([](const Candidate& c, size_t) { return !std::isinf(c.logit); });
+    for (const size_t n : {1, 2, 40, 999, 5000}) {
+      Candidates best;
+      ASSERT_TRUE(best.reset_to_best(logits, changed, n));
+      Candidates wanted = all_of;
+      if (n < wanted.size()) wanted.keep_from(wanted.best(n).back());
+      ASSERT_EQ(best.size(), wanted.size());
+      for (size_t i = 0; i < best.size(); ++i) {
+        EXPECT_EQ(best.items()[i].id, wanted.items()[i].id);
+        EXPECT_EQ(best.items()[i].logit, wanted.items()[i].logit);
+      }
+    }
+    logits[seed * 13] = seed % 2 == 0 ? INFINITY : std::numeric_limits<float>::quiet_NaN();
+    Candidates best;
+    EXPECT_FALSE(best.reset_to_best(logits, changed, 3));
   }
 }
 

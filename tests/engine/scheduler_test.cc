@@ -17,6 +17,7 @@ struct Line {
   int decode = 0;  // tokens to choose after it
   uint64_t arrived = 0;
   uint64_t since = 0;
+  double weight = 1;  // of its key
   int first_token_step = -1;
   int longest_gap = 0;  // steps without a token while it decodes
   int gap = 0;
@@ -35,7 +36,8 @@ class Play {
     for (size_t i = 0; i < lines.size(); ++i) {
       const Line& l = lines[i];
       if (l.prompt + l.decode == 0) continue;
-      demands.push_back({l.key, l.prompt > 0 ? l.prompt : 1, 1 << 30, l.arrived, std::max(l.since, l.arrived)});
+      demands.push_back(
+          {l.key, l.prompt > 0 ? l.prompt : 1, 1 << 30, l.arrived, std::max(l.since, l.arrived), l.weight});
       who.push_back(i);
     }
     std::map<size_t, int> rows;
@@ -135,6 +137,20 @@ TEST(Scheduler, KeysGetEqualTokens) {
   EXPECT_NEAR(10000, tokens["c"], 100);
 }
 
+TEST(Scheduler, KeysGetTokensByTheirWeights) {
+  Play play({.sequences = 16, .step_tokens = 100, .step_ms = -1});
+  play.lines.push_back({.key = "a", .prompt = 100000, .weight = 1});
+  play.lines.push_back({.key = "b", .prompt = 100000, .weight = 3});
+  play.lines.push_back({.key = "c", .prompt = 100000, .weight = 0.5});
+  std::map<std::string, int> tokens;
+  for (int i = 0; i < 450; ++i) {
+    for (const auto& [line, n] : play.step()) tokens[play.lines[line].key] += n;
+  }
+  EXPECT_NEAR(10000, tokens["a"], 200);
+  EXPECT_NEAR(30000, tokens["b"], 200);
+  EXPECT_NEAR(5000, tokens["c"], 200);
+}
+
 TEST(Scheduler, ShortPromptsFirstButLongOnesToo) {
   Play play({.sequences = 4, .step_tokens = 64, .step_ms = -1});
   play.lines.push_back({.key = "", .prompt = 2000});
@@ -171,6 +187,22 @@ TEST(Scheduler, OneAtATimeInTurn) {
   play.lines.push_back({.key = "b", .prompt = 100});
   EXPECT_EQ(30 + 7, play.play());
   EXPECT_LE(play.lines[0].longest_gap, 2);
+}
+
+// Texts of an encoder are never cut; none waits for ever, and those behind a long one use the room it leaves.
+TEST(Scheduler, WholeTextsGoThroughInOneStep) {
+  Scheduler scheduler({.sequences = 3, .step_tokens = 100, .step_ms = 0});
+  const auto demand = [](int n, uint64_t since) {
+    return Scheduler::Demand{.key = "k", .remaining = n, .waiting_since = since, .whole = true};
+  };
+  const auto tokens_of = [&](const std::vector<Scheduler::Demand>& demands) {
+    std::vector<int> tokens(demands.size());
+    for (const auto& share : scheduler.plan(demands, 9)) tokens[share.demand] = share.tokens;
+    return tokens;
+  };
+  EXPECT_EQ((std::vector<int>{60, 0, 40}), tokens_of({demand(60, 1), demand(41, 2), demand(40, 3)}));
+  EXPECT_EQ((std::vector<int>{0, 100}), tokens_of({demand(1, 5), demand(100, 4)}));
+  EXPECT_EQ((std::vector<int>{1, 1, 0, 1}), tokens_of({demand(1, 1), demand(1, 2), demand(1, 4), demand(1, 3)}));
 }
 
 }  // namespace

@@ -61,18 +61,26 @@ std::vector<kedge_status> use_all(kedge_session* s) {
           kedge_session_logits(s, &logits, &n),
           kedge_session_tokens(s, &tokens, &n),
           kedge_session_get_info(s, &info),
-          kedge_session_kv(s, &text, &n),
-          kedge_session_kv_log(s, 0, &text, &n),
-          kedge_session_experts(s, &text, &n),
           kedge_session_add_segments(s, "[]", 2, &text, &n),
           kedge_session_recall(s, "{\"text\":\"a\"}", 12, &text, &n),
           kedge_session_fork(s, &fork),
           kedge_session_save(s, path.data(), path.size())};
 }
 
+// What the functions that only look say.
+std::vector<kedge_status> look_all(const kedge_session* s) {
+  char* text[3] = {};
+  size_t n = 0;
+  const std::vector<kedge_status> said = {kedge_session_kv(s, &text[0], &n), kedge_session_kv_log(s, 0, &text[1], &n),
+                                          kedge_session_experts(s, &text[2], &n)};
+  for (char* owned : text) kedge_free(owned);
+  return said;
+}
+
 struct InCallback {
   kedge_session* session = nullptr;
   std::vector<kedge_status> said;
+  std::vector<kedge_status> looked;
   std::string why;
   bool free_it = false;
 };
@@ -81,6 +89,7 @@ int on_progress(void* user, size_t, size_t) {
   auto* in = static_cast<InCallback*>(user);
   in->said = use_all(in->session);
   in->why = kedge_last_error();
+  in->looked = look_all(in->session);
   kedge_session_set_cancel(in->session, 0);  // the one that is allowed
   if (in->free_it) kedge_session_free(in->session);
   return 0;
@@ -100,11 +109,37 @@ TEST(SessionUse, FromItsOwnCallbackIsAnError) {
     ASSERT_FALSE(in.said.empty());
     for (size_t i = 0; i < in.said.size(); ++i) EXPECT_EQ(KEDGE_INVALID_ARGUMENT, in.said[i]) << i;
     EXPECT_NE(in.why.find("the session is in use"), std::string::npos) << in.why;
+    for (const kedge_status s : in.looked) EXPECT_EQ(KEDGE_OK, s) << "looking is allowed";
     if (free_it) continue;  // gone with the end of the call
     for (const kedge_status s : use_all(in.session)) EXPECT_EQ(KEDGE_OK, s) << kedge_last_error();
     kedge_session_free(in.session);
   }
   std::filesystem::remove(testing::TempDir() + "kedge-never-written");
+  kedge_model_close(model);
+}
+
+int on_row(void* user, int32_t, const float*, size_t) {
+  auto* in = static_cast<InCallback*>(user);
+  in->looked = look_all(in->session);
+  in->why = kedge_last_error();
+  return 0;
+}
+
+// Rows are given within a step: whoever waited there for its end would wait for ever.
+TEST(SessionUse, LookingFromARowIsAnError) {
+  kedge_model* model = open_llama();
+  InCallback in;
+  in.session = session_of(model);
+  kedge_eval_options o;
+  kedge_eval_options_init(&o, sizeof o);
+  o.on_row = on_row;
+  o.user = &in;
+  EXPECT_EQ(KEDGE_OK, kedge_session_eval(in.session, kPrompt.data(), kPrompt.size(), &o)) << kedge_last_error();
+  ASSERT_EQ(in.looked.size(), 3u);
+  for (const kedge_status s : in.looked) EXPECT_EQ(KEDGE_INVALID_ARGUMENT, s);
+  EXPECT_NE(in.why.find("a step is under way"), std::string::npos) << in.why;
+  for (const kedge_status s : look_all(in.session)) EXPECT_EQ(KEDGE_OK, s);
+  kedge_session_free(in.session);
   kedge_model_close(model);
 }
 

@@ -46,7 +46,7 @@ struct Cache {
       }
       fill(k.data(), l.head_dim_k, static_cast<uint32_t>(i));
       fill(v.data(), l.head_dim_v, static_cast<uint32_t>(i) + 5000);
-      t.kv_store(l, memory.back()->data(), i % kPageTokens, k.data(), v.data());
+      t.kv_store(l, memory.back()->data(), i % kPageTokens, k.data(), l.v_in_k ? nullptr : v.data());
     }
   }
 };
@@ -79,6 +79,18 @@ struct Rows {
     token_mass = guarded_floats(a.n * n_slots());
     a.token_mass = token_mass->floats();
     a.token_mass_stride = static_cast<size_t>(n_slots());
+  }
+  // Sinks about as large as scores are, one of them larger than all; slopes for positions behind the last slot too.
+  void want_sinks() {
+    a.has_sinks = true;
+    for (int i = 0; i < a.n; ++i) a.sink[i] = i % 7 == 3 ? 40.0f : 0.5f * static_cast<float>(i % 5) - 1.0f;
+  }
+  void want_slopes() {
+    a.has_slopes = true;
+    for (int i = 0; i < a.n; ++i) {
+      a.slope[i] = 1.0f / static_cast<float>(2 << i % 9);
+      a.at[i] = a.end[i] - 1 + i % 3;
+    }
   }
   void forget() {
     if (a.token_mass != nullptr) std::fill_n(a.token_mass, a.n * n_slots(), kUntouched);
@@ -167,6 +179,8 @@ TEST_P(AttendEquality, RowCountsWithinAChunk) {
       set_windows(rows, kTokens, window, seed);
       rows.a.softcap = n % 3 == 0 ? 5.0f : 0.0f;
       if (n % 4 < 2) rows.want_token_mass();
+      if (n % 5 < 2) rows.want_sinks();
+      if (n % 7 < 2) rows.want_slopes();
       check(rows, name_of(s) + " rows=" + std::to_string(n));
     }
   }
@@ -182,6 +196,7 @@ TEST_P(AttendEquality, SeveralChunks) {
       Rows rows(cache, n, static_cast<uint32_t>(n));
       set_windows(rows, tokens, n == many ? Window::kAny : Window::kCausal, static_cast<uint32_t>(tokens));
       if (tokens != 2 * kChunkTokens + 1) rows.want_token_mass();
+      if (tokens == kTokens) rows.want_sinks();
       check(rows, name_of(s) + " rows=" + std::to_string(n) + " tokens=" + std::to_string(tokens));
     }
   }
@@ -323,6 +338,44 @@ TEST(AttendOracle, LongContextsOfEveryCache) {
         }
         EXPECT_NEAR(1.0, total, 1e-5);
       }
+    }
+  }
+}
+
+// What a latent is worth as a value, sinks and slopes, against double precision.
+TEST(AttendOracle, LatentsSinksAndSlopes) {
+  constexpr int kKey = 96;
+  constexpr int kValue = 64;
+  constexpr int kLast = 2 * kChunkTokens + 77;
+  const Cache cache(reference(), {KvFormat::kF32, kKey, kValue, true}, kLast);
+  Eigen::MatrixXd keys(kLast, kKey);
+  std::vector<float> x(kKey);
+  for (int t = 0; t < kLast; ++t) {
+    fill(x.data(), kKey, static_cast<uint32_t>(t));
+    keys.row(t) = to_double(x.data(), kKey);
+  }
+  for (const float sink : {-3.0f, 2.0f, 30.0f}) {
+    for (const float slope : {0.0f, 0.01f}) {
+      Rows rows(cache, 1, 9);
+      rows.a.begin[0] = 3;
+      rows.a.end[0] = kLast;
+      rows.a.has_sinks = true;
+      rows.a.sink[0] = sink;
+      rows.a.has_slopes = slope > 0;
+      rows.a.slope[0] = slope;
+      rows.a.at[0] = 700;  // tokens after the row are as far away as those before it
+      rows.want_token_mass();
+      rows.whole(reference());
+      Eigen::VectorXd s = keys * to_double(rows.a.q[0], kKey) * static_cast<double>(rows.a.scale);
+      for (int t = 0; t < kLast; ++t) s[t] -= static_cast<double>(slope) * std::abs(t - 700);
+      s.head(3).setConstant(-1e30);
+      s = s.array().exp();
+      s /= s.sum() + std::exp(static_cast<double>(sink));
+      const Eigen::VectorXd want = keys.leftCols(kValue).transpose() * s;
+      EXPECT_LT((to_double(rows.a.out[0], kValue) - want).cwiseAbs().maxCoeff(), 1e-5) << sink;
+      for (int t = 3; t < kLast; ++t) ASSERT_NEAR(s[t], static_cast<double>(rows.a.token_mass[t]), 2e-6) << t;
+      const std::vector<float> at_twice = rows.by_chunks(reference());
+      EXPECT_EQ(at_twice, rows.whole(reference()));
     }
   }
 }

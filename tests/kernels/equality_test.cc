@@ -131,9 +131,10 @@ class MatmulEquality : public testing::TestWithParam<int> {};
 
 TEST_P(MatmulEquality, AllSizesAndTokens) {
   const QuantFormat& f = quant_formats()[static_cast<size_t>(GetParam())];
-  const std::vector<int> ks = f.family == QuantFamily::kFloat     ? std::vector<int>{1, 7, 16, 33, 100, 256}
-                              : f.family == QuantFamily::kBlock32 ? std::vector<int>{32, 96, 256}
-                                                                  : std::vector<int>{256, 768};
+  const std::vector<int> ks = f.family == QuantFamily::kFloat ? std::vector<int>{1, 7, 16, 33, 100, 256}
+                              : f.block_values == 32          ? std::vector<int>{32, 96, 256}
+                              : f.block_values < 256 ? std::vector<int>{f.block_values, 3 * f.block_values, 256}
+                                                     : std::vector<int>{256, 768};
   auto scratch = AlignedBytes::make(matmul_scratch_bytes(1024), "scratch").value();
   for (const int k : ks) {
     for (const int n_rows : {1, 5, 8, 17, 32, 45}) {
@@ -235,11 +236,15 @@ INSTANTIATE_TEST_SUITE_P(AllFormats, FastEquality, testing::Range(0, static_cast
 // too. A format that is not listed is compared on one machine only.
 const std::map<std::string, uint64_t>& packed_hashes() {
   static const std::map<std::string, uint64_t> hashes = {
-      {"IQ4_NL", 0x7daec0ae91272a5eu}, {"IQ4_XS", 0x60cfdfdf08ecee0au}, {"MXFP4", 0xaba81eafd468c277u},
-      {"Q2_K", 0x729cf478084dd359u},   {"Q3_K", 0x05a9c8fdfbe4b896u},   {"Q4_0", 0x9c6aa476950c8f5au},
-      {"Q4_1", 0x208ee765060ad0a5u},   {"Q4_K", 0x9f80ba2a2cdd470bu},   {"Q5_0", 0xf39606461bbafe4au},
-      {"Q5_1", 0xa447379a25079d18u},   {"Q5_K", 0x29b138250e05b061u},   {"Q6_K", 0x89e4b9ea7d112453u},
-      {"Q8_0", 0x6bef712daef0739fu},
+      {"IQ4_NL", 0x7daec0ae91272a5eu}, {"IQ4_XS", 0x60cfdfdf08ecee0au},  {"MXFP4", 0xaba81eafd468c277u},
+      {"Q2_K", 0x729cf478084dd359u},   {"Q3_K", 0x05a9c8fdfbe4b896u},    {"Q4_0", 0x9c6aa476950c8f5au},
+      {"Q4_1", 0x208ee765060ad0a5u},   {"Q4_K", 0x9f80ba2a2cdd470bu},    {"Q5_0", 0xf39606461bbafe4au},
+      {"Q5_1", 0xa447379a25079d18u},   {"Q5_K", 0x29b138250e05b061u},    {"Q6_K", 0x89e4b9ea7d112453u},
+      {"Q8_0", 0x6bef712daef0739fu},   {"IQ1_M", 0x07d5450252c64014u},   {"IQ1_S", 0x622384134cb97595u},
+      {"IQ2_S", 0x154e441cf5a520ccu},  {"IQ2_XS", 0x7e1aed39fb2b199bu},  {"IQ2_XXS", 0x95f167e8854106feu},
+      {"IQ3_S", 0xc15f96e0884da85au},  {"IQ3_XXS", 0x6e550f84a14357f1u}, {"NVFP4", 0x3e5560dac3bdc436u},
+      {"Q1_0", 0x6ab4a7e528ef4b20u},   {"Q2_0", 0x99cbcc35e04349b2u},    {"TQ1_0", 0xf720920fa53c3fcfu},
+      {"TQ2_0", 0xb63d32c5ff9c04bau},
   };
   return hashes;
 }

@@ -9,7 +9,8 @@
 namespace kedge::kernels {
 
 inline std::string name_of(const KvLayout& l) {
-  return std::string(info(l.format).name) + "_" + std::to_string(l.head_dim_k) + "_" + std::to_string(l.head_dim_v);
+  return std::string(info(l.format).name) + "_" + std::to_string(l.head_dim_k) + "_" + std::to_string(l.head_dim_v) +
+         (l.v_in_k ? "_latent" : "");
 }
 
 inline std::vector<KvLayout> kv_shapes() {
@@ -20,8 +21,12 @@ inline std::vector<KvLayout> kv_shapes() {
     }
     r.push_back({f, 96, 64});
     r.push_back({f, 32, 512});
+    r.push_back({f, 96, 64, true});
+    r.push_back({f, 576, 512, true});
   }
   r.push_back({KvFormat::kF16, 48, 40});
+  r.push_back({KvFormat::kF16, 40, 23, true});
+  r.push_back({KvFormat::kF32, 19, 19, true});
   return r;
 }
 

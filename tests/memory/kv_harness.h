@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <memory>
 #include <set>
@@ -55,6 +56,21 @@ inline std::string temporary_path(const std::string& name) {
 inline KvShape tiny_shape(int n_ctx, int n_layers = 1, int n_kv_heads = 2, KvFormat format = KvFormat::kF32) {
   const int d = is_quantised(format) ? 32 : 4;
   return {{format, d, d}, n_layers, n_kv_heads, n_ctx};
+}
+
+// Layers that are not alike: of all kinds or of some, in any order.
+inline KvShape mixed_shape(Dice& dice, int n_ctx, KvFormat format = KvFormat::kF32) {
+  const int d = is_quantised(format) ? 32 : 4;
+  KvShape shape{{format, d, d}, 2 + dice.below(5), 0, n_ctx};
+  shape.window_layout = {format, dice.one_in(2) ? d : 2 * d, d};
+  const int windows[] = {1 + dice.below(100), 1 + dice.below(40)};
+  for (int l = 0; l < shape.n_layers; ++l) {
+    const int kind = dice.below(4);
+    shape.layers.push_back({kind == 0 ? 0 : 1 + dice.below(2), kind < 2 ? 0 : windows[kind - 2]});
+  }
+  if (dice.below(3) > 0) shape.state_floats = 1 + dice.below(700);
+  shape.step_tokens = 1 + dice.below(70);
+  return shape;
 }
 
 inline std::string message_of(const Status& s) { return s.ok() ? "" : s.error().message; }
@@ -141,11 +157,17 @@ class Driver {
   }
 
   void vectors(int table, int32_t position, uint32_t filling, float* k, float* v) const {
-    const KvLayout& layout = m->shape().layout;
+    const KvLayout& layout = m->sequence().layout_of(table);
     const uint64_t key = (static_cast<uint64_t>(filling) << 40) ^ (static_cast<uint64_t>(table) << 32) ^
                          static_cast<uint64_t>(static_cast<uint32_t>(position));
     for (int i = 0; i < layout.head_dim_k; ++i) k[i] = unit(mix(key) + static_cast<uint64_t>(i)) * 2 - 1;
     for (int i = 0; i < layout.head_dim_v; ++i) v[i] = unit(mix(~key) + static_cast<uint64_t>(i)) * 2 - 1;
+  }
+
+  // What the recurrent state becomes of a token.
+  static float next_state(float before, int32_t position, uint32_t filling, int64_t i) {
+    const uint64_t key = (static_cast<uint64_t>(filling) << 32) ^ static_cast<uint64_t>(position);
+    return unit(mix(key) ^ mix(std::bit_cast<uint32_t>(before) + (static_cast<uint64_t>(i) << 40)));
   }
 
   // The step of a session: at most `chunk` tokens at once.
@@ -234,8 +256,10 @@ class Driver {
         ASSERT_EQ(0, std::memcmp(v, v2, sizeof(float) * static_cast<size_t>(layout.head_dim_v))) << "value of " << p;
       }
     }
+    check_windows();
+    check_state();
     if (m->cold()) check_cold(exact, page, cold_page);
-    ASSERT_EQ(expected_evicted_entries / tables(), m->counts().evicted);
+    ASSERT_EQ(expected_evicted_entries / std::max(tables(), size_t{1}), m->counts().evicted);
     if (m->cold()) {
       ASSERT_EQ(m->counts().evicted, m->counts().demoted);
       ASSERT_EQ(expected_lost, m->counts().lost);
@@ -250,6 +274,45 @@ class Driver {
       next = run.last;
     }
     ASSERT_EQ(s.next_position(), next);
+  }
+
+  // What the next token sees through windows, and no page more than that.
+  void check_windows() const {
+    const KvSequence& s = m->sequence();
+    const int next = s.next_position();
+    const std::vector<int32_t> windows = KvTables(m->shape()).windows();
+    ASSERT_EQ(static_cast<size_t>(s.n_all_tables() - s.n_tables()), windows.size());
+    std::vector<std::byte> page(m->shape().window_layout.page_bytes());
+    size_t pages = 0;
+    for (int t = s.n_tables(); t < s.n_all_tables() && !m->swapped_out(); ++t) {
+      const KvLayout& layout = s.layout_of(t);
+      ASSERT_EQ(next, s.slots(t));
+      const int first = std::max(next - windows[static_cast<size_t>(t - s.n_tables())] + 1, 0);
+      pages += pages_of(next) - static_cast<size_t>(first / kPageTokens);
+      for (int p = first; p < next; ++p) {
+        float k[kMaxHeadDim], v[kMaxHeadDim], k2[kMaxHeadDim], v2[kMaxHeadDim];
+        vectors(t, p, salt[static_cast<size_t>(p)], k, v);
+        reference_kernels().kv_store(layout, page.data(), 0, k, v);
+        kv_load(layout, page.data(), 0, k, v);
+        kv_load(layout, s.table(t)[p / kPageTokens], p % kPageTokens, k2, v2);
+        ASSERT_EQ(0, std::memcmp(k, k2, sizeof(float) * static_cast<size_t>(layout.head_dim_k))) << "key of " << p;
+        ASSERT_EQ(0, std::memcmp(v, v2, sizeof(float) * static_cast<size_t>(layout.head_dim_v))) << "value of " << p;
+      }
+    }
+    ASSERT_EQ(pages, s.windows().pages());
+  }
+
+  void check_state() const {
+    const KvSequence& s = m->sequence();
+    ASSERT_EQ(m->shape().state_floats > 0, s.has_state());
+    if (!s.has_state() || m->swapped_out()) return;
+    for (int64_t i = 0; i < m->shape().state_floats; i += 1 + i / 2) {
+      float expected = 0;
+      for (size_t p = 0; p < salt.size(); ++p) {
+        expected = next_state(expected, static_cast<int32_t>(p), salt[p], i);
+      }
+      ASSERT_EQ(expected, s.state()[i]) << "state " << i;
+    }
   }
 
  private:
@@ -366,8 +429,26 @@ class Driver {
         step.add_scores(t, mass.data(), stride, 1, kGroup, slots);
       }
     }
+    for (int t = s.n_tables(); t < s.n_all_tables(); ++t) {
+      for (int p = first; p < first + rows; ++p) {
+        float k[kMaxHeadDim], v[kMaxHeadDim];
+        vectors(t, p, fillings, k, v);
+        reference_kernels().kv_store(step.layout_of(t), step.page_for_write(t, p), p % kPageTokens, k, v);
+      }
+    }
+    run_state(step, rows);
     if (step.probed_row() < 0 || step.probed_row() >= rows) return;
     for (int t = 0; t < s.n_tables(); ++t) probe(step, t, first + step.probed_row());
+  }
+
+  void run_state(const KvStep& step, int rows) const {
+    ASSERT_EQ(m->shape().state_floats > 0, step.state() != nullptr);
+    ASSERT_EQ(m->shape().state_floats > 0, step.next_state() != nullptr);
+    for (int64_t i = 0; i < m->shape().state_floats; ++i) {
+      float x = step.state()[i];
+      for (int p = step.first_position(); p < step.first_position() + rows; ++p) x = next_state(x, p, fillings, i);
+      step.next_state()[i] = x;
+    }
   }
 
   void probe(const KvStep& step, int table, int32_t position) const {
@@ -417,6 +498,15 @@ inline uint64_t fingerprint(const KvMemory& m) {
       bytes(v.data(), sizeof(float) * static_cast<size_t>(s.layout().head_dim_v));
     }
   }
+  for (int t = s.n_tables(); t < s.n_all_tables(); ++t) {
+    const int window = KvTables(m.shape()).windows()[static_cast<size_t>(t - s.n_tables())];
+    for (int p = std::max(s.next_position() - window + 1, 0); p < s.next_position(); ++p) {
+      kv_load(s.layout_of(t), s.table(t)[p / kPageTokens], p % kPageTokens, k.data(), v.data());
+      bytes(k.data(), sizeof(float) * static_cast<size_t>(s.layout_of(t).head_dim_k));
+      bytes(v.data(), sizeof(float) * static_cast<size_t>(s.layout_of(t).head_dim_v));
+    }
+  }
+  if (s.has_state()) bytes(s.state(), sizeof(float) * static_cast<size_t>(m.shape().state_floats));
   if (m.cold() != nullptr) {
     for (const int32_t p : m.cold()->positions()) number(p);
   }
@@ -442,22 +532,27 @@ inline KvOptions random_options(Dice& dice, const KvShape& shape) {
   if (cold > 0) o.cold = cold == 3 ? KvOptions::Cold::kFile : KvOptions::Cold::kRam;
   if (cold == 3) o.cold_path = temporary_path("random-cold");
   if (cold == 2) o.recall_threshold = 0.3f;
-  const size_t block = ((shape.layout.page_bytes() + 63) / 64 * 64) * static_cast<size_t>(shape.n_layers) *
-                       static_cast<size_t>(shape.n_kv_heads);
+  if (shape.n_tables() == 0) o.budget = 0;
+  const size_t block = ((shape.layout.page_bytes() + 63) / 64 * 64) * static_cast<size_t>(shape.n_tables());
   o.cold_bytes = block * static_cast<size_t>(3 + dice.below(12)) * (dice.one_in(3) ? 10 : 1);
   return o;
 }
 
-// Pages that live sequences of one arena hold, each counted once.
+// Pages that live sequences of one arena hold, and what pays for their states, each counted once.
 inline size_t distinct_pages(const std::vector<const Driver*>& drivers) {
   std::set<const std::byte*> pages;
+  std::set<const float*> states;
+  size_t state_pages = 0;
   for (const Driver* d : drivers) {
     const KvSequence& s = d->m->sequence();
     for (int t = 0; t < s.n_tables(); ++t) {
       for (int p = 0; p * kPageTokens < s.slots(t); ++p) pages.insert(s.table(t)[p]);
     }
+    s.windows().each_page([&](size_t, const std::byte* page) { pages.insert(page); });
+    if (s.has_state() && s.next_position() > 0 && !d->m->swapped_out()) states.insert(s.state());
+    state_pages = s.arena().state_pages();
   }
-  return pages.size();
+  return pages.size() + states.size() * state_pages;
 }
 
 }  // namespace kedge::memory::kv_harness

@@ -363,6 +363,12 @@ TEST(SharedArena, ARecallWaitsForPages) {
   EXPECT_TRUE(d.m->settled());
   ASSERT_TRUE(alone.recall(10, 10 + n).ok());
   EXPECT_EQ(fingerprint(*alone.m), fingerprint(*d.m));
+  const auto again = d.m->recall(10, 10 + n, d.team);  // the one that lacked pages says what it has done
+  ASSERT_TRUE(again.ok()) << again.error().message;
+  EXPECT_EQ(n, again->recalled);
+  EXPECT_EQ(0, again->missing);
+  EXPECT_EQ(0, d.m->recall(10, 10 + n, d.team)->recalled) << "that was another one";
+  EXPECT_EQ(fingerprint(*alone.m), fingerprint(*d.m));
 }
 
 // The same for what a step's text mentions: the tokens are there, what they name follows when it can.

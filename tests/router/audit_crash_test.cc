@@ -32,9 +32,9 @@ TEST_F(AuditTamperTest, EveryColumn) {
   const std::string good = slurp(path_);
   for (const auto& [table, column, type] : kColumns) {
     const std::string c = column;
-    for (const std::string& value :
-         {"substr(" + c + ", 1, length(" + c + ") - 1) || CASE substr(" + c + ", -1) WHEN 'A' THEN 'B' ELSE 'A' END",
-          "substr(" + c + ", 1, length(" + c + ") - 1)", c + " || " + c}) {
+    for (const std::string& value : {"substr(" + c + ", 1, length(" + c + ") - 1) || CASE CAST(substr(" + c +
+                                         ", -1) AS TEXT) WHEN 'A' THEN 'B' ELSE 'A' END",
+                                     "substr(" + c + ", 1, length(" + c + ") - 1)", c + " || " + c}) {
       spill(path_, good);
       tamper("UPDATE " + std::string(table) + " SET " + c + " = CAST(" + value + " AS " + type + ") WHERE rowid = 2");
       ASSERT_NE(slurp(path_), good);

@@ -46,6 +46,21 @@ TEST_F(AuditExportTest, AScriptChecksTheChain) {
   EXPECT_EQ(call(kedge_audit_export, {}).find("base64"), std::string::npos) << "contents leave only when asked for";
 }
 
+// Part by part, as who copies a log elsewhere reads it: the parts together are the whole.
+TEST_F(AuditExportTest, InParts) {
+  make(5);
+  const std::string whole = call(kedge_audit_export, {});
+  const std::string head = whole.substr(0, whole.find('\n') + 1);
+  std::string parts = head;
+  for (const int after : {0, 2, 4, 5}) {
+    const std::string part = call(kedge_audit_export, {{"after", after}, {"limit", 2}});
+    ASSERT_TRUE(part.starts_with(head));
+    parts += part.substr(head.size());
+  }
+  EXPECT_EQ(parts, whole);
+  EXPECT_NE(call(kedge_audit_export, {{"after", -1}}, KEDGE_INVALID_ARGUMENT).find("after"), std::string::npos);
+}
+
 TEST_F(AuditExportTest, InToto) {
   make(2);
   std::istringstream lines(call(kedge_audit_export, {{"format", "in-toto"}}));

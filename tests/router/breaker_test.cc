@@ -31,6 +31,21 @@ TEST_F(BreakerClock, FiveFailuresInAMinuteOpenIt) {
   EXPECT_EQ(breaker_.state()["open_for_s"], 30.0);
 }
 
+TEST_F(BreakerClock, HeldItIsOpenUntilItIsLetGo) {
+  breaker_.hold();
+  EXPECT_EQ(state(), "held");
+  EXPECT_TRUE(breaker_.is_open());
+  record(20, true);
+  now_ += 10000;
+  EXPECT_FALSE(breaker_.admit()) << "no time is over";
+  record(5, false);
+  breaker_.let_go();
+  EXPECT_EQ(state(), "closed");
+  EXPECT_EQ(breaker_.state()["failures"], 0);
+  record(5, false);
+  EXPECT_EQ(breaker_.state()["open_for_s"], 30.0) << "as at first";
+}
+
 TEST_F(BreakerClock, OldFailuresAreForgotten) {
   record(4, false);
   now_ += 60.5;

@@ -36,6 +36,33 @@ TEST(Comparators, ArithmeticReadsTheAnswer) {
   EXPECT_EQ(verdict("arithmetic", "What is 6 + 5?", "I don't know"), Verdict::kNotApplicable);
 }
 
+TEST(Comparators, CallsObeyTheSchemasOfTheirFunctions) {
+  const Json tools = Json::parse(R"([{"type": "function", "function": {"name": "add", "parameters": {"type": "object",
+      "properties": {"a": {"type": "integer"}}, "required": ["a"]}}}, {"type": "function", "function": {"name": "now"}}])");
+  const auto says = [&](const Json& calls, bool required = false, std::string_view broken = {}) {
+    CheckInput input{.question = "x", .answer = "", .evidence = {}, .samples = {}, .schema = nullptr, .pattern = {}};
+    input.tools = &tools;
+    input.calls = &calls;
+    input.call_required = required;
+    input.broken_call = broken;
+    const auto r = find_comparator("tool_call")->check(input);
+    EXPECT_TRUE(r.ok());
+    return std::pair(r->verdict, r->explanation);
+  };
+  const auto call = [](const char* name, const char* arguments) {
+    return Json::array({{{"name", name}, {"arguments", arguments}}});
+  };
+  EXPECT_EQ(says(call("add", R"({"a": 1})")).first, Verdict::kPass);
+  EXPECT_EQ(says(call("now", "{}")).first, Verdict::kPass);
+  EXPECT_EQ(says(call("add", R"({"a": "1"})")).first, Verdict::kFail);
+  EXPECT_NE(says(call("add", R"({"a": "1"})")).second.find("/a"), std::string::npos);
+  EXPECT_EQ(says(call("add", R"({"a": )")).first, Verdict::kFail);
+  EXPECT_NE(says(call("gone", "{}")).second.find("'gone'"), std::string::npos);
+  EXPECT_EQ(says(call("now", "{}"), false, "it was cut off").second, "it was cut off");
+  EXPECT_EQ(says(Json::array()).first, Verdict::kNotApplicable);
+  EXPECT_EQ(says(Json::array(), true).first, Verdict::kFail);
+}
+
 TEST(Comparators, AnswersThatRunOnIntoAPrompt) {
   const char* q = "How much is the tax for a second dog?";
   EXPECT_EQ(verdict("runs_on", q, "204, Proposed answer: 180 euros, Is the answer supported by the sources?"),

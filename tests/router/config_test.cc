@@ -81,7 +81,33 @@ TEST_F(Config, OverridesReplaceMembersAndStartAtTheWorkingFolder) {
   EXPECT_EQ(read_router_config(path, R"({"colour": 1})").error().message.find(path), 0u);
 }
 
+TEST_F(Config, EnginesOfThePoolAndOfAModel) {
+  const auto c = parse_router_config(
+      pool({{"engine", {{"sequences", 5}, {"memory", 1 << 20}, {"step_ms", -1}, {"step_tokens", 64}, {"spill", "tmp"}}},
+            {"models", {{"sage", {{"engine", {{"waiting", 7}, {"sequences", 2}, {"default_tokens", 9}}}}}}}})
+          .dump(),
+      "pool.json", folder_);
+  ASSERT_TRUE(c.ok()) << c.error().message;
+  const EngineOptions& shared = c->models.at("scout").engine;
+  EXPECT_EQ(shared.sequences, 5);
+  EXPECT_EQ(shared.memory, size_t{1} << 20);
+  EXPECT_EQ(shared.step_ms, -1);
+  EXPECT_EQ(shared.step_tokens, 64);
+  EXPECT_EQ(shared.spill, folder_ + "/tmp");
+  EXPECT_EQ(shared.waiting, EngineOptions().waiting);
+  const EngineOptions& own = c->models.at("sage").engine;
+  EXPECT_EQ(own.sequences, 2);
+  EXPECT_EQ(own.waiting, 7);
+  EXPECT_EQ(own.default_tokens, 9);
+  EXPECT_EQ(own.step_tokens, 64) << "what a model does not say is the pool's";
+  EXPECT_EQ(own.spill, folder_ + "/tmp");
+}
+
 TEST_F(Config, WhatIsWrongIsNamed) {
+  refused({{"engine", {{"sequences", 0}}}}, {"engine.sequences", "0", "4096"});
+  refused({{"engine", {{"memory", "much"}}}}, {"engine.memory", "\"much\""});
+  refused({{"engine", {{"steps", 1}}}}, {"engine", "unknown member 'steps'"});
+  refused({{"models", {{"scout", {{"engine", {{"waiting", -1}}}}}}}}, {"models.scout.engine.waiting", "-1"});
   refused({{"colour", 1}}, {"unknown member 'colour'", "memory_bytes"});
   refused({{"models", {{"scout", {{"pth", "x"}}}}}}, {"models.scout", "unknown member 'pth'"});
   refused({{"models", {{"scout", {{"path", 5}}}}}}, {"models.scout.path", "not a string", "5"});

@@ -1,4 +1,9 @@
 // Which models are in memory, and whose they are.
+#include <condition_variable>
+#include <new>
+#include <set>
+#include <thread>
+
 #include "tests/router/router_harness.h"
 
 namespace kedge::router {
@@ -116,6 +121,79 @@ TEST_F(PoolTest, RepointedAliasLeavesTheOldModelToItsHolders) {
     EXPECT_FALSE(old.expired());
   }
   EXPECT_TRUE(old.expired()) << "nobody holds it any more";
+}
+
+// Holds every load until it is let go.
+class SlowLoads {
+ public:
+  Pool::Load load() {
+    return [this](const auto& name, const auto& spec, const auto& calibrators, int threads, auto health) {
+      std::unique_lock lock(mutex_);
+      ++begun_[name];
+      changed_.notify_all();
+      changed_.wait(lock, [&] { return free_.count(name) != 0; });
+      return LoadedModel::load(name, spec, calibrators, threads, std::move(health));
+    };
+  }
+  void wait_for(const std::string& name) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return begun_[name] > 0; });
+  }
+  void let_go(const std::string& name) {
+    const std::lock_guard lock(mutex_);
+    free_.insert(name);
+    changed_.notify_all();
+  }
+  int begun(const std::string& name) {
+    const std::lock_guard lock(mutex_);
+    return begun_[name];
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::map<std::string, int> begun_;
+  std::set<std::string> free_;
+};
+
+TEST_F(PoolTest, WhileAModelIsLoadedOnlyThoseWhoWantItWait) {
+  const auto config = parse_router_config(pool({{"memory_bytes", kScoutBytes + kSageBytes}}).dump(), "pool", folder_);
+  ASSERT_TRUE(config.ok());
+  SlowLoads slow;
+  slow.let_go("scout");
+  Pool p(*config, slow.load());
+  std::vector<std::shared_ptr<LoadedModel>> got(3);
+  std::vector<std::thread> threads;
+  for (auto& mine : got) threads.emplace_back([&] { mine = *p.get("deep"); });
+  slow.wait_for("sage");
+  EXPECT_TRUE(p.get("fast").ok()) << "another one";
+  EXPECT_EQ(p.state().size(), 2u);
+  EXPECT_EQ(p.models().size(), 2u);
+  EXPECT_EQ(p.loaded("deep"), nullptr);
+  ModelSpec spec;
+  spec.path = kSage;
+  const auto third = p.load_beside("beside", spec);
+  ASSERT_FALSE(third.ok()) << "the one being loaded has its bytes already, and the idle one's are not enough";
+  EXPECT_EQ(third.error().code, ErrorCode::kCapacity);
+  slow.let_go("sage");
+  for (std::thread& t : threads) t.join();
+  EXPECT_EQ(slow.begun("sage"), 1) << "loaded once";
+  for (const auto& mine : got) EXPECT_EQ(mine, p.loaded("deep"));
+  EXPECT_NE(p.loaded("deep"), nullptr);
+}
+
+TEST_F(PoolTest, ALoadThatRunsOutOfMemoryIsAnErrorForOneAndNoEndForOthers) {
+  const auto config = parse_router_config(pool().dump(), "pool", folder_);
+  ASSERT_TRUE(config.ok());
+  bool first = true;
+  Pool p(*config, [&](const auto& name, const auto& spec, const auto& calibrators, int threads, auto health) {
+    if (std::exchange(first, false)) throw std::bad_alloc();
+    return LoadedModel::load(name, spec, calibrators, threads, std::move(health));
+  });
+  const auto refused = p.get("fast");
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code, ErrorCode::kCapacity);
+  EXPECT_TRUE(p.get("fast").ok());
 }
 
 TEST_F(PoolTest, StateNamesEveryModel) {

@@ -159,7 +159,7 @@ TEST_F(Recorded, ARecordSaysEverything) {
     ASSERT_TRUE(k.contains(member)) << member;
     EXPECT_FALSE(k[member].is_null()) << member;
   }
-  EXPECT_EQ(k["policy"], router->config().sha256);
+  EXPECT_EQ(k["policy"], router->config()->sha256);
   EXPECT_EQ(k["evidence"][0]["id"], "K-10014");
   EXPECT_EQ(k["evidence"][0]["sha256"].get<std::string>().rfind("sha256:", 0), 0u);
   ASSERT_EQ(k["attempts"].size(), 1u);

@@ -1,6 +1,9 @@
 // Each rule of router/rules on states made by hand.
+#include <algorithm>
+#include <cmath>
 #include <set>
 
+#include "router/feature.h"
 #include "router/rule.h"
 #include "tests/router/router_harness.h"
 
@@ -289,6 +292,31 @@ TEST_F(Rules, BestSoFarThenFailedThenAbstain) {
   for (Attempt& a : state_.attempts) a.error = "model 'x' broke";
   EXPECT_TRUE(decides("failed", Action::kFail));
   EXPECT_NE(rule("failed")->reason.find("model 'x' broke"), std::string::npos);
+}
+
+TEST_F(Rules, CallsTheFastModelIsSureOfAreGivenElseTheDeepOnes) {
+  const auto sure = [&](Attempt& a, double probability) {
+    a.features.assign(all_features().size(), 0.0);
+    const auto names = feature_names();
+    const auto at = std::find(names.begin(), names.end(), "mean_logprob") - names.begin();
+    a.features[static_cast<size_t>(at)] = std::log(probability);
+  };
+  sure(add(0.1, 0.9), 0.9);
+  EXPECT_FALSE(rule("tools")) << "a request without tools";
+  request_.tools = Json::parse(R"([{"type": "function", "function": {"name": "f"}}])");
+  EXPECT_TRUE(decides("tools", Action::kCommit));
+  state_.has_deep = true;
+  EXPECT_TRUE(decides("tools", Action::kCommit));
+  sure(state_.attempts.back(), 0.3);
+  EXPECT_TRUE(decides("tools", Action::kEscalate, "deep"));
+  state_.attempts.back().checks.push_back({.name = "tool_call", .verdict = Verdict::kFail, .explanation = "no"});
+  EXPECT_FALSE(rule("tools")) << "a failed check is the other rules'";
+  state_.attempts.back().checks.clear();
+  sure(add(0.1, 0.9, "deep"), 0.2);
+  EXPECT_TRUE(decides("tools", Action::kCommit)) << "there is nobody else to ask";
+  EXPECT_EQ(rule("tools")->attempt, 1);
+  state_.attempts.back().checks.push_back({.name = "tool_call", .verdict = Verdict::kFail, .explanation = "no"});
+  EXPECT_EQ(rule("tools")->attempt, 0) << "the one that no check failed";
 }
 
 }  // namespace

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include <random>
+#include <nlohmann/json.hpp>
 #include <string>
 
 #include "tests/tokenizer/gguf_vocab.h"
@@ -39,6 +39,17 @@ TEST(Pretokenizers, EveryNameCompilesAndCutsEverything) {
     for (const std::string& word : words(name, sample)) joined += word;
     EXPECT_EQ(joined, sample) << name;
     EXPECT_TRUE(words(name, "").empty());
+  }
+}
+
+// Hugging Face's tokenizers with the patterns as published (tests/data/vocab/pretokenizers.mjs).
+TEST(Pretokenizers, CutAsPublished) {
+  const auto oracle = nlohmann::json::parse(read_file(std::string(KEDGE_TEST_DATA) + "/vocab/pretokenizers.json"));
+  EXPECT_GE(oracle["pieces"].size(), 20u);
+  for (const auto& [name, all] : oracle["pieces"].items()) {
+    ASSERT_EQ(all.size(), oracle["texts"].size()) << name;
+    for (size_t i = 0; i < all.size(); ++i)
+      EXPECT_EQ(words(name, oracle["texts"][i].get<std::string>()), all[i].get<Words>()) << name;
   }
 }
 

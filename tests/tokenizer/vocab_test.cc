@@ -28,7 +28,15 @@ void expect_refused(const Bad& bad, VocabData vocab) {
 
 TEST(Vocab, BadOnesAreRefusedWithTheKeyTheValueAndTheLimit) {
   const Bad all[] = {
-      {"model", ErrorCode::kUnsupported, "tokenizer.ggml.model is 'bert'", [](VocabData* v) { v->model = "bert"; }},
+      {"model", ErrorCode::kUnsupported, "tokenizer.ggml.model is 'plamo2'; supported are 'llama' (",
+       [](VocabData* v) { v->model = "plamo2"; }},
+      {"lower case", ErrorCode::kUnsupported, "normalizer.lowercase is true, which only a 'bert'",
+       [](VocabData* v) { v->lowercase = true; }},
+      {"accents", ErrorCode::kUnsupported, "normalizer.strip_accents is true, which only a 'bert'",
+       [](VocabData* v) { v->strip_accents = true; }},
+      {"charsmap", ErrorCode::kUnsupported, "precompiled_charsmap has 5 bytes",
+       [](VocabData* v) { v->precompiled_charsmap = "12345"; }},
+      {"cls", ErrorCode::kCorrupt, "tokenizer.ggml.cls_token_id is 999999", [](VocabData* v) { v->cls_id = 999999; }},
       {"no model", ErrorCode::kUnsupported, "tokenizer.ggml.model is ''", [](VocabData* v) { v->model.clear(); }},
       {"no tokens", ErrorCode::kCorrupt, "tokenizer.ggml.tokens is missing", [](VocabData* v) { v->tokens.clear(); }},
       {"scores", ErrorCode::kCorrupt, "tokenizer.ggml.scores has 3 entries", [](VocabData* v) { v->scores.resize(3); }},
@@ -42,6 +50,7 @@ TEST(Vocab, BadOnesAreRefusedWithTheKeyTheValueAndTheLimit) {
       {"bos", ErrorCode::kCorrupt, "tokenizer.ggml.bos_token_id is 999999", [](VocabData* v) { v->bos_id = 999999; }},
       {"eos", ErrorCode::kCorrupt, "tokenizer.ggml.eos_token_id is -7", [](VocabData* v) { v->eos_id = -7; }},
       {"eog", ErrorCode::kCorrupt, "eog_token_ids holds 999999", [](VocabData* v) { v->eog_ids = {999999}; }},
+      {"suppressed", ErrorCode::kCorrupt, "suppress_tokens holds -2", [](VocabData* v) { v->suppress_ids = {-2}; }},
       {"eos wanted", ErrorCode::kCorrupt, "add_eos_token is true, but",
        [](VocabData* v) {
          v->add_eos = true;
@@ -70,8 +79,6 @@ TEST(Vocab, BadSentencePieceOnesAreRefused) {
        [](VocabData* v) { v->tokens[3 + 11] = "<0x0a>"; }},
       {"byte missing", ErrorCode::kCorrupt, "marks 255 byte tokens; there must be 256 or none",
        [](VocabData* v) { v->types[3] = 1; }},
-      {"charsmap", ErrorCode::kUnsupported, "precompiled_charsmap has 5 bytes",
-       [](VocabData* v) { v->precompiled_charsmap = "12345"; }},
       {"unknown twice", ErrorCode::kCorrupt, "", [](VocabData* v) { v->tokens[0] = "<s>"; }},
   };
   for (const Bad& bad : all) expect_refused(bad, tiny_spm());
@@ -156,6 +163,27 @@ TEST(Vocab, EndOfGenerationTokensAreFoundByTheirText) {
   EXPECT_FALSE(t.is_eog(-1));
   EXPECT_TRUE(t.is_control(t.find("<|im_end|>")));
   EXPECT_EQ(t.eot(), t.find("<|im_end|>"));
+}
+
+TEST(Vocab, FamiliesHaveEndsOfTheirOwn) {
+  VocabData v = tiny_spm();
+  v.eos_id = 2;
+  for (const auto& [text, type] :
+       {std::pair("<turn|>", 3), {"<|tool_response>", 3}, {"<|role_end|>", 3}, {"[|endofturn|]", 1}}) {
+    v.tokens.push_back(text);
+    v.types.push_back(type);
+    v.scores.push_back(0);
+  }
+  v.eot_id = static_cast<int32_t>(v.tokens.size()) - 1;  // any token may be one
+  const auto made = Tokenizer::make(v);
+  ASSERT_TRUE(made.ok()) << made.error().message;
+  const Tokenizer& t = **made;
+  for (const char* text : {"<turn|>", "<|tool_response>", "<|role_end|>", "[|endofturn|]"})
+    EXPECT_TRUE(t.is_eog(t.find(text))) << text;
+  v.eot_id = -1;
+  const auto plain = Tokenizer::make(v);
+  EXPECT_FALSE((*plain)->is_eog((*plain)->find("[|endofturn|]"))) << "ordinary text, unless the file says otherwise";
+  EXPECT_EQ((*plain)->eot(), (*plain)->find("<turn|>"));
 }
 
 TEST(Vocab, FingerprintChangesWithEverythingThatMatters) {

@@ -1,6 +1,7 @@
 // kedge ask and kedge replay as a user runs them: exit codes, outputs, instruction sets.
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <set>
 
 #include "kernels/isa.h"
@@ -42,6 +43,22 @@ TEST(Ask, ExitCodesSayHowItEnded) {
   EXPECT_EQ(unknown.exit_code, 1);
   EXPECT_EQ(unknown.out, "");
   EXPECT_NE(unknown.err.find("'gpt'"), std::string::npos) << unknown.err;
+}
+
+TEST(Ask, DocumentsComeWithTheQuestion) {
+  const std::string pdf = std::string(KEDGE_TEST_DATA) + "/documents/pump.pdf";
+  const std::string cache = scratch("cache");
+  ASSERT_EQ(setenv("XDG_CACHE_HOME", cache.c_str(), 1), 0);
+  for (int i = 0; i < 2; ++i) {  // the second time the index is there
+    const Outcome said = ask({"When was the Corbel pump installed?", "--file", pdf});
+    EXPECT_NE(said.out.find("] The Corbel pump was installed in 1931."), std::string::npos) << said.out << said.err;
+    const std::filesystem::directory_iterator made(cache + "/kedge/indexes");
+    EXPECT_EQ(std::distance(begin(made), end(made)), 1);
+  }
+  const Outcome missing = ask({"When?", "--file", "/nowhere.pdf"});
+  EXPECT_EQ(missing.exit_code, 1);
+  EXPECT_NE(missing.err.find("/nowhere.pdf: no such file"), std::string::npos) << missing.err;
+  unsetenv("XDG_CACHE_HOME");
 }
 
 // The same question, however it comes: the same answer, and the same record of it.

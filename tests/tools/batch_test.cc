@@ -111,6 +111,23 @@ TEST(Batch, AMemoryBudgetIsEachRows) {
   EXPECT_EQ(answers[1]["kv"]["evicted"], 0);
 }
 
+// What does not fit now waits; what can never fit is that row's error; what holds nothing is no engine.
+TEST(Batch, MemoryIsALimitNotAnAnswer) {
+  const std::string in = write_scratch("limited.jsonl", rows_text(mixed_rows()));
+  const Strings flags = {"--in", in, "--seed", "3", "-c", "256", "--parallel", "4", "--chunk", "16"};
+  const Outcome free = run_command(batch(flags));
+  ASSERT_EQ(free.exit_code, 0) << free.err;
+  for (const char* memory : {"3MiB", "1e9"}) {
+    const Outcome o = run_command(batch(with(flags, {"--memory", memory})));
+    EXPECT_EQ(o.exit_code, 0) << memory << ": " << o.err;
+    EXPECT_EQ(o.out, free.out) << memory;
+  }
+  expect_failure(run_command(batch(with(flags, {"--memory", "4096"}))), 1, {"an engine of 4096 bytes", "page"});
+  for (const char* wrong : {"0", "-1", "lots", "5XB", "1e99", ""}) {
+    expect_failure(run_command(batch(with(flags, {"--memory", wrong}))), 2, {"--memory", "512MiB"});
+  }
+}
+
 TEST(Batch, ARowThatCannotBeAnsweredIsAnAnswer) {
   struct Case {
     std::string row;

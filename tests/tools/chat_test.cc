@@ -65,6 +65,7 @@ class Terminal {
     argv.push_back(nullptr);
     child_ = forkpty(&fd_, nullptr, nullptr, nullptr);
     if (child_ == 0) {
+      setenv("XDG_STATE_HOME", scratch_folder().c_str(), 1);  // no chat of a test among the user's own
       execv(argv[0], argv.data());
       _exit(127);
     }

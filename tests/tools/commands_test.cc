@@ -5,6 +5,7 @@
 #include <cstring>
 #include <fstream>
 #include <iterator>
+#include <sstream>
 
 #include "tests/tools/run_command.h"
 
@@ -39,13 +40,63 @@ TEST(Commands, HelpAndVersion) {
   const Outcome version = run_command({"--version"});
   EXPECT_EQ(version.exit_code, 0);
   EXPECT_EQ(version.out.rfind("kedge ", 0), 0u);
-  for (const char* command : {"run", "chat", "inspect", "tokenize", "detokenize", "logits", "perplexity", "bench",
-                              "quantize", "generate-model", "doctor", "eval", "session"}) {
+  for (const char* command :
+       {"run", "chat", "inspect", "tokenize", "detokenize", "logits", "perplexity", "bench", "quantize", "imatrix",
+        "generate-model", "doctor", "eval", "session", "embed", "rerank"}) {
     const Outcome help = run_command({command, "--help"});
     EXPECT_EQ(help.exit_code, 0) << command;
     EXPECT_NE(help.out.find("Usage"), std::string::npos) << command;
     EXPECT_TRUE(help.out.find("Example") != std::string::npos || std::string(command) == "doctor") << command;
   }
+}
+
+const std::string& encoder() {
+  static const std::string path = std::string(KEDGE_TEST_DATA) + "/encoders/bert/model.gguf";
+  return path;
+}
+
+TEST(Commands, EmbedGivesALineForEveryText) {
+  const Outcome o = run_command({"embed", "-m", encoder()}, "a town by the sea\n\nseventeen\n");
+  ASSERT_EQ(o.exit_code, 0) << o.err;
+  std::istringstream lines(o.out);
+  std::vector<Json> texts;
+  for (std::string line; std::getline(lines, line);) texts.push_back(Json::parse(line));
+  ASSERT_EQ(texts.size(), 2u) << "an empty line is no text";
+  for (const Json& text : texts) {
+    double squares = 0;
+    for (const double x : text["vector"].get<std::vector<double>>()) squares += x * x;
+    EXPECT_NEAR(squares, 1, 1e-5);
+  }
+  EXPECT_EQ(texts[1]["index"], 1);
+  const Json each = run_json({"embed", "-m", encoder(), "--pooling", "none", "--raw", "-p", "seventeen"});
+  EXPECT_EQ(each["vectors"].size(), each["n_tokens"]);
+  const Json raw = run_json({"embed", "-m", encoder(), "--raw", "-p", "seventeen"});
+  EXPECT_EQ(each["vectors"][0], raw["vector"]) << "the file says 'cls', the first token";
+  const Json own = run_json({"embed", "-m", tiny_model(), "-p", "any model has vectors"});
+  EXPECT_EQ(own["vector"].size(), 256u);
+}
+
+TEST(Commands, RerankPutsTheBestFirst) {
+  const std::vector<std::string> asked = {"rerank", "-m", encoder(), "-q", "seventeen"};
+  std::vector<std::string> args = asked;
+  for (const char* more : {"-d", "a town by the sea", "-d", "seventeen", "-d", "seventeen", "--json"}) {
+    args.push_back(more);
+  }
+  const Json json = run_json(args);
+  EXPECT_EQ(json["method"], "cosine");
+  ASSERT_EQ(json["results"].size(), 3u);
+  EXPECT_EQ(json["results"][0]["index"], 1) << "of equals the one given first";
+  EXPECT_EQ(json["results"][1]["index"], 2);
+  EXPECT_NEAR(json["results"][0]["score"].get<double>(), 1, 1e-5);
+  EXPECT_LT(json["results"][2]["score"].get<double>(), 0.999);
+  args = asked;
+  args.insert(args.end(), {"--top", "1"});
+  const Outcome one = run_command(args, "a town by the sea\nseventeen\n");
+  EXPECT_EQ(one.exit_code, 0) << one.err;
+  EXPECT_EQ(one.out, "  1.0000  1  seventeen\n");
+  const Outcome refused = run_command({"rerank", "-m", tiny_model(), "-q", "x", "-d", "y"});
+  EXPECT_EQ(refused.exit_code, 1);
+  EXPECT_NE(refused.err.find("cannot rank"), std::string::npos) << refused.err;
 }
 
 TEST(Commands, TokenizeRoundTrip) {

@@ -36,6 +36,13 @@ TEST(WrongUse, BadNumber) {
   expect_refused(run_command({"run", "-p", "x", "--temp", "-3"}), kUsage, {"--temp"});
 }
 
+TEST(WrongUse, Convert) {
+  expect_refused(run_command({"convert"}), kUsage, {"folder", "kedge convert --help"});
+  expect_refused(run_command({"convert", "/nonexistent", "-o", scratch("c.gguf")}), kFailure, {"config.json"});
+  expect_refused(run_command({"convert", scratch_folder(), "--tensor-type", "q=", "-o", scratch("c.gguf")}), kUsage,
+                 {"--tensor-type", "PATTERN=TYPE"});
+}
+
 // Whole numbers are decimal, and have a sign only where the option has one.
 TEST(WrongUse, NumbersAreNotReinterpreted) {
   for (const char* seed : {"-1", "18446744073709551616", "0x10", "010", "1.5", "1e3"}) {

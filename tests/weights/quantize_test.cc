@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <random>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -60,7 +61,7 @@ std::vector<float> listed_parts(const TensorStore& store, const nlohmann::json& 
 
 TEST(GoldenQuants, DequantiseBitForBit) {
   size_t checked = 0;
-  for (const std::string& model : kGoldenModels) {
+  for (const std::string model : {"quant-llama", "quant-qwen3moe", "quant-llama-low"}) {
     const nlohmann::json types = golden_types(model);
     for (const auto& [type, what] : types.items()) {
       auto store = TensorStore::open(golden(model, what["model"]));
@@ -72,7 +73,7 @@ TEST(GoldenQuants, DequantiseBitForBit) {
       ++checked;
     }
   }
-  EXPECT_EQ(checked, 26u);
+  EXPECT_EQ(checked, 39u);
 }
 
 double mean_squared_error(const TensorStore& source, const TensorStore& other) {
@@ -111,6 +112,26 @@ TEST(QuantizeFile, LosesLessThanLlamaCpp) {
       EXPECT_LE(our_error, 0.97 * mean_squared_error(*source, *theirs)) << model << " " << type;
       EXPECT_NEAR(report->mse, our_error, 1e-9 * our_error) << model << " " << type;
     }
+  }
+}
+
+// The same for the types of few bits. Those golden files weigh their errors by what they say, which costs some of the
+// plain error compared here.
+TEST(QuantizeFile, LosesLessThanLlamaCppInFewBits) {
+  const ScratchDir dir;
+  auto source = TensorStore::open(golden("quant-llama", "model.gguf"));
+  ASSERT_TRUE(source.ok()) << source.error().message;
+  const nlohmann::json types = golden_types("quant-llama-low");
+  for (const auto& [type, what] : types.items()) {
+    if (type == "NVFP4_SCALED") continue;  // with factors of matrices, which Kedge does not write
+    const auto report = quantize_file(*source, dir.file("ours.gguf"), {.type = type, .threads = 2});
+    ASSERT_TRUE(report.ok()) << report.error().message;
+    auto ours = TensorStore::open(dir.file("ours.gguf"));
+    auto theirs = TensorStore::open(golden("quant-llama-low", what["model"]));
+    ASSERT_TRUE(ours.ok() && theirs.ok());
+    const double error = mean_squared_error(*source, *ours);
+    EXPECT_LE(error, (type == "Q1_0" ? 1.0001 : 0.97) * mean_squared_error(*source, *theirs)) << type;
+    EXPECT_NEAR(report->mse, error, 1e-9 * error) << type;
   }
 }
 
@@ -300,13 +321,19 @@ TEST_F(SmallModel, TooLargeIsAnErrorThatNamesTheValue) {
 }
 
 TEST_F(SmallModel, LargeValuesThatFitAreNotRefused) {
+  // Where nothing is near zero, one large value among small ones would carry them along; NVFP4 ends at 6 * 448.
+  const std::set<std::string> too_large = {"IQ1_S", "IQ2_XXS", "IQ2_XS", "IQ2_S", "Q1_0", "NVFP4"};
   for (const float odd : {5000.0f, -60000.0f}) {
     names_.clear();
     data_.clear();
     make(odd);
     for (const std::string& type : quantize_type_names()) {
       const auto report = quantize_file(*store_, out(), {.type = type});
-      EXPECT_TRUE(report.ok()) << type << ": " << report.error().message;
+      if (too_large.contains(type)) {
+        expect_error(report, ErrorCode::kInvalidArgument, {"blk.0.attn_q.weight", "row 7", "too large for " + type});
+      } else {
+        EXPECT_TRUE(report.ok()) << type << ": " << report.error().message;
+      }
     }
   }
 }
@@ -324,7 +351,9 @@ TEST(QuantizeRules, EveryNameIsKnown) {
     ASSERT_TRUE(mix.ok()) << name;
     for (const QuantFormat* f : {mix->base, mix->more, mix->output, mix->shared}) ASSERT_NE(f, nullptr) << name;
   }
-  for (const QuantFormat& f : quant_formats()) EXPECT_TRUE(find_quantize_mix(f.name).ok()) << f.name;
+  for (const QuantFormat& f : quant_formats()) {
+    EXPECT_EQ(find_quantize_mix(f.name).ok(), f.quantise != nullptr) << f.name;
+  }
 }
 
 TEST(QuantizeRules, Patterns) {

@@ -5,40 +5,33 @@ namespace kedge::engine::archs {
 namespace {
 
 struct Layer {
-  AttentionWeights attn;
-  const float* ffn_norm = nullptr;
+  Norm before_attention;
+  SelfAttention attention;
+  Norm before_ffn;
   FeedForward ff;
 
-  static Result<RopeTable> configure(ModelLoader& l) {
+  static Status configure(ModelLoader& l) {
     KEDGE_TRY(l.common_config(RopeLayout::kInterleaved));
-    return make_rope_table(l.config().rope, nullptr);
+    l.rope(l.config().rope);
+    return {};
   }
 
-  Status load(ModelLoader& l, const std::string& p) {
-    const ModelConfig& c = l.config();
-    KEDGE_TRY(set(attn, load_attention(l, p)));
-    KEDGE_TRY(set(ffn_norm, l.vector(p + "ffn_norm.weight", c.d_model)));
-    return set(ff, load_feed_forward(l, p));
+  Status load(const Block& b) {
+    const int d = b.c().d_model;
+    KEDGE_TRY(set(before_attention, load_norm(b.l, b.p + "attn_norm.weight", d)));
+    KEDGE_TRY(attention.load(b, {.rope = b.l.rope_at(0)}));
+    KEDGE_TRY(set(before_ffn, load_norm(b.l, b.p + "ffn_norm.weight", d)));
+    return ff.load(b);
   }
 
-  void forward(Step& s, const Frame& f, int l) const {
-    const ModelConfig& c = f.c;
-    const int d = c.d_model;
-    const int d_heads = c.n_heads * c.head_dim_v;
-    const auto [x, h, q, k, v, a, gate, up] = f.at;
-    s.norm(x, attn.norm, h, d);  // x, h: [n][d_model]
-    s.multiply(h, d, {{attn.q, q}, {attn.k, k}, {attn.v, v}});
-    s.rope(q, c.n_heads, c.head_dim_k, f.rope);     // q: [n][n_heads][head_dim]
-    s.rope(k, c.n_kv_heads, c.head_dim_k, f.rope);  // k, v: [n][n_kv_heads][head_dim]
-    s.attend(l, q, k, v, a);                        // a: [n][n_heads][head_dim]
-    if (l + 1 == c.n_layers) s.keep_logit_rows(a, d_heads, x, d);
-    s.multiply(a, d_heads, {{attn.o, h}});
-    s.add(h, x, d);
-    s.norm(x, ffn_norm, h, d);
-    s.multiply(h, d, {{ff.gate, gate}, {ff.up, up}});  // gate, up: [n][d_ff]
-    s.silu_mul(gate, up, gate, c.d_ff);
-    s.multiply(gate, c.d_ff, {{ff.down, h}});
-    s.add(h, x, d);
+  void forward(Step& s, const Frame& f) const {
+    const int d = f.c.d_model;
+    s.norm(f.x, before_attention, f.h, d);
+    attention.forward(s, f.h, f.h);
+    s.add(f.h, f.x, d);
+    s.norm(f.x, before_ffn, f.h, d);
+    ff.forward(s, f.h, f.h);
+    s.add(f.h, f.x, d);
   }
 };
 

@@ -1,0 +1,34 @@
+// LFM2 mixtures of experts: LFM2 (engine/arch/lfm2.cc) with experts by their sigmoid, chosen with a bias, behind the
+// first blocks. Source: Liquid AI 2025 (arXiv 2511.23404).
+#include "engine/arch_keys.h"
+#include "engine/hybrid_layer.h"
+
+namespace kedge::engine::archs {
+namespace {
+
+struct Layer : HybridLayer<ShortConv> {
+  static Status configure(ModelLoader& l) {
+    KEDGE_TRY(l.common_config(RopeLayout::kHalfSplit));
+    KEDGE_TRY(l.some_experts());
+    KEDGE_TRY(read_dense_blocks(l));
+    l.rope(l.config().rope);
+    return {};
+  }
+
+  // The final norm has the name of one on the embedding.
+  static Result<DecoderForm> form(ModelLoader&) { return DecoderForm{.norm = "token_embd_norm.weight"}; }
+
+  Status load(const Block& b) {
+    const SelfAttentionForm form{.rope = b.l.rope_at(0), .qk_norm = QkNorm::kHeads};
+    KEDGE_TRY(load_first(b, form, [&](ShortConv& conv) { return conv.load(b); }));
+    KEDGE_TRY(set(before_ffn, load_norm(b.l, b.p + "ffn_norm.weight", b.c().d_model)));
+    return has_experts(b.c(), b.index) ? mixture.load(b, {.routing = {.sigmoid = true}}) : ff.load(b);
+  }
+};
+
+}  // namespace
+
+extern constinit const Architecture lfm2moe;
+constinit const Architecture lfm2moe = {.name = "lfm2moe", .load = Decoder<Layer>::load};
+
+}  // namespace kedge::engine::archs

@@ -1,0 +1,7 @@
+import { render } from "preact";
+import "./style.css";
+import "./views.css";
+import { App } from "./app";
+import "./theme";
+
+render(<App />, document.getElementById("app")!);

@@ -1,0 +1,10 @@
+// Completions as OpenAI's older clients and the evaluation tools read them.
+#pragma once
+
+#include "tools/serve/wire/openai_sink.h"
+
+namespace kedge::tools::serve {
+
+std::unique_ptr<Sink> openai_completion_sink(const OpenAiForm& form, bool stream, std::shared_ptr<HttpReply> reply);
+
+}  // namespace kedge::tools::serve

@@ -1,0 +1,16 @@
+// Where a command keeps what it has to know the next time: $XDG_STATE_HOME/kedge, else ~/.local/state/kedge.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace kedge::tools {
+
+// Empty when there is no home folder.
+std::string state_folder();
+// For its owner alone (0600), complete or not at all, in a folder (0700) that is made. False: errno says why.
+bool write_private(const std::string& path, std::string_view text);
+// A line more; false: errno says why.
+bool append_private(const std::string& path, std::string_view text);
+
+}  // namespace kedge::tools
