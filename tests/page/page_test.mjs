@@ -178,7 +178,8 @@ async function others() {
 
   await nav("Live");
   await page.waitForFunction(() => !document.querySelector(".chart dd")?.textContent.includes("none yet"), null, { timeout: 10000 });
-  check("six charts are drawn", (await page.locator(".plot canvas").count()) === 6);
+  const drawn = () => document.querySelectorAll(".plot canvas").length === 6;
+  check("six charts are drawn", await page.waitForFunction(drawn, null, { timeout: 10000 }).then(() => true, () => false));
   // The policy, with a record of the change; a breaker held open and closed again.
   const gain = page.getByLabel("Least gain of the deep model");
   await gain.fill("0.25");
