@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs the Debian 12 packages Kedge is built from. Does nothing when all are there. Needs root or sudo otherwise.
 #   tools/setup.sh             what a native build and the tests need
-#   tools/setup.sh --dev       also clang-format and clang-tidy, and for tests of the server PostgreSQL and promtool
+#   tools/setup.sh --dev       also clang-format and clang-tidy, for tests of the server PostgreSQL and promtool, and matplotlib
+#                              for charts of results (bench/peer/charts.py)
 #   tools/setup.sh --aarch64   also the cross compiler and qemu-user, and the arm64 libraries of the preset aarch64
 #                              unpacked into build/aarch64-root; no package of another architecture is installed
 set -euo pipefail
@@ -18,7 +19,7 @@ packages=(
 arm64=()
 for option in "$@"; do
   case "$option" in
-    --dev) packages+=(clang-format clang-tidy postgresql prometheus) ;;
+    --dev) packages+=(clang-format clang-tidy postgresql prometheus python3-matplotlib) ;;
     --aarch64)
       packages+=(g++-aarch64-linux-gnu qemu-user)
       arm64+=(libsentencepiece-dev libsentencepiece0 libprotobuf-lite32 libpcre2-dev libpcre2-8-0
