@@ -15,6 +15,7 @@ namespace kedge::engine {
 
 class Step;
 class ModelLoader;
+struct Ends;
 
 // The weights and the forward pass of one architecture. Const and shared between sessions.
 class Network {
@@ -24,12 +25,17 @@ class Network {
   virtual void forward(Step& step) const = 0;
   // Floats of activation buffers forward() takes per row.
   virtual size_t floats_per_row() const = 0;
+  // What lies in front of and behind the layers, for a block that shares it; null: nobody can.
+  virtual const Ends* ends() const { return nullptr; }
 };
 
 struct Architecture {
   const char* name;
   // Fills the loader's config and returns the network. Errors name the key or tensor.
   Result<std::unique_ptr<Network>> (*load)(ModelLoader& loader);
+  // The same for the block that predicts further tokens (Prediction<Layer>, engine/prediction.h), of files that have
+  // one; null: it is left out.
+  Result<std::unique_ptr<Network>> (*predict)(ModelLoader& loader, const Network& model) = nullptr;
 };
 
 // Null when there is no such architecture. In names, - and _ are the same.

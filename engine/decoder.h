@@ -72,6 +72,7 @@ class Decoder final : public Network {
   }
 
   size_t floats_per_row() const override { return floats_per_row_; }
+  const Ends* ends() const override { return &ends_; }
 
   void forward(Step& s) const override {
     const int d = c_.d_model;

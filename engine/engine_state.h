@@ -41,6 +41,7 @@ struct Engine::Call {
   const RowSink* rows = nullptr;  // null: only the last token's logits
   // Rows are hidden states in place of logits, of the tokens from this index on, and handed over within the step.
   std::optional<size_t> hidden_from;
+  std::span<const float> given = {};  // [tokens][d_model] hidden states, for a block that predicts
   const EvalHooks* hooks = nullptr;
   bool decoding = false;  // the tokens are an answer's, however many
   size_t n_guesses = 0;   // the last so many tokens only may follow: one step, which stays open (Session::State::Ahead)

@@ -124,6 +124,7 @@ Engine::StepResult Engine::State::run_step(std::span<Call* const> ready, std::sp
   std::vector<KvStep> steps;
   std::vector<size_t> share_of;
   std::vector<std::pair<size_t, Error>> starved;
+  const auto d_model = static_cast<size_t>(model->config().d_model);
   steps.reserve(shares.size());
   for (size_t i = 0; i < shares.size(); ++i) {
     Call& call = *ready[shares[i].demand];
@@ -154,6 +155,8 @@ Engine::StepResult Engine::State::run_step(std::span<Call* const> ready, std::sp
                      .adapters = s.options.adapters,
                      .first_logit_row = first_logit_row,
                      .hidden = call.hidden_from.has_value(),
+                     .states = s.states.wanted() ? &s.states : nullptr,
+                     .given = call.given.empty() ? call.given : call.given.subspan(call.done * d_model),
                      .far_context = model->config().is_far(s.options.n_ctx),
                      .sink = &call.sink,
                      .last_logits = keeps ? std::span(s.last_logits) : std::span<float>(),

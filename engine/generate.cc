@@ -98,7 +98,7 @@ Result<std::unique_ptr<Generation>> Generation::begin(GenerationSource& source, 
   if (asks_for_dry(sampling)) sampling.breakers = source.breaker_tokens();
   KEDGE_ASSIGN(sampler, Sampler::create(sampling, source.n_vocab()));
   KEDGE_ASSIGN(stops, StopMatcher::create(options.stop));
-  KEDGE_ASSIGN(guesser, make_guesser(options, sampling, callbacks.cancel, source.n_vocab()));
+  KEDGE_ASSIGN(guesser, make_guesser(options, sampling, callbacks.cancel, source.n_vocab(), source.session()));
   AnswerFilter filter;
   if (options.constraint != nullptr) {
     filter = AnswerFilter(options.constraint->filter(), source.n_vocab());

@@ -129,6 +129,7 @@ class GenerationSource {
   virtual bool may_guess() const { return false; }
   virtual size_t n_ahead() const { return 0; }
   virtual StepCost last_step() const { return {}; }
+  virtual Session* session() { return nullptr; }                             // the real one, if there is one
   virtual double cost_s() const { return 0; }                                // thread-seconds spent on it so far
   virtual std::span<const int32_t> eog_tokens() const = 0;                   // sorted
   virtual std::span<const int32_t> suppressed_tokens() const { return {}; }  // never chosen

@@ -42,6 +42,7 @@ class SessionSource final : public GenerationSource {
   bool take(int32_t token) override { return session_.take(token); }
   bool may_guess() const override { return session_.may_guess(); }
   size_t n_ahead() const override { return session_.n_ahead(); }
+  Session* session() override { return &session_; }
   StepCost last_step() const override { return session_.last_step(); }
   double cost_s() const override { return session_.cost_s(); }
 

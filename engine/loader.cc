@@ -145,6 +145,22 @@ Status ModelLoader::leave_out_prediction_blocks() {
   return {};
 }
 
+Result<int> ModelLoader::only_prediction_block() {
+  const int index = first_left_out_;
+  const auto attends = [](const LayerShape& shape) { return shape.n_kv_heads > 0; };
+  const auto like = std::find_if(config_.layers.rbegin(), config_.layers.rend(), attends);
+  if (index == end_left_out_ || like == config_.layers.rend() ||
+      !has("blk." + std::to_string(index) + ".nextn.eh_proj.weight")) {
+    return Error{ErrorCode::kUnsupported,
+                 file() + ": the file has no block that predicts further tokens (" + key("nextn_predict_layers") + ")"};
+  }
+  config_.layers = {*like};
+  config_.n_layers = 1;
+  config_.n_dense_layers = 0;  // it is like the model's last ones
+  config_.expert_layer_step = 1;
+  return index;
+}
+
 const RopeTable* ModelLoader::rope(const RopeConfig& config, const float* divisors) {
   auto table = std::make_unique<RopeTable>(make_rope_table(config, divisors));
   table->index = static_cast<int>(ropes_.size());

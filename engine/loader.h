@@ -94,6 +94,9 @@ class ModelLoader {
   Status windows(const std::function<bool(int)>& is_windowed);
   // Blocks at the end that predict further tokens (nextn_predict_layers) take no part in the logits: they are left out.
   Status leave_out_prediction_blocks();
+  // After that: the model is the first of those blocks and nothing else, with attention like the model's; its number.
+  // Errors: kUnsupported (the file has none).
+  Result<int> only_prediction_block();
 
   // A rotary table for parts to point to, as long as the model lives. `divisors` as make_rope_table() has them.
   const RopeTable* rope(const RopeConfig& config, const float* divisors = nullptr);

@@ -127,6 +127,38 @@ Status Model::load_network(const ModelOptions& options) {
   return {};
 }
 
+Result<std::shared_ptr<const Model>> Model::prediction() const {
+  const std::lock_guard lock(prediction_mutex_);
+  if (auto there = prediction_.lock()) return there;
+  auto made = std::shared_ptr<Model>(new Model());
+  KEDGE_TRY(made->load_prediction(shared_from_this()));
+  prediction_ = made;
+  return std::shared_ptr<const Model>(std::move(made));
+}
+
+Status Model::load_prediction(std::shared_ptr<const Model> of) {
+  const Architecture* architecture = find_architecture(of->config_.arch);
+  if (architecture == nullptr || architecture->predict == nullptr || !of->has_network()) {
+    return Error{ErrorCode::kUnsupported, of->store_->path() + ": architecture '" + of->config_.arch +
+                                              "' has no block that predicts further tokens here"};
+  }
+  KEDGE_ASSIGN(store, TensorStore::open(of->store_->path(), {}));
+  store_ = std::make_unique<TensorStore>(std::move(store));
+  KEDGE_ASSIGN(kernels, active_kernels());
+  packed_ = std::make_unique<PackedStore>(*kernels);
+  ModelLoader loader(*store_, of->config_.arch, *packed_, {});
+  KEDGE_TRY(set(network_, architecture->predict(loader, of->network())));
+  config_ = loader.config();
+  if (config_.n_vocab != of->config_.n_vocab || config_.d_model != of->config_.d_model) {
+    return Error{ErrorCode::kCorrupt, of->store_->path() + ": the file is another one since the model was loaded"};
+  }
+  bytes_per_token_ = loader.bytes_per_token();
+  tokenizer_ = of->tokenizer_;
+  fingerprint_ = of->fingerprint_ + 1;
+  predicts_for_ = std::move(of);
+  return {};
+}
+
 // A template that cannot be used is no reason to refuse the model: the reason is kept for whoever asks for a chat.
 void Model::load_chat_template() {
   const GgufMetadata& metadata = store_->metadata();

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,7 +34,7 @@ struct ModelOptions {
   bool vocab_only = false;
 };
 
-class Model {
+class Model : public std::enable_shared_from_this<Model> {
  public:
   // Opens a GGUF file (or the first part of a split model). Errors name the file and what is wrong with it.
   static Result<std::shared_ptr<const Model>> load(const std::string& path, const ModelOptions& options = {});
@@ -52,6 +53,11 @@ class Model {
   bool has_network() const { return network_ != nullptr; }  // false after vocab_only
   const Network& network() const { return *network_; }
 
+  // The block of the file that predicts further tokens (engine/prediction.h) as a model of its own, with this one's
+  // vocabulary; made when it is first asked for, and kept as long as somebody uses it. Errors: kUnsupported (the file
+  // or the architecture has none), those of opening the file once more.
+  Result<std::shared_ptr<const Model>> prediction() const;
+
   // Tensors and keys of the file that nothing uses, each by a rule that it changes no result.
   const std::vector<std::string>& ignored() const { return ignored_; }
   // Where adapters can be added, by Weight::site.
@@ -65,11 +71,12 @@ class Model {
  private:
   Model();
   Status load_network(const ModelOptions& options);
+  Status load_prediction(std::shared_ptr<const Model> of);
   void load_chat_template();
   ModelConfig config_;
   std::unique_ptr<TensorStore> store_;
   std::unique_ptr<PackedStore> packed_;
-  std::unique_ptr<Tokenizer> tokenizer_;
+  std::shared_ptr<Tokenizer> tokenizer_;  // of a block that predicts, its model's
   std::unique_ptr<ChatTemplate> chat_template_;
   std::string chat_template_error_;
   const ChatFormat* chat_format_ = nullptr;
@@ -79,6 +86,9 @@ class Model {
   std::vector<AdapterSite> sites_;
   size_t bytes_per_token_ = 0;
   uint64_t fingerprint_ = 0;
+  std::shared_ptr<const Model> predicts_for_;  // whose ends the network shares
+  mutable std::mutex prediction_mutex_;
+  mutable std::weak_ptr<const Model> prediction_;
 };
 
 }  // namespace kedge::engine

@@ -10,7 +10,9 @@
 
 #include "engine/engine.h"
 #include "engine/expert_stats.h"
+#include "engine/guess/predictor.h"
 #include "engine/session.h"
+#include "engine/state_rows.h"
 #include "memory/kv_step.h"
 
 namespace kedge::engine {
@@ -27,6 +29,8 @@ struct Session::State {
   std::vector<int32_t> tokens;
   std::vector<float> last_logits;  // [n_vocab] once something was evaluated
   bool has_logits = false;
+  StateRows states;
+  std::unique_ptr<Predictor> predictor;  // once one was asked for
   ExpertStats experts;
   double cost_s = 0;                    // its share of the steps it was in, in thread-seconds
   std::vector<std::string_view> texts;  // of a step's tokens

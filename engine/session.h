@@ -17,6 +17,7 @@
 #include "engine/adapter.h"
 #include "engine/expert_stats.h"
 #include "engine/model.h"
+#include "engine/state_rows.h"
 #include "kernels/base/result.h"
 #include "memory/kv_memory.h"
 
@@ -48,6 +49,7 @@ struct EvalHooks {
 
 class ActivationStats;
 class Engine;
+class Predictor;
 
 // A step of the engine.
 struct StepCost {
@@ -95,6 +97,14 @@ class Session {
   // was that token; otherwise it forgets the guesses and returns false. A guess that is not taken leaves no trace.
   Status eval_ahead(std::span<const int32_t> tokens, std::span<const int32_t> guesses, const EvalHooks& hooks = {});
   bool take(int32_t token);
+  // From now on the hidden states of the last `most` tokens and more are kept: states().
+  void keep_states(size_t most);
+  const StateRows& states() const;
+  // As eval(), of a block that predicts (Model::prediction), with the hidden states [tokens][d_model] it reads of them.
+  Status eval_given(std::span<const int32_t> tokens, std::span<const float> given, const EvalHooks& hooks);
+  // The model's block for further tokens, reading along with this sequence from now on. It is the session's. Errors: as
+  // Model::prediction().
+  Result<Predictor*> predictor();
   // Whether guesses make sense now: not when tokens have to be evaluated once more because a step could not keep a part
   // of its own (a recurrent state, attention that was counted).
   bool may_guess() const;

@@ -81,6 +81,36 @@ Status Session::eval_ahead(std::span<const int32_t> tokens, std::span<const int3
   return s.run(call);
 }
 
+void Session::keep_states(size_t most) {
+  const auto held = use();
+  state_->states.watch(most);
+}
+
+const StateRows& Session::states() const { return state_->states; }
+
+Status Session::eval_given(std::span<const int32_t> tokens, std::span<const float> given, const EvalHooks& hooks) {
+  const auto held = use();
+  KEDGE_TRY(state_->check_tokens(tokens));
+  if (given.size() != tokens.size() * static_cast<size_t>(model().config().d_model)) {
+    return Error{ErrorCode::kInvalidArgument, "hidden states of other tokens"};
+  }
+  Engine::Call call;
+  call.tokens = tokens;
+  call.given = given;
+  call.hooks = &hooks;
+  return state_->run(call);
+}
+
+Result<Predictor*> Session::predictor() {
+  const auto held = use();
+  if (state_->predictor == nullptr) {
+    KEDGE_ASSIGN(made, Predictor::make(*this));
+    state_->predictor = std::move(made);
+    state_->states.watch(Predictor::kReach);
+  }
+  return state_->predictor.get();
+}
+
 bool Session::take(int32_t token) {
   State& s = *state_;
   State::Ahead& ahead = s.ahead;

@@ -35,6 +35,21 @@ void Step::embed(const Weight& table, float* x) {
   if (adapters_) adapters_.add_to_lookups(table, x, n_);
 }
 
+void Step::given(float* x, int width) {
+  each_row([&](size_t i, int) {
+    const StepPart& part = parts_.of_row(i);
+    const size_t from = to_size(c_.buffers.row_in_part[i]) * to_size(width);
+    std::copy_n(part.given.begin() + static_cast<ptrdiff_t>(from), width, x + i * to_size(width));
+  });
+}
+
+void Step::join(const float* a, const float* b, float* y, int width) {
+  each_row([&](size_t i, int) {
+    std::copy_n(a + i * to_size(width), width, y + i * 2 * to_size(width));
+    std::copy_n(b + i * to_size(width), width, y + (i * 2 + 1) * to_size(width));
+  });
+}
+
 void Step::norm(const float* x, const Norm& norm, float* y, int width) {
   const float eps = c_.config.norm_eps;
   each_row([&](size_t i, int) {
@@ -97,7 +112,7 @@ void Step::keep_logit_rows(float* a, int width_a) {
   int kept = 0;
   for (int row = 0; row < n_; ++row) {
     const StepPart& part = parts_.of_row(to_size(row));
-    if (c_.buffers.row_in_part[to_size(row)] < part.first_logit_row) continue;
+    if (c_.buffers.row_in_part[to_size(row)] < part.first_needed_row()) continue;
     if (kept < row) move_row(row, kept, a, width_a);
     ++kept;
   }
@@ -118,10 +133,15 @@ void Step::hidden(float* x, int width) {
   for (int row = 0; row < n_; ++row) {
     StepPart& part = parts_.of_row(to_size(row));
     float* values = x + to_size(row) * to_size(width);
+    const int32_t row_in_part = c_.buffers.row_in_part[to_size(row)];
+    const std::span<const float> state(values, to_size(width));
     if (part.hidden) {
-      const std::span<const float> state(values, to_size(width));
-      if (part.status.ok()) part.status = (*part.sink)(c_.buffers.row_in_part[to_size(row)], state, all_finite(state));
+      if (part.status.ok()) part.status = (*part.sink)(row_in_part, state, all_finite(state));
       continue;
+    }
+    if (part.states != nullptr) {
+      part.states->put(part.kv->first_position() + row_in_part, state);
+      if (row_in_part < part.first_logit_row) continue;
     }
     if (kept < row) {
       std::memmove(x + to_size(kept) * to_size(width), values, to_size(width) * sizeof(float));

@@ -41,6 +41,8 @@ class Step {
   void rewind(size_t mark) { used_ = mark; }
 
   void embed(const Weight& table, float* x);  // x: [n][table.k]
+  void given(float* x, int width);            // x: [n][width], the hidden states the parts were given
+  void join(const float* a, const float* b, float* y, int width);  // a, b: [n][width], y: [n][2 * width]
   void norm(const float* x, const Norm& norm, float* y, int width);
   void norm_heads(float* x, const Norm& norm, int n_heads, int head_dim);  // per head, in place
   void multiply(const float* x, int width, std::initializer_list<Product> products) {
@@ -81,8 +83,8 @@ class Step {
   // The same behind the last layer with keys and values of its own, where others follow that read them; unless the
   // attention of the rows is counted, which must not depend on what is wanted of them.
   void keep_logit_rows_early(float* a, int width_a);
-  // Rows of x, [n][width] behind the final norm, to the sinks of parts that want them and no logits; the step goes on
-  // without those rows.
+  // Rows of x, [n][width] behind the final norm, to the sinks of parts that want them and no logits, and to the parts
+  // that keep them; the step goes on with the rows whose logits are wanted.
   void hidden(float* x, int width);
   // Logits of all remaining rows of x, [n][d_model] after the final norm, to the parts' sinks.
   void logits(const Weight& output, const float* x, const float* bias = nullptr);

@@ -18,7 +18,7 @@ void StepParts::keep_logit_rows() {
   rows_ = 0;
   for (StepPart& p : parts_) {
     p.first_row = rows_;
-    p.first_kept = std::min(p.first_logit_row, p.n());
+    p.first_kept = std::min(p.first_needed_row(), p.n());
     rows_ += p.n() - p.first_kept;
   }
 }

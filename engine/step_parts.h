@@ -10,6 +10,7 @@
 #include "engine/adapter.h"
 #include "engine/config.h"
 #include "engine/expert_stats.h"
+#include "engine/state_rows.h"
 #include "engine/step_buffers.h"
 #include "kernels/base/parallel.h"
 #include "kernels/kernel_table.h"
@@ -51,6 +52,8 @@ struct StepPart {
   std::span<const AdapterUse> adapters = {};  // added to its rows, in this order
   int first_logit_row = 0;                    // rows whose logits are wanted begin here
   bool hidden = false;                        // not their logits, but their hidden states
+  StateRows* states = nullptr;                // where the hidden states of all its rows are kept, too
+  std::span<const float> given = {};          // [n][d_model] hidden states it reads beside the tokens, or none
   bool far_context = false;                   // its context is longer than ModelConfig::long_context_beyond
   const LogitSink* sink = nullptr;            // set where some are
   std::span<float> last_logits = {};          // [n_vocab] or none: where those of its last row are copied
@@ -60,6 +63,8 @@ struct StepPart {
   int first_kept = 0;                         // its rows before this one have left the step
   Status status;                              // what went wrong; the other parts go on
   int n() const { return static_cast<int>(tokens.size()); }
+  // Rows before this one may leave the step behind the last layer's attention.
+  int first_needed_row() const { return states == nullptr ? first_logit_row : 0; }
 };
 
 // The parts of a step, laid out.
@@ -72,7 +77,7 @@ class StepParts {
   // In the text of its sequence.
   int position_of(size_t row) { return of_row(row).kv->first_position() + buffers_.row_in_part[row]; }
   StepPart& of_row(size_t row) { return parts_[static_cast<size_t>(buffers_.part_of[row])]; }
-  // Only rows from first_logit_row on are left of every part, and lie one after the other.
+  // Only rows from first_needed_row() on are left of every part, and lie one after the other.
   void keep_logit_rows();
   // Looks at the flags; true when no part is left.
   bool stopped();

@@ -9,9 +9,9 @@ namespace {
 constexpr std::string_view kDraft = "draft:";
 
 std::string guesser(const std::string& text) {
-  if (text == "none" || text == "ngram") return "";
+  if (text == "none" || text == "ngram" || text == "mtp") return "";
   if (text.starts_with(kDraft) && text.size() > kDraft.size()) return "";
-  return "'" + text + "' is none of none, ngram, draft:FILE";
+  return "'" + text + "' is none of none, ngram, mtp, draft:FILE";
 }
 
 }  // namespace
@@ -19,11 +19,12 @@ std::string guesser(const std::string& text) {
 void SpeculationFlags::add_to(CLI::App* command) {
   const char* group = "Speculation";
   command
-      ->add_option(
-          "--speculate", how_,
-          "Evaluate guessed tokens ahead: what followed in the text before (ngram), or what a small model with the "
-          "same vocabulary says (draft:FILE, or draft:NAME of an embedded model); never changes the text, only "
-          "how long it takes [none]")
+      ->add_option("--speculate", how_,
+                   "Evaluate guessed tokens ahead: what followed in the text before (ngram), what the model's "
+                   "own block for further tokens says (mtp), or what a small model with the same vocabulary says "
+                   "(draft:FILE, or "
+                   "draft:NAME of an embedded model); never changes the text, only "
+                   "how long it takes [none]")
       ->check(CLI::Validator(guesser, ""))
       ->type_name("HOW")
       ->group(group);

@@ -3,6 +3,7 @@
 // (arXiv 2508.06471).
 #include "engine/arch_keys.h"
 #include "engine/layer.h"
+#include "engine/prediction.h"
 
 namespace kedge::engine::archs {
 namespace {
@@ -32,6 +33,7 @@ struct Layer : StandardLayer {
 }  // namespace
 
 extern constinit const Architecture glm4moe;
-constinit const Architecture glm4moe = {.name = "glm4moe", .load = Decoder<Layer>::load};
+constinit const Architecture glm4moe = {
+    .name = "glm4moe", .load = Decoder<Layer>::load, .predict = Prediction<Layer>::load};
 
 }  // namespace kedge::engine::archs

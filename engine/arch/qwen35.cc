@@ -1,8 +1,9 @@
 // Qwen3.5 to 3.8 (dense): three gated delta nets to one attention with a gate on its output, norms on query and key
-// heads, a quarter of every head rotated. The blocks that predict further tokens are left out. Source: Qwen team 2026,
-// "Qwen3.5" (model cards and configurations); Yang et al. 2024 (arXiv 2412.06464).
+// heads, a quarter of every head rotated. Source: Qwen team 2026, "Qwen3.5" (model cards and configurations); Yang et
+// al. 2024 (arXiv 2412.06464).
 #include "engine/arch_keys.h"
 #include "engine/hybrid_layer.h"
+#include "engine/prediction.h"
 
 namespace kedge::engine::archs {
 namespace {
@@ -27,6 +28,7 @@ struct Layer : HybridLayer<DeltaNet> {
 }  // namespace
 
 extern constinit const Architecture qwen35;
-constinit const Architecture qwen35 = {.name = "qwen35", .load = Decoder<Layer>::load};
+constinit const Architecture qwen35 = {
+    .name = "qwen35", .load = Decoder<Layer>::load, .predict = Prediction<Layer>::load};
 
 }  // namespace kedge::engine::archs

@@ -2,6 +2,7 @@
 // weights are made to sum to one, and one for every token behind a sigmoid gate. Source: Qwen team 2026, "Qwen3.5".
 #include "engine/arch_keys.h"
 #include "engine/hybrid_layer.h"
+#include "engine/prediction.h"
 
 namespace kedge::engine::archs {
 namespace {
@@ -28,6 +29,7 @@ struct Layer : HybridLayer<DeltaNet> {
 }  // namespace
 
 extern constinit const Architecture qwen35moe;
-constinit const Architecture qwen35moe = {.name = "qwen35moe", .load = Decoder<Layer>::load};
+constinit const Architecture qwen35moe = {
+    .name = "qwen35moe", .load = Decoder<Layer>::load, .predict = Prediction<Layer>::load};
 
 }  // namespace kedge::engine::archs

@@ -2,6 +2,7 @@
 // value heads that follow their key head. Source: Qwen team 2025, "Qwen3-Next" (model card and its configuration).
 #include "engine/arch_keys.h"
 #include "engine/hybrid_layer.h"
+#include "engine/prediction.h"
 
 namespace kedge::engine::archs {
 namespace {
@@ -27,6 +28,7 @@ struct Layer : HybridLayer<DeltaNet> {
 }  // namespace
 
 extern constinit const Architecture qwen3next;
-constinit const Architecture qwen3next = {.name = "qwen3next", .load = Decoder<Layer>::load};
+constinit const Architecture qwen3next = {
+    .name = "qwen3next", .load = Decoder<Layer>::load, .predict = Prediction<Layer>::load};
 
 }  // namespace kedge::engine::archs

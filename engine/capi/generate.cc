@@ -24,7 +24,7 @@ Result<SpeculationOptions::Kind> speculation_kind(const std::string& name) {
   for (const Kind kind : {Kind::kNgram, Kind::kDraft, Kind::kTokens, Kind::kMtp}) {
     if (name == speculation_kind_name(kind)) return kind;
   }
-  return invalid("speculation: kind is '" + name + "', must be 'ngram', 'draft' or 'tokens'");
+  return invalid("speculation: kind is '" + name + "', must be 'ngram', 'draft', 'tokens' or 'mtp'");
 }
 
 Result<SpeculationOptions> speculation_options(std::string_view text) {

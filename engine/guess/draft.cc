@@ -1,16 +1,8 @@
 #include "engine/guess/draft.h"
 
 #include <algorithm>
-#include <cmath>
 
 namespace kedge::engine {
-
-namespace {
-
-// A draft that gives its own choice less than this is not worth a row of the large model.
-constexpr double kLeastProbability = 0.25;
-
-}  // namespace
 
 Status check_same_vocabulary(const Tokenizer& model, const Tokenizer& draft) {
   const auto differ = [](const std::string& how) {
@@ -54,24 +46,14 @@ Status DraftGuesser::read(size_t n) {
   return {};
 }
 
-Result<int32_t> DraftGuesser::choose(bool* sure) {
-  const auto history = draft_.tokens();
-  KEDGE_ASSIGN(token, sampler_.next(draft_.logits(), history, static_cast<int>(history.size())));
-  TokenLogprob own{};
-  log_probabilities(draft_.logits(), token, {&own, 1});
-  *sure = own.logprob >= std::log(kLeastProbability);
-  return token;
-}
-
 Result<Guess> DraftGuesser::guess(std::span<int32_t> out) {
   if (out.empty() || !fits()) return Guess{};
   find_common();
   KEDGE_TRY(read(text_.size()));
   Guess guess{.n = 0, .kind = kGuessKinds - 1};
   for (;;) {
-    bool sure = false;
-    KEDGE_ASSIGN(token, choose(&sure));
-    if (!sure || token < 0 || static_cast<size_t>(token) >= n_vocab_) break;
+    KEDGE_ASSIGN(token, choose_if_likely(sampler_, draft_.logits(), draft_.tokens()));
+    if (token < 0 || static_cast<size_t>(token) >= n_vocab_) break;
     out[guess.n++] = token;
     if (guess.n == out.size() || draft_.tokens().size() >= static_cast<size_t>(draft_.n_ctx())) break;
     KEDGE_TRY(draft_.eval_ahead({&token, 1}, {}, hooks_));

@@ -30,7 +30,6 @@ class DraftGuesser final : public Guesser {
   bool fits() const { return !text_.empty() && text_.size() <= static_cast<size_t>(draft_.n_ctx()); }
   void find_common();
   Status read(size_t n);
-  Result<int32_t> choose(bool* sure);
 
   Session& draft_;
   Sampler sampler_;

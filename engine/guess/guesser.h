@@ -8,6 +8,7 @@
 #include <span>
 
 #include "engine/generate.h"
+#include "engine/sampler.h"
 #include "kernels/base/result.h"
 
 namespace kedge::engine {
@@ -36,9 +37,14 @@ class Guesser {
   virtual Result<double> cost_s() { return 0.0; }
 };
 
+// What a guesser with logits of its own chooses; negative where it gives that too little to be worth a row of the
+// model.
+Result<int32_t> choose_if_likely(Sampler& sampler, std::span<const float> logits, std::span<const int32_t> history);
+
 // Null: no speculation. `sampling`: as the generation does. Errors: kInvalidArgument (a number outside its range,
-// tokens outside the vocabulary, no draft), kUnsupported.
+// tokens outside the vocabulary, no draft), kUnsupported (the model has no block that predicts further tokens).
+// `session` is what is generated with, if it is a real one.
 Result<std::unique_ptr<Guesser>> make_guesser(const GenerateOptions& options, const SamplerOptions& sampling,
-                                              const std::atomic<bool>* cancel, size_t n_vocab);
+                                              const std::atomic<bool>* cancel, size_t n_vocab, Session* session);
 
 }  // namespace kedge::engine

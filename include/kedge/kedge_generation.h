@@ -132,7 +132,7 @@ typedef struct kedge_generate_options {
   kedge_str samplers;    /* names in the order they run, with ';' between; those left out are off, but for mirostat and
                             adaptive_p, which run last in any order when their settings switch them on. Default empty:
                             all, in the order of the schema */
-  kedge_str speculation; /* JSON: {"kind": "ngram" | "draft" | "tokens" (no other yet), "max": most guessed at once (8),
+  kedge_str speculation; /* JSON: {"kind": "ngram" | "draft" | "tokens" | "mtp", "max": most guessed at once (8),
                             "tokens": [ids] of that kind, "adaptive": true}. Never changes an answer, only its speed. Default empty: none */
   kedge_session* draft;  /* of kind "draft": a session of a small model with the same vocabulary, used by this call alone;
                             it is brought to the same tokens. Default null */

@@ -381,10 +381,14 @@ std::vector<HfLine> qwen35() {
       {"blk.#.attn_k_norm.weight", "model.language_model.layers.#.self_attn.k_norm.weight", Hf::kAroundZero},
       {"blk.#.ffn_gate.weight", "model.language_model.layers.#.mlp.gate_proj.weight"},
       {"blk.#.ffn_up.weight", "model.language_model.layers.#.mlp.up_proj.weight"},
-      {"blk.#.ffn_down.weight", "model.language_model.layers.#.mlp.down_proj.weight"}};
+      {"blk.#.ffn_down.weight", "model.language_model.layers.#.mlp.down_proj.weight"},
+      {"blk.4.nextn.eh_proj.weight", "mtp.fc.weight"},
+      {"blk.4.nextn.enorm.weight", "mtp.pre_fc_norm_embedding.weight", Hf::kAroundZero},
+      {"blk.4.nextn.hnorm.weight", "mtp.pre_fc_norm_hidden.weight", Hf::kAroundZero},
+      {"blk.4.nextn.shared_head_norm.weight", "mtp.norm.weight", Hf::kAroundZero}};
 }
 
-// Within the model that sees. The golden file has a block that predicts further tokens, which is not converted.
+// Within the model that sees, with the block that predicts further tokens.
 TEST(ConvertQwen35, SameLogits) {
   const std::string golden = golden_path("qwen35") + "/model.gguf";
   const weights::TensorStore store = open_gguf(golden);
@@ -392,8 +396,8 @@ TEST(ConvertQwen35, SameLogits) {
   for (const HfLine& line : qwen35()) FromGguf(store).add(line, 4, 2, &all);
   HfTensors tensors;
   for (const auto& [name, t] : all) {
-    const bool further = name.find(".layers.4.") != std::string::npos;
-    tensors[further ? "mtp." + name : name] = t;
+    const size_t further = name.find(".layers.4.");
+    tensors[further == std::string::npos ? name : "mtp.layers.0." + name.substr(further + 10)] = t;
   }
   regroup_delta_nets(&tensors);
   tensors["model.visual.patch_embed.weight"] = hf_floats({1}, {1.0f});
@@ -431,6 +435,13 @@ TEST(ConvertQwen35, SameLogits) {
   ASSERT_EQ(got.size(), want.size());
   ASSERT_FALSE(got.empty());
   for (size_t i = 0; i < got.size(); ++i) ASSERT_NEAR(got[i], want[i], 5e-4) << i;
+  const weights::TensorStore made = open_gguf(out);
+  for (const weights::TensorInfo& t : store.tensors()) {
+    if (!t.name.starts_with("blk.4.")) continue;
+    const weights::TensorInfo* m = made.find(t.name);
+    ASSERT_NE(m, nullptr) << t.name;
+    EXPECT_EQ(m->shape(), t.shape()) << t.name;
+  }
 }
 
 class ConvertGolden : public testing::TestWithParam<Case> {};

@@ -63,7 +63,7 @@ Status decoder_keys(Conversion& c, const DecoderForm& form) {
   c.set_count('V', vocab);
   c.set_count('D', width);
   c.set_count('L', layers);
-  c.add("block_count", static_cast<uint32_t>(layers));
+  if (form.blocks) c.add("block_count", static_cast<uint32_t>(layers));
   KEDGE_TRY(context_key(c, form));
   c.add("embedding_length", static_cast<uint32_t>(width));
   c.add("vocab_size", static_cast<uint32_t>(vocab));

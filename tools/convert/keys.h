@@ -30,6 +30,7 @@ struct DecoderForm {
   bool window_limits_context = false;
   bool feed_forward = true;  // writes its width
   bool kv_heads = true;      // writes how many there are
+  bool blocks = true;        // likewise
   DecoderDefaults otherwise = {};
 };
 

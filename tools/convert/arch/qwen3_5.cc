@@ -1,6 +1,8 @@
-// Qwen3.5 to 3.8 (dense), the text model: gated delta nets and, every few blocks, an attention with a gate. Blocks that
-// predict further tokens are left out. A key head's value heads stand together in the folder; in GGUF, value head n is
-// of key head n mod the number of key heads.
+// Qwen3.5 to 3.8 (dense), the text model: gated delta nets and, every few blocks, an attention with a gate; the block
+// that predicts further tokens, if there is one, comes behind the others. A key head's value heads stand together in
+// the folder; in GGUF, value head n is of key head n mod the number of key heads.
+#include <algorithm>
+
 #include "tools/convert/keys.h"
 
 namespace kedge::tools::convert::families {
@@ -103,6 +105,40 @@ Status interval(Conversion& c) {
   return {};
 }
 
+// The block that predicts further tokens is one more, of the kind with attention; 'Z': twice the width.
+Status further_block(Conversion& c) {
+  KEDGE_ASSIGN(blocks, c.config.count_or("mtp_num_hidden_layers", 0));
+  c.config.ignore({"mtp_*"});
+  const bool there = std::any_of(c.weights.tensors().begin(), c.weights.tensors().end(),
+                                 [&](const auto& t) { return t.name == "mtp.fc.weight"; });
+  if (blocks == 0 || !there) {
+    c.leave_out("mtp.*");
+    return {};
+  }
+  if (blocks > 1) {
+    return Error{ErrorCode::kUnsupported, c.config.wrong("mtp_num_hidden_layers", "only one is known").message};
+  }
+  const std::string block = "model.layers." + std::to_string(c.count_of('L')) + ".";
+  c.rename("mtp.layers.0.", block);
+  for (const char* own : {"fc.", "pre_fc_norm_embedding.", "pre_fc_norm_hidden.", "norm."}) {
+    c.rename(std::string("mtp.") + own, block + "mtp_" + own);
+  }
+  c.set_count('Z', 2 * c.count_of('D'));
+  c.set_count('L', c.count_of('L') + 1);
+  c.layer_kinds += 'a';
+  c.add("nextn_predict_layers", uint32_t{1});
+  return {};
+}
+
+std::vector<TensorRule> further_rules() {
+  return {
+      {"model.layers.#.mtp_fc.weight", "blk.#.nextn.eh_proj.weight", "DZ", nullptr, true, 'a'},
+      {"model.layers.#.mtp_pre_fc_norm_embedding.weight", "blk.#.nextn.enorm.weight", "D", add_one, true, 'a'},
+      {"model.layers.#.mtp_pre_fc_norm_hidden.weight", "blk.#.nextn.hnorm.weight", "D", add_one, true, 'a'},
+      {"model.layers.#.mtp_norm.weight", "blk.#.nextn.shared_head_norm.weight", "D", add_one, true, 'a'},
+  };
+}
+
 std::vector<TensorRule> block_rules() {
   return {
       {"model.layers.#.input_layernorm.weight", "blk.#.attn_norm.weight", "D", add_one},
@@ -127,18 +163,20 @@ std::vector<TensorRule> block_rules() {
 
 Status plan(Conversion& c) {
   text_part(c);
-  KEDGE_TRY(decoder_keys(c, {.otherwise = {.head_dim = 256}}));
+  KEDGE_TRY(decoder_keys(c, {.blocks = false, .otherwise = {.head_dim = 256}}));
   KEDGE_TRY(delta_keys(c));
   KEDGE_TRY(rope(c));
   KEDGE_TRY(interval(c));
   KEDGE_TRY(c.config.must_be("attention_bias", false));
   KEDGE_TRY(c.config.must_be("attn_output_gate", true));
-  c.config.ignore({"mtp_*", "mamba_ssm_dtype"});
-  c.leave_out("mtp.*");
+  c.config.ignore({"mamba_ssm_dtype"});
+  KEDGE_TRY(further_block(c));
+  c.add("block_count", static_cast<uint32_t>(c.count_of('L')));
   c.set_count('W', 2 * c.count_of('Q'));  // of every head its query, then its gate
   KEDGE_ASSIGN(output, output_rule(c));
   return plan_tensors(c, join({{embedding_rule(), {"model.norm.weight", "output_norm.weight", "D", add_one}, output},
                                block_rules(),
+                               further_rules(),
                                gated_rules()}));
 }
 
