@@ -1,4 +1,4 @@
-// For json_schema_suite.py: reads lines {"schema", "texts", "unlisted", "any_order"} and answers each with a line
+// For json_schema_suite.py: reads lines {"schema" or "gbnf", "texts", "unlisted", "any_order"} and answers each with a line
 // {"error", "code"} or {"verdicts", "nodes", "states", "read_ms", "compile_ms"}. A text's verdict is the automaton's;
 // where the direct reading of the expression says something else, it is null.
 #include <chrono>
@@ -39,7 +39,8 @@ Json answer(const Json& asked) {
   style.any_order = asked.value("any_order", false);
   Grammar grammar;
   const auto start = Clock::now();
-  const auto node = read_json_schema(asked["schema"], "", style, grammar);
+  const auto node = asked.contains("gbnf") ? read_gbnf(asked["gbnf"].get<std::string>(), grammar)
+                                           : read_json_schema(asked["schema"], "", style, grammar);
   const double read_ms = ms_since(start);
   if (!node.ok()) return error_of(node.error());
   grammar.start(*node);

@@ -1,14 +1,17 @@
 #!/usr/bin/env python3
 """The JSON-Schema-Test-Suite (github.com/json-schema-org/JSON-Schema-Test-Suite, a checkout of it) against the expressions that
-Kedge makes of schemas: json_schema_suite.py PROBE SUITE_DIR [-v]. PROBE is the target kedge_schema_probe.
+Kedge makes of schemas: json_schema_suite.py PROBE SUITE_DIR [-v] [--converter FILE]. PROBE is the target kedge_schema_probe. With
+--converter (llama.cpp's examples/json_schema_to_grammar.py) the expressions are those in the GBNF that this program makes of them.
 
 Every group of cases is refused (counted by keyword), or every verdict of it is right. A text of the grammar that the suite calls
 invalid is a wrong accept; there must be none. Members come in every order and whole numbers with and without decimals, since a
 grammar may take one spelling of a value only. Cases of format/ are annotations in the specification and enforced here: of those, and
 of the optional ones, only wrong accepts count.
 """
+import argparse
 import collections
 import decimal
+import importlib.util
 import itertools
 import json
 import pathlib
@@ -53,11 +56,33 @@ class Probe:
     def __init__(self, path):
         self.process = subprocess.Popen([path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
-    def ask(self, schema_text, texts):
-        line = '{"unlisted":true,"schema":%s,"texts":%s}\n' % (schema_text, json.dumps(texts))
+    def ask(self, schema, texts):
+        line = '{"unlisted":true,"schema":%s,"texts":%s}\n' % (json.dumps(schema), json.dumps(texts))
+        return self.answer(line)
+
+    def answer(self, line):
         self.process.stdin.write(line)
         self.process.stdin.flush()
         return json.loads(self.process.stdout.readline())
+
+
+class Converted(Probe):
+    """The GBNF of a converter; what it refuses, or writes so that it is no GBNF, is an error."""
+
+    def __init__(self, path, converter):
+        super().__init__(path)
+        spec = importlib.util.spec_from_file_location("converter", converter)
+        self.module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(self.module)
+
+    def ask(self, schema, texts):
+        try:
+            converter = self.module.SchemaConverter(prop_order={}, allow_fetch=False, dotall=False, raw_pattern=False)
+            converter.visit(converter.resolve_refs(schema, "stdin"), "")
+            grammar = converter.format_grammar()
+        except Exception as error:  # whatever a schema makes it raise: it is not taken
+            return {"error": "/: refused: " + type(error).__name__}
+        return self.answer('{"gbnf":%s,"texts":%s}\n' % (json.dumps(grammar), json.dumps(texts)))
 
 
 def keyword_of(message):
@@ -75,7 +100,7 @@ def run_group(probe, draft, group, only_accepts):
     for test in group["tests"]:
         value = json.loads(json.dumps(test["data"]), parse_float=Number, parse_int=Number)
         texts.append(spellings(value, draft == "draft4" and not test["valid"]))  # 1.0 is no integer there
-    answer = probe.ask(json.dumps(schema), [t for one in texts for t in one])
+    answer = probe.ask(schema, [t for one in texts for t in one])
     if "error" in answer:
         nothing = "contradicts itself" in answer["error"] or "no text" in answer["error"]
         if nothing and not any(t["valid"] for t in group["tests"]):
@@ -97,10 +122,15 @@ def run_group(probe, draft, group, only_accepts):
 
 
 def main():
-    probe = Probe(sys.argv[1])
-    suite = pathlib.Path(sys.argv[2]) / "tests"
-    verbose = "-v" in sys.argv
-    wrong_accepts = 0
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("probe")
+    arguments.add_argument("suite", type=pathlib.Path)
+    arguments.add_argument("-v", action="store_true", help="what was refused, by keyword")
+    arguments.add_argument("--converter", help="of schemas to GBNF")
+    args = arguments.parse_args()
+    probe = Converted(args.probe, args.converter) if args.converter else Probe(args.probe)
+    suite = args.suite / "tests"
+    wrong_accepts = accepts = 0
     for draft in DRAFTS:
         counts = collections.Counter()
         refused = collections.Counter()
@@ -114,14 +144,15 @@ def main():
                     refused[detail] += 1
                 if what == "wrong":
                     wrong_accepts += sum(d.startswith(("ACCEPT", "DIFFER")) for d in detail)
-                    for line in detail:
+                    accepts += any(d.startswith("ACCEPT") for d in detail)
+                    for line in detail if args.converter is None or args.v else []:
                         print(f"{draft}/{path.name}: {group['description']}: {line}")
         print(f"{draft}: {sum(counts[k] for k in ('right', 'refused', 'wrong'))} schemas, {counts['cases']} cases: "
               f"{counts['right']} schemas right, {counts['refused']} refused, {counts['wrong']} with a wrong verdict")
-        if verbose:
+        if args.v:
             for keyword, n in refused.most_common():
                 print(f"    {n:4} {keyword}")
-    print(f"wrong accepts: {wrong_accepts}")
+    print(f"wrong accepts: {wrong_accepts} texts of {accepts} schemas")
     return wrong_accepts > 0
 
 
