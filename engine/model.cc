@@ -1,5 +1,7 @@
 #include "engine/model.h"
 
+#include <chrono>
+
 #if defined(__GLIBC__)
 #include <malloc.h>
 #endif
@@ -47,6 +49,7 @@ Model::~Model() = default;
 
 Result<std::shared_ptr<const Model>> Model::load(const std::string& path, const ModelOptions& options) {
   auto model = std::shared_ptr<Model>(new Model());
+  model->loaded_at_ = std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();
   LoadOptions load;
   load.use_mmap = options.use_mmap;
   // Two parts of the same length: the file, then its tensors as they are packed.
@@ -103,11 +106,12 @@ Status Model::load_network(const ModelOptions& options) {
                                               "' is not supported (known: " + known_architectures() + ")"};
   }
   KEDGE_ASSIGN(kernels, active_kernels());
-  if (options.use_mmap &&
-      kernels->packs()) {  // otherwise they stay where they are, or were counted before they were read
+  packed_ = std::make_unique<PackedStore>(*kernels);
+  open_weights_cache(*kernels, options.weights_cache);
+  // Otherwise they stay where they are, are pages of a file, or were counted before they were read.
+  if (options.use_mmap && kernels->packs() && weights_cache_.state != WeightsCache::State::kUsed) {
     KEDGE_TRY(check_memory(packed_bytes(*store_), metadata.file() + ": the weights take", ""));
   }
-  packed_ = std::make_unique<PackedStore>(*kernels);
   const uint64_t file = store_->file_bytes();
   LoadProgress progress;
   if (options.progress) {
@@ -123,8 +127,33 @@ Status Model::load_network(const ModelOptions& options) {
   }
   network_ = std::move(network);
   config_ = loader.config();
+  if (weights_cache_.state == WeightsCache::State::kUsed && !packed_->all_from_file()) {
+    weights_cache_.state = WeightsCache::State::kMissing;
+    weights_cache_.note = weights_cache_.path + ": lacks some of the weights";
+  }
   bytes_per_token_ = loader.bytes_per_token();
   return {};
+}
+
+// Whatever is wrong with it is no error: the weights are packed anew then.
+void Model::open_weights_cache(const KernelTable& kernels, const WeightsCacheOptions& options) {
+  if (options.folder.empty() || !kernels.packs() || store_->tensor_bytes() < options.least_bytes) return;
+  cache_options_ = options;
+  weights_cache_.path = packed_path(options.folder, store_->path());
+  // Of its own, as that of the loader is.
+  auto team = ThreadTeam::make(default_threads());
+  auto file = PackedFile::open(weights_cache_.path, *store_, kernels, team.ok() ? *team : ThreadTeam());
+  weights_cache_.state = file.ok() ? WeightsCache::State::kUsed : WeightsCache::State::kMissing;
+  if (file.ok()) return packed_->use(std::move(file).value());
+  weights_cache_.note = file.error().message;
+}
+
+Status Model::write_weights_cache(const LoadProgress& progress) const {
+  if (weights_cache_.state != WeightsCache::State::kMissing) return {};
+  if (progress && !progress(0, store_->tensor_bytes())) {
+    return Error{ErrorCode::kCancelled, weights_cache_.path + ": cancelled before it was written"};
+  }
+  return keep_packed(cache_options_.folder, cache_options_.limit, *store_, packed_->pieces(), loaded_at_, progress);
 }
 
 // A template that cannot be used is no reason to refuse the model: the reason is kept for whoever asks for a chat.
