@@ -141,8 +141,9 @@ void Model::open_weights_cache(const KernelTable& kernels, const WeightsCacheOpt
   cache_options_ = options;
   weights_cache_.path = packed_path(options.folder, store_->path());
   // Of its own, as that of the loader is.
-  auto team = ThreadTeam::make(default_threads());
-  auto file = PackedFile::open(weights_cache_.path, *store_, kernels, team.ok() ? *team : ThreadTeam());
+  ThreadTeam team;
+  if (auto made = ThreadTeam::make(default_threads()); made.ok()) team = std::move(*made);
+  auto file = PackedFile::open(weights_cache_.path, *store_, kernels, team);
   weights_cache_.state = file.ok() ? WeightsCache::State::kUsed : WeightsCache::State::kMissing;
   if (file.ok()) return packed_->use(std::move(file).value());
   weights_cache_.note = file.error().message;

@@ -6,7 +6,8 @@
 
 namespace kedge::tokenizer {
 
-Status BpeTokenizer::add_merge(size_t rank) {
+// `joined`: memory from merge to merge.
+Status BpeTokenizer::add_merge(size_t rank, std::string* joined) {
   const std::string& merge = vocab_.merges[rank];
   const auto error = [&](const std::string& what) {
     return Error{ErrorCode::kCorrupt,
@@ -14,11 +15,12 @@ Status BpeTokenizer::add_merge(size_t rank) {
   };
   const size_t space = merge.find(' ', 1);
   if (space == std::string::npos || space + 1 == merge.size()) return error("is not two tokens separated by a space");
-  const std::string left = merge.substr(0, space);
-  const std::string right = merge.substr(space + 1);
+  const std::string_view left = std::string_view(merge).substr(0, space);
+  const std::string_view right = std::string_view(merge).substr(space + 1);
   const int32_t left_id = find(left);
   const int32_t right_id = find(right);
-  const int32_t merged = find(left + right);
+  joined->assign(left).append(right);
+  const int32_t merged = find(*joined);
   if (left_id < 0 || right_id < 0)
     return error(std::string("names a token that does not exist (the ") + (left_id < 0 ? "left" : "right") + " one)");
   if (merged < 0) return error("makes a token that does not exist");
@@ -41,7 +43,9 @@ void BpeTokenizer::add_splits(int32_t id, std::vector<std::pair<int32_t, int32_t
 Status BpeTokenizer::load_merges() {
   if (!vocab_.merges.empty()) {
     merges_.reserve(vocab_.merges.size());
-    for (size_t rank = 0; rank < vocab_.merges.size(); ++rank) KEDGE_TRY(add_merge(rank));
+    std::string joined;
+    for (size_t rank = 0; rank < vocab_.merges.size(); ++rank) KEDGE_TRY(add_merge(rank, &joined));
+    vocab_.merges = {};
     return {};
   }
   std::vector<std::pair<int32_t, int32_t>> pairs;

@@ -58,7 +58,7 @@ class BpeTokenizer : public Tokenizer {
   Status push_merged(std::string_view word, size_t begin, Scratch* scratch, Encoded* out) const;
 
  private:
-  Status add_merge(size_t rank);
+  Status add_merge(size_t rank, std::string* joined);
   void add_splits(int32_t id, std::vector<std::pair<int32_t, int32_t>>* pairs) const;
 
   MergeTable merges_;

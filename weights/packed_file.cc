@@ -1,5 +1,6 @@
 #include "weights/packed_file.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -77,6 +78,9 @@ Result<Opened> open_container(const std::string& path) {
   o.digests = o.file.data(*digests);
   o.covered = digests->offset;
   if (o.digests.size() != (1 + n_chunks(o.covered)) * Sha256::kSize) return damaged(path, "digests are missing");
+  const auto rest = o.bytes.subspan(o.covered + o.digests.size());
+  const bool padded = std::all_of(rest.begin(), rest.end(), [](std::byte b) { return b == std::byte{0}; });
+  if (o.bytes.size() % kPage != 0 || rest.size() >= kPage || !padded) return damaged(path, "its end is another one");
   if (sha256(text(o.bytes.first(weights->offset))) != text(o.digests.first(Sha256::kSize))) {
     return damaged(path, "its header is not the one that was written");
   }
