@@ -60,9 +60,14 @@ Status index_tokens(VocabData* v) {
                       " bytes; the limit is " + std::to_string(kMaxTokenBytes));
     }
   }
+  constexpr size_t kAhead = 16;
+  std::vector<uint32_t> hashes;
+  hashes.reserve(v->tokens.size());
+  for (const std::string& text : v->tokens) hashes.push_back(TokenIndex::hash(text));
   v->index.reserve(v->tokens.size());
   for (size_t i = 0; i < v->tokens.size(); ++i) {
-    const int32_t other = v->index.add(v->tokens, static_cast<int32_t>(i));
+    if (i + kAhead < hashes.size()) v->index.fetch_slot(hashes[i + kAhead]);
+    const int32_t other = v->index.add(v->tokens, static_cast<int32_t>(i), hashes[i]);
     if (other >= 0) {
       return corrupt(key("tokens") + "[" + std::to_string(i) + "] " + in_quotes(v->tokens[i]) + " repeats token " +
                      std::to_string(other));

@@ -114,6 +114,7 @@ int main(int argc, char** argv) {
     add_batch(app);
     add_chat(app);
     add_models(app);
+    add_cache(app);
     add_inspect(app);
     add_tokenize(app);
     add_detokenize(app);
