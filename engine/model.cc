@@ -1,6 +1,9 @@
 #include "engine/model.h"
 
 #include <chrono>
+#include <future>
+#include <system_error>
+#include <utility>
 
 #if defined(__GLIBC__)
 #include <malloc.h>
@@ -42,6 +45,30 @@ uint64_t packed_bytes(const TensorStore& store) {
   return bytes;
 }
 
+struct Vocabulary {
+  std::unique_ptr<Tokenizer> tokenizer;
+  std::vector<std::string> ignored;
+};
+
+Result<Vocabulary> read_vocabulary(const GgufMetadata& metadata) {
+  Vocabulary read;
+  KEDGE_ASSIGN(vocab, load_vocab(metadata, &read.ignored));
+  auto tokenizer = Tokenizer::make(std::move(vocab));
+  if (!tokenizer.ok()) return Error{tokenizer.error().code, metadata.file() + ": " + tokenizer.error().message};
+  read.tokenizer = std::move(tokenizer).value();
+  return read;
+}
+
+// On a thread of its own, while the caller packs weights; by get() where the system gives no threads.
+std::future<Result<Vocabulary>> read_beside(const GgufMetadata& metadata) {
+  const auto read = [&metadata] { return read_vocabulary(metadata); };
+  try {
+    return std::async(std::launch::async, read);
+  } catch (const std::system_error&) {
+    return std::async(std::launch::deferred, read);
+  }
+}
+
 }  // namespace
 
 Model::Model() = default;
@@ -65,24 +92,28 @@ Result<std::shared_ptr<const Model>> Model::load(const std::string& path, const 
   model->store_ = std::make_unique<TensorStore>(std::move(store));
   const GgufMetadata& metadata = model->store_->metadata();
 
+  // Neither needs anything of the other, and a vocabulary of a large model takes a tenth of a second.
+  std::future<Result<Vocabulary>> vocabulary = read_beside(metadata);
+  Status network;
   if (!options.vocab_only) {
     model->fingerprint_ = fingerprint_of(*model->store_);
-    KEDGE_TRY(model->load_network(options));
+    network = model->load_network(options);
   }
-  KEDGE_ASSIGN(vocab, load_vocab(metadata, &model->ignored_));
-  const size_t n_tokens = vocab.tokens.size();
+  Result<Vocabulary> read = vocabulary.get();
+  KEDGE_TRY(std::move(network));
+  if (!read.ok()) return std::move(read).error();
+  model->tokenizer_ = std::move(read->tokenizer);
+  model->ignored_.insert(model->ignored_.end(), read->ignored.begin(), read->ignored.end());
+  const int n_tokens = model->tokenizer_->size();
   if (options.vocab_only) {
-    model->config_.n_vocab = static_cast<int>(n_tokens);
-  } else if (n_tokens > static_cast<size_t>(model->config_.n_vocab)) {
+    model->config_.n_vocab = n_tokens;
+  } else if (n_tokens > model->config_.n_vocab) {
     return Error{ErrorCode::kCorrupt, metadata.file() + ": tokenizer.ggml.tokens has " + std::to_string(n_tokens) +
                                           " tokens, token_embd.weight only " + std::to_string(model->config_.n_vocab) +
                                           " rows"};
   }
-  auto tokenizer = Tokenizer::make(std::move(vocab));
-  if (!tokenizer.ok()) return Error{tokenizer.error().code, metadata.file() + ": " + tokenizer.error().message};
-  model->tokenizer_ = std::move(tokenizer).value();
-  const std::string& vocabulary = model->tokenizer_->fingerprint();
-  model->fingerprint_ = checksum(vocabulary.data(), vocabulary.size(), model->fingerprint_);
+  const std::string& tokens = model->tokenizer_->fingerprint();
+  model->fingerprint_ = checksum(tokens.data(), tokens.size(), model->fingerprint_);
   model->load_chat_template();
   model->constraints_ = std::make_unique<grammar::Constraints>(
       *model->tokenizer_, static_cast<size_t>(model->config_.n_vocab), model->chat_format_);
