@@ -1,5 +1,10 @@
 #include "engine/model.h"
 
+#include <chrono>
+#include <future>
+#include <system_error>
+#include <utility>
+
 #if defined(__GLIBC__)
 #include <malloc.h>
 #endif
@@ -40,6 +45,30 @@ uint64_t packed_bytes(const TensorStore& store) {
   return bytes;
 }
 
+struct Vocabulary {
+  std::unique_ptr<Tokenizer> tokenizer;
+  std::vector<std::string> ignored;
+};
+
+Result<Vocabulary> read_vocabulary(const GgufMetadata& metadata) {
+  Vocabulary read;
+  KEDGE_ASSIGN(vocab, load_vocab(metadata, &read.ignored));
+  auto tokenizer = Tokenizer::make(std::move(vocab));
+  if (!tokenizer.ok()) return Error{tokenizer.error().code, metadata.file() + ": " + tokenizer.error().message};
+  read.tokenizer = std::move(tokenizer).value();
+  return read;
+}
+
+// On a thread of its own, while the caller packs weights; by get() where the system gives no threads.
+std::future<Result<Vocabulary>> read_beside(const GgufMetadata& metadata) {
+  const auto read = [&metadata] { return read_vocabulary(metadata); };
+  try {
+    return std::async(std::launch::async, read);
+  } catch (const std::system_error&) {
+    return std::async(std::launch::deferred, read);
+  }
+}
+
 }  // namespace
 
 Model::Model() = default;
@@ -47,6 +76,7 @@ Model::~Model() = default;
 
 Result<std::shared_ptr<const Model>> Model::load(const std::string& path, const ModelOptions& options) {
   auto model = std::shared_ptr<Model>(new Model());
+  model->loaded_at_ = std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();
   LoadOptions load;
   load.use_mmap = options.use_mmap;
   // Two parts of the same length: the file, then its tensors as they are packed.
@@ -62,24 +92,28 @@ Result<std::shared_ptr<const Model>> Model::load(const std::string& path, const 
   model->store_ = std::make_unique<TensorStore>(std::move(store));
   const GgufMetadata& metadata = model->store_->metadata();
 
+  // Neither needs anything of the other, and a vocabulary of a large model takes a tenth of a second.
+  std::future<Result<Vocabulary>> vocabulary = read_beside(metadata);
+  Status network;
   if (!options.vocab_only) {
     model->fingerprint_ = fingerprint_of(*model->store_);
-    KEDGE_TRY(model->load_network(options));
+    network = model->load_network(options);
   }
-  KEDGE_ASSIGN(vocab, load_vocab(metadata, &model->ignored_));
-  const size_t n_tokens = vocab.tokens.size();
+  Result<Vocabulary> read = vocabulary.get();
+  KEDGE_TRY(std::move(network));
+  if (!read.ok()) return std::move(read).error();
+  model->tokenizer_ = std::move(read->tokenizer);
+  model->ignored_.insert(model->ignored_.end(), read->ignored.begin(), read->ignored.end());
+  const int n_tokens = model->tokenizer_->size();
   if (options.vocab_only) {
-    model->config_.n_vocab = static_cast<int>(n_tokens);
-  } else if (n_tokens > static_cast<size_t>(model->config_.n_vocab)) {
+    model->config_.n_vocab = n_tokens;
+  } else if (n_tokens > model->config_.n_vocab) {
     return Error{ErrorCode::kCorrupt, metadata.file() + ": tokenizer.ggml.tokens has " + std::to_string(n_tokens) +
                                           " tokens, token_embd.weight only " + std::to_string(model->config_.n_vocab) +
                                           " rows"};
   }
-  auto tokenizer = Tokenizer::make(std::move(vocab));
-  if (!tokenizer.ok()) return Error{tokenizer.error().code, metadata.file() + ": " + tokenizer.error().message};
-  model->tokenizer_ = std::move(tokenizer).value();
-  const std::string& vocabulary = model->tokenizer_->fingerprint();
-  model->fingerprint_ = checksum(vocabulary.data(), vocabulary.size(), model->fingerprint_);
+  const std::string& tokens = model->tokenizer_->fingerprint();
+  model->fingerprint_ = checksum(tokens.data(), tokens.size(), model->fingerprint_);
   model->load_chat_template();
   model->constraints_ = std::make_unique<grammar::Constraints>(
       *model->tokenizer_, static_cast<size_t>(model->config_.n_vocab), model->chat_format_);
@@ -103,11 +137,12 @@ Status Model::load_network(const ModelOptions& options) {
                                               "' is not supported (known: " + known_architectures() + ")"};
   }
   KEDGE_ASSIGN(kernels, active_kernels());
-  if (options.use_mmap &&
-      kernels->packs()) {  // otherwise they stay where they are, or were counted before they were read
+  packed_ = std::make_unique<PackedStore>(*kernels);
+  open_weights_cache(*kernels, options.weights_cache);
+  // Otherwise they stay where they are, are pages of a file, or were counted before they were read.
+  if (options.use_mmap && kernels->packs() && weights_cache_.state != WeightsCache::State::kUsed) {
     KEDGE_TRY(check_memory(packed_bytes(*store_), metadata.file() + ": the weights take", ""));
   }
-  packed_ = std::make_unique<PackedStore>(*kernels);
   const uint64_t file = store_->file_bytes();
   LoadProgress progress;
   if (options.progress) {
@@ -123,6 +158,10 @@ Status Model::load_network(const ModelOptions& options) {
   }
   network_ = std::move(network);
   config_ = loader.config();
+  if (weights_cache_.state == WeightsCache::State::kUsed && !packed_->all_from_file()) {
+    weights_cache_.state = WeightsCache::State::kMissing;
+    weights_cache_.note = weights_cache_.path + ": lacks some of the weights";
+  }
   bytes_per_token_ = loader.bytes_per_token();
   return {};
 }
@@ -157,6 +196,28 @@ Status Model::load_prediction(std::shared_ptr<const Model> of) {
   fingerprint_ = of->fingerprint_ + 1;
   predicts_for_ = std::move(of);
   return {};
+}
+
+// Whatever is wrong with it is no error: the weights are packed anew then.
+void Model::open_weights_cache(const KernelTable& kernels, const WeightsCacheOptions& options) {
+  if (options.folder.empty() || !kernels.packs() || store_->tensor_bytes() < options.least_bytes) return;
+  cache_options_ = options;
+  weights_cache_.path = packed_path(options.folder, store_->path());
+  // Of its own, as that of the loader is.
+  ThreadTeam team;
+  if (auto made = ThreadTeam::make(default_threads()); made.ok()) team = std::move(*made);
+  auto file = PackedFile::open(weights_cache_.path, *store_, kernels, team);
+  weights_cache_.state = file.ok() ? WeightsCache::State::kUsed : WeightsCache::State::kMissing;
+  if (file.ok()) return packed_->use(std::move(file).value());
+  weights_cache_.note = file.error().message;
+}
+
+Status Model::write_weights_cache(const LoadProgress& progress) const {
+  if (weights_cache_.state != WeightsCache::State::kMissing) return {};
+  if (progress && !progress(0, store_->tensor_bytes())) {
+    return Error{ErrorCode::kCancelled, weights_cache_.path + ": cancelled before it was written"};
+  }
+  return keep_packed(cache_options_.folder, cache_options_.limit, *store_, packed_->pieces(), loaded_at_, progress);
 }
 
 // A template that cannot be used is no reason to refuse the model: the reason is kept for whoever asks for a chat.

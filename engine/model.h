@@ -16,6 +16,7 @@
 #include "kernels/base/result.h"
 #include "tokenizer/chat_template.h"
 #include "tokenizer/tokenizer.h"
+#include "weights/packed_folder.h"
 #include "weights/packed_store.h"
 #include "weights/tensor_store.h"
 
@@ -25,6 +26,13 @@ namespace grammar {
 class Constraints;
 }
 
+// Where packed weights are kept, so that they are mapped the next time (weights/packed_file.h).
+struct WeightsCacheOptions {
+  std::string folder = {};                    // empty: nowhere
+  uint64_t limit = kPackedFolderBytes;        // of the folder
+  uint64_t least_bytes = uint64_t{64} << 20;  // of tensors: less is packed before one notices
+};
+
 struct ModelOptions {
   bool use_mmap = true;  // false: read the file into memory
   // Called during the load with bytes done and total (twice the file's: it is mapped or read, then its tensors are
@@ -32,6 +40,17 @@ struct ModelOptions {
   std::function<bool(size_t done, size_t total)> progress;
   // Only the tokenizer and the chat template, of any architecture, with or without weights: no session can be made.
   bool vocab_only = false;
+  WeightsCacheOptions weights_cache = {};
+};
+
+// What became of it.
+struct WeightsCache {
+  // kOff: no folder was given, the model is small, or these kernels read the file's own layout. kMissing: `note` says
+  // why what is there was not used; write_weights_cache() makes it.
+  enum class State { kOff, kUsed, kMissing };
+  State state = State::kOff;
+  std::string path;
+  std::string note;
 };
 
 class Model : public std::enable_shared_from_this<Model> {
@@ -68,10 +87,16 @@ class Model : public std::enable_shared_from_this<Model> {
   // told by it.
   uint64_t fingerprint() const { return fingerprint_; }
 
+  const WeightsCache& weights_cache() const { return weights_cache_; }
+  // Keeps the packed weights for the next load: seconds of writing, on the caller's thread, beside whatever else the
+  // model is used for. Nothing to do unless they are kMissing. Errors: those of keep_packed().
+  Status write_weights_cache(const LoadProgress& progress) const;
+
  private:
   Model();
   Status load_network(const ModelOptions& options);
   Status load_prediction(std::shared_ptr<const Model> of);
+  void open_weights_cache(const KernelTable& kernels, const WeightsCacheOptions& options);
   void load_chat_template();
   ModelConfig config_;
   std::unique_ptr<TensorStore> store_;
@@ -89,6 +114,9 @@ class Model : public std::enable_shared_from_this<Model> {
   std::shared_ptr<const Model> predicts_for_;  // whose ends the network shares
   mutable std::mutex prediction_mutex_;
   mutable std::weak_ptr<const Model> prediction_;
+  WeightsCacheOptions cache_options_;
+  WeightsCache weights_cache_;
+  int64_t loaded_at_ = 0;  // nanoseconds since 1970: when loading began
 };
 
 }  // namespace kedge::engine

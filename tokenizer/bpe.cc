@@ -27,6 +27,7 @@ class ByteBpeTokenizer final : public BpeTokenizer {
   ByteBpeTokenizer(VocabData vocab, Pretokenizer pretokenizer)
       : BpeTokenizer(std::move(vocab)), pretokenizer_(std::move(pretokenizer)) {
     byte_ids_.fill(-1);
+    pieces_.reserve(vocab_.tokens.size());
     for (int32_t id = 0; id < size(); ++id) pieces_.push_back(make_piece(id));
     index_tokens();
     for (int32_t id = 0; id < size(); ++id) {

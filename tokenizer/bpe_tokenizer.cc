@@ -1,30 +1,65 @@
 #include "tokenizer/bpe_tokenizer.h"
 
 #include <algorithm>
+#include <array>
+#include <span>
 
 #include "kernels/base/utf8.h"
 
 namespace kedge::tokenizer {
 
-Status BpeTokenizer::add_merge(size_t rank) {
-  const std::string& merge = vocab_.merges[rank];
-  const auto error = [&](const std::string& what) {
-    return Error{ErrorCode::kCorrupt,
-                 "tokenizer.ggml.merges[" + std::to_string(rank) + "] '" + merge.substr(0, 60) + "' " + what};
+Error BpeTokenizer::bad_merge(size_t rank, const std::string& what) const {
+  return {ErrorCode::kCorrupt, "tokenizer.ggml.merges[" + std::to_string(rank) + "] '" +
+                                   vocab_.merges[rank].substr(0, 60) + "' " + what};
+}
+
+// Merges [first, last): what is looked up for all of them is asked for before the first of them needs it.
+Status BpeTokenizer::add_merges(size_t first, size_t last) {
+  struct Pair {
+    std::string_view left, right;
+    uint32_t left_hash, right_hash;
   };
-  const size_t space = merge.find(' ', 1);
-  if (space == std::string::npos || space + 1 == merge.size()) return error("is not two tokens separated by a space");
-  const std::string left = merge.substr(0, space);
-  const std::string right = merge.substr(space + 1);
-  const int32_t left_id = find(left);
-  const int32_t right_id = find(right);
-  const int32_t merged = find(left + right);
-  if (left_id < 0 || right_id < 0)
-    return error(std::string("names a token that does not exist (the ") + (left_id < 0 ? "left" : "right") + " one)");
-  if (merged < 0) return error("makes a token that does not exist");
-  if (is_guarded(merged)) return error("makes special token " + std::to_string(merged) + "; text must not be able to");
-  merges_.insert(left_id, right_id, {static_cast<int32_t>(rank), merged});
+  std::array<Pair, kMergesAtOnce> pairs;
+  const std::span<const std::string> tokens = vocab_.tokens;
+  for (size_t rank = first; rank < last; ++rank) {
+    const std::string_view merge = vocab_.merges[rank];
+    const size_t space = merge.find(' ', 1);
+    if (space == std::string_view::npos || space + 1 == merge.size()) {
+      return bad_merge(rank, "is not two tokens separated by a space");
+    }
+    Pair& p = pairs[rank - first];
+    p = {merge.substr(0, space), merge.substr(space + 1), 0, 0};
+    vocab_.index.fetch_slot(p.left_hash = TokenIndex::hash(p.left));
+    vocab_.index.fetch_slot(p.right_hash = TokenIndex::hash(p.right));
+  }
+  for (size_t i = 0; i < last - first; ++i) {
+    vocab_.index.fetch_text(tokens, pairs[i].left_hash);
+    vocab_.index.fetch_text(tokens, pairs[i].right_hash);
+  }
+  for (size_t rank = first; rank < last; ++rank) {
+    const Pair& p = pairs[rank - first];
+    const int32_t left = vocab_.index.find(tokens, p.left, p.left_hash);
+    const int32_t right = vocab_.index.find(tokens, p.right, p.right_hash);
+    if (left < 0 || right < 0) {
+      return bad_merge(rank,
+                       std::string("names a token that does not exist (the ") + (left < 0 ? "left" : "right") + " one)");
+    }
+    const int32_t merged = find_merged(p.left, p.right);
+    if (merged < 0) return bad_merge(rank, "makes a token that does not exist");
+    if (is_guarded(merged)) {
+      return bad_merge(rank, "makes special token " + std::to_string(merged) + "; text must not be able to");
+    }
+    merges_.insert(left, right, {static_cast<int32_t>(rank), merged});
+    last_merged_ = merged;
+  }
   return {};
+}
+
+// Merges come in the order of the tokens they make, nearly always.
+int32_t BpeTokenizer::find_merged(std::string_view left, std::string_view right) {
+  joined_.assign(left).append(right);
+  const int32_t next = last_merged_ + 1;
+  return token_text(next) == joined_ ? next : find(joined_);
 }
 
 // The ways to cut a token into two tokens.
@@ -41,7 +76,9 @@ void BpeTokenizer::add_splits(int32_t id, std::vector<std::pair<int32_t, int32_t
 Status BpeTokenizer::load_merges() {
   if (!vocab_.merges.empty()) {
     merges_.reserve(vocab_.merges.size());
-    for (size_t rank = 0; rank < vocab_.merges.size(); ++rank) KEDGE_TRY(add_merge(rank));
+    const size_t n = vocab_.merges.size();
+    for (size_t i = 0; i < n; i += kMergesAtOnce) KEDGE_TRY(add_merges(i, std::min(n, i + kMergesAtOnce)));
+    vocab_.merges = {};
     return {};
   }
   std::vector<std::pair<int32_t, int32_t>> pairs;

@@ -58,10 +58,15 @@ class BpeTokenizer : public Tokenizer {
   Status push_merged(std::string_view word, size_t begin, Scratch* scratch, Encoded* out) const;
 
  private:
-  Status add_merge(size_t rank);
+  static constexpr size_t kMergesAtOnce = 32;
+  Status add_merges(size_t first, size_t last);
+  int32_t find_merged(std::string_view left, std::string_view right);
+  Error bad_merge(size_t rank, const std::string& what) const;
   void add_splits(int32_t id, std::vector<std::pair<int32_t, int32_t>>* pairs) const;
 
   MergeTable merges_;
+  int32_t last_merged_ = -1;  // these two while merges are added
+  std::string joined_;
 };
 
 }  // namespace kedge::tokenizer

@@ -20,7 +20,7 @@ class MergeTable {
   // Room for `n` merges; call once, first, and insert no more than that.
   void reserve(size_t n) {
     size_t capacity = 16;
-    while (capacity < 2 * n) capacity *= 2;
+    while (capacity < n + n / 2) capacity *= 2;
     slots_.assign(capacity, Slot{});
   }
 

@@ -40,6 +40,7 @@ class SpmTokenizer final : public Tokenizer {
  public:
   explicit SpmTokenizer(VocabData vocab) : Tokenizer(std::move(vocab)) {
     byte_ids_.fill(-1);
+    pieces_.reserve(vocab_.tokens.size());
     bool has_space = false;
     for (int32_t id = 0; id < size(); ++id) {
       const std::string& text = vocab_.tokens[static_cast<size_t>(id)];

@@ -60,10 +60,8 @@ Result<std::unique_ptr<Tokenizer>> Tokenizer::make(VocabData vocab) try {
 Tokenizer::Tokenizer(VocabData vocab) : vocab_(std::move(vocab)), fingerprint_(fingerprint_of(vocab_)) {}
 
 void Tokenizer::index_tokens() {
-  index_.reserve(vocab_.tokens.size());
   for (int32_t id = 0; id < size(); ++id) {
     const std::string& text = vocab_.tokens[static_cast<size_t>(id)];
-    index_.emplace(text, id);
     const bool plain = type(id) == TokenType::kUserDefined && !is_guarded(id);
     // Plain ones are searched for as they read, like the text they are part of; markup as it is written.
     if (plain) plain_.add(pieces_[static_cast<size_t>(id)], id);
@@ -82,10 +80,7 @@ std::string_view Tokenizer::token_text(int32_t id) const {
   return contains(id) ? std::string_view(vocab_.tokens[static_cast<size_t>(id)]) : std::string_view();
 }
 
-int32_t Tokenizer::find(std::string_view token_text) const {
-  const auto at = index_.find(token_text);
-  return at == index_.end() ? -1 : at->second;
-}
+int32_t Tokenizer::find(std::string_view token_text) const { return vocab_.find(token_text); }
 
 TokenType Tokenizer::type(int32_t id) const {
   return contains(id) ? static_cast<TokenType>(vocab_.types[static_cast<size_t>(id)]) : TokenType::kUndefined;

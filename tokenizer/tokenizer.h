@@ -7,7 +7,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "kernels/base/result.h"
@@ -82,7 +81,7 @@ class Tokenizer {
   bool add_eos() const { return *vocab_.add_eos; }
   // Whether encode() puts a space before text and after special tokens.
   bool adds_space() const { return adds_space_; }
-  // The vocabulary after resolve_vocab().
+  // The vocabulary after resolve_vocab(), without merges: those are in tables by then.
   const VocabData& vocab() const { return vocab_; }
 
   // SHA-256 (hex) over the vocabulary and every setting: equal for two models if and only if they tokenize alike.
@@ -116,7 +115,6 @@ class Tokenizer {
   Status encode_plain(std::string_view text, size_t begin, size_t end, bool after_special, bool exact,
                       Encoded* out) const;
 
-  std::unordered_map<std::string_view, int32_t> index_;
   SpecialTokens plain_;    // recognised always
   SpecialTokens special_;  // those and the ones recognised on request
   std::string fingerprint_;

@@ -51,7 +51,7 @@ Status check_sizes(const VocabData& v) {
 }
 
 // Names the empty texts and indexes all of them; duplicates would make ids ambiguous.
-Result<TokenIndex> index_tokens(VocabData* v) {
+Status index_tokens(VocabData* v) {
   for (size_t i = 0; i < v->tokens.size(); ++i) {
     std::string& text = v->tokens[i];
     if (text.empty()) text = "[EMPTY_" + std::to_string(i) + "]";
@@ -60,16 +60,20 @@ Result<TokenIndex> index_tokens(VocabData* v) {
                       " bytes; the limit is " + std::to_string(kMaxTokenBytes));
     }
   }
-  TokenIndex index;
-  index.reserve(v->tokens.size());
+  constexpr size_t kAhead = 16;
+  std::vector<uint32_t> hashes;
+  hashes.reserve(v->tokens.size());
+  for (const std::string& text : v->tokens) hashes.push_back(TokenIndex::hash(text));
+  v->index.reserve(v->tokens.size());
   for (size_t i = 0; i < v->tokens.size(); ++i) {
-    const auto [at, fresh] = index.emplace(v->tokens[i], static_cast<int32_t>(i));
-    if (!fresh) {
+    if (i + kAhead < hashes.size()) v->index.fetch_slot(hashes[i + kAhead]);
+    const int32_t other = v->index.add(v->tokens, static_cast<int32_t>(i), hashes[i]);
+    if (other >= 0) {
       return corrupt(key("tokens") + "[" + std::to_string(i) + "] " + in_quotes(v->tokens[i]) + " repeats token " +
-                     std::to_string(at->second));
+                     std::to_string(other));
     }
   }
-  return index;
+  return {};
 }
 
 Status check_ids(const VocabData& v) {
@@ -155,12 +159,12 @@ Result<VocabData> resolve_vocab(VocabData v) {
   KEDGE_TRY(check_kind(&v));
   KEDGE_TRY(check_sizes(v));
   if (v.scores.empty()) v.scores.assign(v.tokens.size(), 0.0f);
-  KEDGE_ASSIGN(index, index_tokens(&v));
+  KEDGE_TRY(index_tokens(&v));
   KEDGE_TRY(check_ids(v));
   infer_types(&v);
   KEDGE_TRY(check_bytes(v));
-  KEDGE_TRY(resolve_defaults(&v, index));
-  resolve_end_tokens(&v, index);
+  KEDGE_TRY(resolve_defaults(&v));
+  resolve_end_tokens(&v);
   KEDGE_TRY(check_specials(v));
   return v;
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "kernels/base/result.h"
+#include "tokenizer/token_index.h"
 
 namespace kedge::tokenizer {
 
@@ -51,6 +52,10 @@ struct VocabData {
   std::string precompiled_charsmap;       // precompiled_charsmap, the raw bytes
   std::optional<bool> ignore_merges;      // not a GGUF key: overrides what the pre-tokeniser implies
   std::optional<bool> nfc;                // not a GGUF key: text is put into Unicode NFC first; likewise implied
+  TokenIndex index;                       // of resolve_vocab(): the tokens by their texts
+
+  // The token of this text, -1 if there is none. After resolve_vocab().
+  int32_t find(std::string_view text) const { return index.find(tokens, text); }
 };
 
 // Limits on a vocabulary; beyond them loading is refused (kCapacity).

@@ -52,11 +52,6 @@ constexpr std::string_view kTurnTexts[] = {"<|eot_id|>",
                                            "<｜end▁of▁sentence｜>",
                                            "<end_of_utterance>"};
 
-int32_t find(const TokenIndex& index, std::string_view text) {
-  const auto at = index.find(text);
-  return at == index.end() ? -1 : at->second;
-}
-
 // Whether ordinary text can become this token through a merge; then it is a word, whatever it looks like.
 bool is_merged(const VocabData& v, std::string_view text) {
   return std::any_of(v.merges.begin(), v.merges.end(), [&](const std::string& merge) {
@@ -69,32 +64,33 @@ bool is_merged(const VocabData& v, std::string_view text) {
 
 }  // namespace
 
-void resolve_end_tokens(VocabData* v, const TokenIndex& index) {
+void resolve_end_tokens(VocabData* v) {
   std::vector<int32_t>& eog = v->eog_ids;
+  const auto find = [v](std::string_view text) { return v->find(text); };
   for (const std::string_view text : kEndTexts) {
-    const int32_t id = find(index, text);
-    if (text == "</s>" && find(index, "<|tool_response>") >= 0) continue;  // Gemma 4: an HTML tag
+    const int32_t id = find(text);
+    if (text == "</s>" && find("<|tool_response>") >= 0) continue;  // Gemma 4: an HTML tag
     if (id < 0 || (type_of(*v, id) == TokenType::kNormal && is_merged(*v, text))) continue;
     v->types[static_cast<size_t>(id)] = static_cast<int32_t>(TokenType::kControl);
     eog.push_back(id);
   }
   for (const std::string_view text : kSpecialEndTexts) {
-    const int32_t id = find(index, text);
+    const int32_t id = find(text);
     if (id >= 0 && (type_of(*v, id) == TokenType::kControl || type_of(*v, id) == TokenType::kUserDefined))
       eog.push_back(id);
   }
   for (const std::string_view text : kTurnTexts) {
-    const int32_t id = find(index, text);
+    const int32_t id = find(text);
     if (v->eot_id < 0 && id >= 0 && type_of(*v, id) == TokenType::kControl) v->eot_id = id;
   }
-  if (v->eom_id < 0) v->eom_id = find(index, "<|eom_id|>");
+  if (v->eom_id < 0) v->eom_id = find("<|eom_id|>");
   // Formats in which one of these only ends a part: harmony (<|return|>, <|call|>) and its like, and tool responses.
-  const auto has = [&](std::string_view text) { return std::count(eog.begin(), eog.end(), find(index, text)) > 0; };
+  const auto has = [&](std::string_view text) { return std::count(eog.begin(), eog.end(), find(text)) > 0; };
   const bool parts =
       (has("<|return|>") && has("<|call|>")) || (has("<|flush|>") && (has("<|call|>") || has("<|calls|>")));
-  if (parts) std::erase(eog, find(index, "<|end|>"));
-  if (parts && v->eot_id == find(index, "<|end|>")) v->eot_id = -1;
-  if (has("<|tool_response>")) std::erase(eog, find(index, "</s>"));
+  if (parts) std::erase(eog, find("<|end|>"));
+  if (parts && v->eot_id == find("<|end|>")) v->eot_id = -1;
+  if (has("<|tool_response>")) std::erase(eog, find("</s>"));
   for (const int32_t id : {v->eos_id, v->eot_id, v->eom_id}) {
     if (id >= 0) eog.push_back(id);
   }

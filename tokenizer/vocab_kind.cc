@@ -31,12 +31,11 @@ int32_t first_of_type(const VocabData& v, TokenType type) {
 }
 
 // The first of `ids` that there is, else the token of this text.
-int32_t first_id(std::initializer_list<int32_t> ids, const TokenIndex& index, std::string_view text) {
+int32_t first_id(std::initializer_list<int32_t> ids, const VocabData& v, std::string_view text) {
   for (const int32_t id : ids) {
     if (id >= 0) return id;
   }
-  const auto at = index.find(text);
-  return at == index.end() ? -1 : at->second;
+  return v.find(text);
 }
 
 void resolve_llama(VocabData* v) {
@@ -51,11 +50,11 @@ void resolve_llama(VocabData* v) {
 }
 
 // Text is put between [CLS] and [SEP]; a file says which tokens those are as bos and eos, or by their own names.
-void resolve_bert(VocabData* v, const TokenIndex& index) {
-  v->bos_id = first_id({v->cls_id, v->bos_id}, index, "[CLS]");
-  v->eos_id = first_id({v->sep_id, v->eos_id}, index, "[SEP]");
+void resolve_bert(VocabData* v) {
+  v->bos_id = first_id({v->cls_id, v->bos_id}, *v, "[CLS]");
+  v->eos_id = first_id({v->sep_id, v->eos_id}, *v, "[SEP]");
   v->sep_id = v->eos_id;
-  v->unk_id = first_id({v->unk_id}, index, "[UNK]");
+  v->unk_id = first_id({v->unk_id}, *v, "[UNK]");
   for (const int32_t id : {v->bos_id, v->eos_id, v->pad_id}) {
     if (id >= 0) set_type(v, id, TokenType::kControl);
   }
@@ -126,9 +125,9 @@ void infer_types(VocabData* v) {
   if (v->unk_id >= 0) set_type(v, v->unk_id, TokenType::kUnknown);
 }
 
-Status resolve_defaults(VocabData* v, const TokenIndex& index) {
+Status resolve_defaults(VocabData* v) {
   if (v->model == "llama") resolve_llama(v);
-  if (v->model == "bert") resolve_bert(v, index);
+  if (v->model == "bert") resolve_bert(v);
   if (is_bpe(*v)) KEDGE_TRY(resolve_bpe(v));
   if (v->model == "t5") {
     if (v->unk_id < 0) v->unk_id = first_of_type(*v, TokenType::kUnknown);

@@ -17,7 +17,7 @@ Status check_kind(VocabData* v);
 void infer_types(VocabData* v);
 
 // The ids and flags that files of its kind may leave out.
-Status resolve_defaults(VocabData* v, const TokenIndex& index);
+Status resolve_defaults(VocabData* v);
 
 namespace vocab_message {
 

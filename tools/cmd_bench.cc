@@ -6,6 +6,7 @@
 #include "tools/bench_measure.h"
 #include "tools/bench_sequences.h"
 #include "tools/kv_flags.h"
+#include "tools/weights_cache.h"
 
 namespace kedge::tools {
 
@@ -161,6 +162,7 @@ void bench_sequences(BenchFlags& flags) {
     throw Failure("--sequences has neither --bandwidth nor --plot", kExitUsage);
   }
   const kedge::Model model = flags.model.open();
+  finish_keeping_weights();
   plan.adapters = flags.adapters.open(model);
   const SequencesReport report = run_sequences(model, flags.session, plan, flags.sequences);
   flags.json ? print_json(sequences_json(flags, report)) : print_sequences(flags, report);
@@ -176,6 +178,7 @@ void bench(BenchFlags& flags) {
   plan.kv = flags.kv.json();
   if (!flags.sequences.empty()) return bench_sequences(flags);
   const kedge::Model model = flags.model.open();
+  finish_keeping_weights();
   plan.adapters = flags.adapters.open(model);
   const BenchReport report = run_bench(model, flags.session, plan);
   flags.json ? print_report_json(flags, report) : print_report(flags, report);

@@ -78,6 +78,7 @@ bool stderr_is_terminal();
 
 // One function per subcommand; each adds itself to the application.
 void add_ask(CLI::App& app);
+void add_cache(CLI::App& app);
 void add_calibrate(CLI::App& app);
 void add_replay(CLI::App& app);
 void add_run(CLI::App& app);

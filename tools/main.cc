@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "tools/command.h"
+#include "tools/weights_cache.h"
 
 namespace kedge::tools {
 namespace {
@@ -84,6 +85,7 @@ int parse_and_run(CLI::App& app, int argc, char** argv) {
     return kExitUsage;
   }
   check_output();
+  finish_keeping_weights();
   return 0;
 }
 
@@ -112,6 +114,7 @@ int main(int argc, char** argv) {
     add_batch(app);
     add_chat(app);
     add_models(app);
+    add_cache(app);
     add_inspect(app);
     add_tokenize(app);
     add_detokenize(app);

@@ -9,6 +9,7 @@
 #include "tools/progress.h"
 #include "tools/schema.h"
 #include "tools/store/store.h"
+#include "tools/weights_cache.h"
 
 namespace kedge::tools {
 
@@ -97,6 +98,12 @@ void ModelFlags::add_to(CLI::App* command) {
                    "GGUF file, a name that 'kedge list' shows, or an embedded model: scout (the default) or sage")
       ->type_name("FILE|NAME");
   command->add_flag("--no-mmap", no_mmap, "Read the file into memory instead of mapping it");
+  command
+      ->add_option("--weights-cache", weights_cache,
+                   "Folder where packed weights of models from 64 MiB up are kept, so that loading them again takes "
+                   "no time; auto: KEDGE_WEIGHTS_CACHE, else the user's cache folder; off: nowhere")
+      ->type_name("auto|off|FOLDER")
+      ->capture_default_str();
 }
 
 std::string ModelFlags::path() const {
@@ -125,12 +132,15 @@ kedge::Model ModelFlags::open(const std::function<void()>& meanwhile) const {
   Progress progress("loading");
   kedge::ModelOptions options;
   options.use_mmap = !no_mmap;
+  options.weights_cache = weights_cache_folder(weights_cache);
   options.on_progress = [&](size_t done, size_t total) {
     progress.update(done, total);
     if (meanwhile) meanwhile();
     return true;
   };
-  return need(kedge::Model::open(path(), options));
+  auto model = need(kedge::Model::open(path(), options));
+  if (!options.weights_cache.empty()) keep_weights(model, weights_cache != "auto");
+  return model;
 }
 
 void SessionFlags::add_to(CLI::App* command, Which which) {

@@ -20,6 +20,7 @@ std::string embedded_file(const std::string& name);
 struct ModelFlags {
   std::string model;  // a path, the name of an embedded model, or empty for the default one
   bool no_mmap = false;
+  std::string weights_cache = "auto";
 
   void add_to(CLI::App* command);
   std::string path() const;  // of the file that `model` means

@@ -234,12 +234,12 @@ uint64_t GgufWriter::total_bytes() const {
   return head.ok() ? head->size() + data_end() : 0;
 }
 
-Status GgufWriter::begin(const std::string& path) {
+Status GgufWriter::begin(const std::string& path, OutputOptions options) {
   if (out_.is_open()) return Error{ErrorCode::kInvalidArgument, path + ": a file is being written already"};
   path_ = path;
   const auto head = header();
   if (!head.ok()) return Error{head.error().code, path + ": " + head.error().message};
-  const OutputOptions options{.expected_bytes = head->size() + data_end()};
+  options.expected_bytes = head->size() + data_end();
   KEDGE_ASSIGN(out, without_bad_alloc(path, [&] { return OutputFile::create(path, options); }));
   out_ = std::move(out);
   current_ = 0;

@@ -88,8 +88,8 @@ class GgufWriter {
   Result<std::vector<std::byte>> header() const;
   uint64_t total_bytes() const;  // of the file, when nothing added is wrong
 
-  // Writes the header to a temporary file beside `path`.
-  Status begin(const std::string& path);
+  // Writes the header to a temporary file beside `path`; of the options, how many bytes are expected is known here.
+  Status begin(const std::string& path, OutputOptions options = {});
   // Data of the tensors in the order they were added, each in one call or in pieces.
   Status write(std::string_view name, std::span<const std::byte> bytes);
   // kInvalidArgument when data is missing. The file has its name and is on disk when this succeeds.

@@ -36,6 +36,33 @@ Error cancelled(const std::string& path, uint64_t done, uint64_t total) {
 
 }  // namespace
 
+namespace {
+
+constexpr size_t kHugePage = size_t{2} << 20;
+
+// At an address that is as far into a huge page as the file's beginning, which is what the system needs to map huge
+// pages that it holds the file in; and it is asked to hold it in those where it reads it from the disk.
+void* map_aligned(int fd, size_t size) {
+  const size_t room = size + kHugePage;
+  void* raw = ::mmap(nullptr, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (raw == MAP_FAILED) return raw;
+  const auto start = reinterpret_cast<uintptr_t>(raw);
+  const uintptr_t at = (start + kHugePage - 1) / kHugePage * kHugePage;
+  void* p = ::mmap(reinterpret_cast<void*>(at), size, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0);
+  if (p == MAP_FAILED) {
+    ::munmap(raw, room);
+    return p;
+  }
+  const auto page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+  const uintptr_t end = at + (size + page - 1) / page * page;
+  if (at > start) ::munmap(raw, at - start);
+  if (start + room > end) ::munmap(reinterpret_cast<void*>(end), start + room - end);
+  ::madvise(p, size, MADV_HUGEPAGE);  // advice: failure changes nothing
+  return p;
+}
+
+}  // namespace
+
 Result<uint64_t> regular_file_size(const std::string& path) {
   KEDGE_ASSIGN(size, input_file_size(path));
   return not_empty(path, size);
@@ -43,6 +70,7 @@ Result<uint64_t> regular_file_size(const std::string& path) {
 
 MappedFile::MappedFile(MappedFile&& o) noexcept
     : path_(std::move(o.path_)),
+      stamp_(o.stamp_),
       data_(std::exchange(o.data_, nullptr)),
       size_(std::exchange(o.size_, 0)),
       mapped_(std::exchange(o.mapped_, false)),
@@ -50,6 +78,7 @@ MappedFile::MappedFile(MappedFile&& o) noexcept
 
 MappedFile& MappedFile::operator=(MappedFile&& o) noexcept {
   std::swap(path_, o.path_);
+  std::swap(stamp_, o.stamp_);
   std::swap(data_, o.data_);
   std::swap(size_, o.size_);
   std::swap(mapped_, o.mapped_);
@@ -70,6 +99,7 @@ Result<MappedFile> MappedFile::open(const std::string& path, const LoadOptions& 
     }
     MappedFile file;
     file.path_ = path;
+    file.stamp_ = in.stamp();
     file.size_ = static_cast<size_t>(size);
     KEDGE_TRY(options.use_mmap ? file.map(in.fd(), options) : file.read_all(in.fd(), options));
     return file;
@@ -77,7 +107,7 @@ Result<MappedFile> MappedFile::open(const std::string& path, const LoadOptions& 
 }
 
 Status MappedFile::map(int fd, const LoadOptions& options) {
-  void* p = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, fd, 0);
+  void* p = options.huge_pages ? map_aligned(fd, size_) : ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, fd, 0);
   if (p == MAP_FAILED) return system_error(path_, "cannot map", errno);
   data_ = static_cast<const std::byte*>(p);
   mapped_ = true;

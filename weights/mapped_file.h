@@ -8,6 +8,7 @@
 #include <string>
 
 #include "kernels/base/aligned.h"
+#include "kernels/base/input_file.h"
 #include "kernels/base/result.h"
 
 namespace kedge::weights {
@@ -19,6 +20,7 @@ using LoadProgress = std::function<bool(uint64_t done, uint64_t total)>;
 struct LoadOptions {
   bool use_mmap = true;   // false: read everything into memory of our own (immune to later changes of the file)
   bool populate = false;  // with use_mmap: bring every page in now rather than when first used
+  bool huge_pages = false;  // with use_mmap: placed so that the system can map its huge pages of the file as such
   LoadProgress progress;
 };
 
@@ -43,6 +45,7 @@ class MappedFile {
   std::span<const std::byte> bytes() const { return {data_, size_}; }
   const std::string& path() const { return path_; }
   bool mapped() const { return mapped_; }
+  const FileStamp& stamp() const { return stamp_; }  // when it was opened
 
   // Tells the system how the bytes [offset, offset + length) will be used. kDrop gives mapped pages back (they are
   // read from the file again when touched): for weights not used for a while. kDiscard says that the bytes will not be
@@ -56,6 +59,7 @@ class MappedFile {
   Status populate(const LoadOptions& options) const;
 
   std::string path_;
+  FileStamp stamp_;
   const std::byte* data_ = nullptr;
   size_t size_ = 0;
   bool mapped_ = false;

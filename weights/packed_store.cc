@@ -28,48 +28,61 @@ Result<std::byte*> PackedStore::take(size_t bytes) {
 Result<LaidMatrix> PackedStore::lay_out(const TensorStore& store, const TensorRef& tensor, int n_matrices,
                                         MatrixRows rows, int k, bool keep_source, const ThreadTeam& team) {
   const QuantFormat& format = *tensor.info->type;
+  const PackedPiece piece{std::string(tensor.info->name), n_matrices, rows.n, rows.first, rows.of == 0 ? rows.n : rows.of,
+                          k};
+  const size_t row_bytes = format.row_bytes(static_cast<size_t>(k));
   LaidMatrix m;
   m.stride = layout_stride(*table_, format, k);
-  // A mapped source that is looked up in later comes back page by page.
-  auto let_go = [&] {
-    store.advise(*tensor.info, keep_source ? MappedFile::Advice::kDrop : MappedFile::Advice::kDiscard);
-  };
-  const int n_rows = rows.n;
-  const size_t row_bytes = format.row_bytes(static_cast<size_t>(k));
-  const size_t source_bytes = row_bytes * static_cast<size_t>(rows.of == 0 ? n_rows : rows.of);
-  const std::byte* source = tensor.data + row_bytes * static_cast<size_t>(rows.first);
-  if (table_->pack[format.index] == nullptr) {
-    m.matrix_stride = source_bytes;
-    m.data = source;
-    if (!table_->packs()) return m;
-    // Kept as they are, but on huge pages: reading the mapped file is about a fifth slower.
-    m.matrix_stride = row_bytes * static_cast<size_t>(n_rows);
-    KEDGE_ASSIGN(copy, take(m.matrix_stride * static_cast<size_t>(n_matrices)));
-    for (int i = 0; i < n_matrices; ++i) {
-      std::byte* to = copy + static_cast<size_t>(i) * m.matrix_stride;
-      const std::byte* from = source + static_cast<size_t>(i) * source_bytes;
-      team.split(m.matrix_stride, size_t{1} << 20,
-                 [&](size_t begin, size_t end, int) { std::memcpy(to + begin, from + begin, end - begin); });
-    }
-    let_go();
-    m.data = copy;
+  if (!table_->packs()) {
+    m.matrix_stride = row_bytes * static_cast<size_t>(piece.of);
+    m.data = tensor.data + row_bytes * static_cast<size_t>(piece.first);
     return m;
   }
-  m.rows_per_unit = kGroupRows;
-  m.matrix_stride = layout_bytes(*table_, format, n_rows, k);
-  KEDGE_ASSIGN(out, take(m.matrix_stride * static_cast<size_t>(n_matrices)));
-  const int n_groups = group_count(n_rows);
-  constexpr int kGroupsAtOnce = 8;
-  const int pieces = (n_groups + kGroupsAtOnce - 1) / kGroupsAtOnce;
-  team.each(static_cast<size_t>(n_matrices) * static_cast<size_t>(pieces), [&](size_t unit, int) {
-    const size_t matrix = unit / static_cast<size_t>(pieces);
-    const int first = static_cast<int>(unit % static_cast<size_t>(pieces)) * kGroupsAtOnce;
-    pack_groups(*table_, format, source + matrix * source_bytes, n_rows, k, first,
-                std::min(n_groups, first + kGroupsAtOnce), out + matrix * m.matrix_stride);
-  });
-  let_go();
-  m.data = out;
+  m.rows_per_unit = table_->pack[format.index] == nullptr ? 1 : kGroupRows;
+  m.matrix_stride = layout_bytes(*table_, format, piece.n, k);
+  KEDGE_ASSIGN(data, laid(store, tensor, piece, keep_source, team));
+  m.data = data;
+  pieces_.push_back({piece, data, laid_bytes(*table_, format, piece)});
   return m;
+}
+
+Result<const std::byte*> PackedStore::laid(const TensorStore& store, const TensorRef& tensor, const PackedPiece& piece,
+                                           bool keep_source, const ThreadTeam& team) {
+  const std::byte* there = file_ ? file_->find(piece) : nullptr;
+  if (there != nullptr) return there;
+  const QuantFormat& format = *tensor.info->type;
+  KEDGE_ASSIGN(out, take(static_cast<size_t>(laid_bytes(*table_, format, piece))));
+  const size_t row_bytes = format.row_bytes(static_cast<size_t>(piece.k));
+  const std::byte* source = tensor.data + row_bytes * static_cast<size_t>(piece.first);
+  pack(format, source, row_bytes * static_cast<size_t>(piece.of), piece, out, team);
+  // A mapped source that is looked up in later comes back page by page.
+  store.advise(*tensor.info, keep_source ? MappedFile::Advice::kDrop : MappedFile::Advice::kDiscard);
+  return static_cast<const std::byte*>(out);
+}
+
+void PackedStore::pack(const QuantFormat& format, const std::byte* source, size_t source_bytes,
+                       const PackedPiece& piece, std::byte* out, const ThreadTeam& team) const {
+  const auto n_matrices = static_cast<size_t>(piece.n_matrices);
+  const size_t stride = layout_bytes(*table_, format, piece.n, piece.k);
+  if (table_->pack[format.index] == nullptr) {
+    // Kept as they are, but on huge pages: reading the mapped file is about a fifth slower.
+    for (size_t i = 0; i < n_matrices; ++i) {
+      std::byte* to = out + i * stride;
+      const std::byte* from = source + i * source_bytes;
+      team.split(stride, size_t{1} << 20,
+                 [&](size_t begin, size_t end, int) { std::memcpy(to + begin, from + begin, end - begin); });
+    }
+    return;
+  }
+  const int n_groups = group_count(piece.n);
+  constexpr int kGroupsAtOnce = 8;
+  const auto pieces = static_cast<size_t>((n_groups + kGroupsAtOnce - 1) / kGroupsAtOnce);
+  team.each(n_matrices * pieces, [&](size_t unit, int) {
+    const size_t matrix = unit / pieces;
+    const int first = static_cast<int>(unit % pieces) * kGroupsAtOnce;
+    pack_groups(*table_, format, source + matrix * source_bytes, piece.n, piece.k, first,
+                std::min(n_groups, first + kGroupsAtOnce), out + matrix * stride);
+  });
 }
 
 }  // namespace kedge::weights

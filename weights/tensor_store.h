@@ -42,6 +42,7 @@ class TensorStore {
   uint64_t file_bytes() const { return file_bytes_; }               // of all parts
   uint64_t tensor_bytes() const;                                    // of all tensors' data
   size_t n_files() const { return parts_.size(); }
+  const MappedFile& file(size_t part) const { return parts_[part].file; }  // of from_bytes(): an empty one
 
   const TensorInfo* find(std::string_view name) const;  // null when there is none
   std::span<const std::byte> data(const TensorInfo& tensor) const;

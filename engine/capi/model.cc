@@ -14,7 +14,8 @@ constexpr kedge_model_options kModelDefaults = {.struct_size = sizeof(kedge_mode
                                                 .use_mmap = 1,
                                                 .on_progress = nullptr,
                                                 .user = nullptr,
-                                                .vocab_only = 0};
+                                                .vocab_only = 0,
+                                                .weights_cache = {}};
 
 Status check_flags(uint32_t flags, uint32_t known, const char* function) {
   if ((flags & ~known) == 0) return {};
@@ -50,6 +51,9 @@ kedge_status kedge_model_open(const char* path, size_t path_size, const kedge_mo
     kedge_model_options o = kModelDefaults;
     KEDGE_TRY(read_options(options, "kedge_model_options", o));
     ModelOptions load{.use_mmap = o.use_mmap != 0, .progress = {}, .vocab_only = o.vocab_only != 0};
+    KEDGE_ASSIGN(folder, in_text(o.weights_cache.data, o.weights_cache.size, "weights_cache"));
+    if (folder.find('\0') != std::string_view::npos) return invalid("weights_cache contains a NUL byte");
+    load.weights_cache.folder = folder;
     if (o.on_progress != nullptr) {
       load.progress = [&](size_t done, size_t total) { return o.on_progress(o.user, done, total) == 0; };
     }
@@ -89,6 +93,18 @@ kedge_status kedge_model_describe(const kedge_model* model, const kedge_session_
     KEDGE_ASSIGN(options, session_options(*model->model, plan));
     KEDGE_ASSIGN(text, describe_model(model->model, options));
     return give_text(text, json, json_size);
+  });
+}
+
+kedge_status kedge_model_write_weights_cache(const kedge_model* model, kedge_progress_fn progress, void* user) {
+  return guard([&]() -> Status {
+    KEDGE_TRY(not_null(model, "model"));
+    const std::shared_ptr<const Model> held = model->model;
+    LoadProgress report;
+    if (progress != nullptr) {
+      report = [&](uint64_t done, uint64_t total) { return progress(user, done, total) == 0; };
+    }
+    return held->write_weights_cache(report);
   });
 }
 

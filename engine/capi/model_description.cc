@@ -86,6 +86,12 @@ Json tensor_types(const TensorStore& store) {
   return json;
 }
 
+Json weights_cache(const WeightsCache& cache) {
+  static constexpr const char* kStates[] = {"off", "used", "missing"};
+  const auto text = [](const std::string& s) { return s.empty() ? Json() : Json(s); };
+  return {{"state", kStates[static_cast<size_t>(cache.state)]}, {"path", text(cache.path)}, {"note", text(cache.note)}};
+}
+
 Json tokenizer(const Tokenizer& t) {
   const VocabData& v = t.vocab();
   const auto or_null = [](int32_t id) { return id < 0 ? Json() : Json(id); };
@@ -155,6 +161,7 @@ Result<std::string> describe_model(const std::shared_ptr<const Model>& shared, c
       {"chat_template",
        {{"usable", model.chat_template() != nullptr},
         {"problem", model.chat_template() != nullptr ? Json() : Json(model.chat_template_error())}}},
+      {"weights_cache", weights_cache(model.weights_cache())},
       {"memory",
        {{"n_ctx", session->n_ctx()},
         {"n_threads", session->n_threads()},

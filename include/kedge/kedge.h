@@ -107,6 +107,11 @@ typedef struct kedge_model_options {
   void* user;
   int32_t vocab_only; /* default 0; 1: tokenizer and chat template only, of any architecture, no weights
                          needed; such a model has no sessions */
+  kedge_str weights_cache; /* default empty: none. A folder where the weights of models from 64 MiB up are kept as the
+                              kernels read them: what is there for this file, in this state of it, is mapped, for all
+                              processes together, and opening takes milliseconds; anything else is passed over.
+                              Opening writes nothing there but a mark beside a file that was checked:
+                              kedge_model_write_weights_cache does */
 } kedge_model_options;
 
 typedef struct kedge_session_options {
@@ -150,10 +155,19 @@ KEDGE_API void kedge_model_close(kedge_model* model); /* null is allowed */
 KEDGE_API kedge_status kedge_model_get_info(const kedge_model* model, kedge_model_info* info);
 
 /* Owned JSON: architecture, hyper-parameters, parameter count, file type, context, tokenizer kind and fingerprint,
- * the pooling it was made for (or null), chat template, and the memory plan for a session of `plan`: weights, KV for
- * every cache type, scratch. */
+ * the pooling it was made for (or null), chat template, "weights_cache" {"state": "off", "used" or "missing", "path",
+ * "note": why what is there is not used}, and the memory plan for a session of `plan`: weights, KV for every cache type,
+ * scratch. */
 KEDGE_API kedge_status kedge_model_describe(const kedge_model* model, const kedge_session_options* plan, char** json,
                                             size_t* json_size);
+
+/* Keeps the weights of a model that was opened with a `weights_cache` for the next time, where they are not there yet:
+ * a file of their size, complete or not there at all, mode 0600; files not used for longest make room for it. Takes
+ * seconds, on the caller's thread; the model may be used meanwhile, by any threads, and closed once `progress` (bytes
+ * done and total; may be null) was called. KEDGE_OK as well when there is nothing to do. Errors: KEDGE_CAPACITY (more
+ * than half of what the disk has free, or than the folder's limit of 32 GiB; another process is writing there), KEDGE_IO,
+ * KEDGE_CANCELLED. No result depends on it. */
+KEDGE_API kedge_status kedge_model_write_weights_cache(const kedge_model* model, kedge_progress_fn progress, void* user);
 
 /* --- Text and tokens -------------------------------------------------------------------------------------------- */
 

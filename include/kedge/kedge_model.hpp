@@ -11,6 +11,7 @@ struct ModelOptions {
   bool use_mmap = true;
   Progress on_progress = {};
   bool vocab_only = false;  // tokenizer and chat template only; no sessions
+  std::string weights_cache = {};  // folder for packed weights; empty: none
 };
 
 struct ImatrixOptions {
@@ -65,6 +66,7 @@ class Model {
     kedge_model_options_init(&o, sizeof o);
     o.use_mmap = options.use_mmap ? 1 : 0;
     o.vocab_only = options.vocab_only ? 1 : 0;
+    o.weights_cache = detail::str(options.weights_cache);
     if (options.on_progress) {
       o.user = const_cast<Progress*>(&options.on_progress);
       o.on_progress = [](void* user, size_t done, size_t total) {
@@ -75,6 +77,15 @@ class Model {
     const kedge_status code = kedge_model_open(path.data(), path.size(), &o, &m);
     if (code != KEDGE_OK) return detail::error(code);
     return Model(m);
+  }
+
+  // See kedge_model_write_weights_cache.
+  Status write_weights_cache(const Progress& progress = {}) const {
+    const auto report = [](void* user, size_t done, size_t total) {
+      return (*static_cast<Progress*>(user))(done, total) ? 0 : 1;
+    };
+    void* const user = const_cast<Progress*>(&progress);
+    return detail::status(kedge_model_write_weights_cache(get(), progress ? +report : nullptr, user));
   }
 
   kedge_model_info info() const {

@@ -18,14 +18,17 @@ Error system_error(const std::string& path, const char* what, int code) {
   return Error{kind, path + ": " + what + ": " + std::generic_category().message(code)};
 }
 
-Result<uint64_t> size_of(const std::string& path, const struct stat& info) {
+int64_t nanoseconds(const struct timespec& t) { return int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec; }
+
+Result<FileStamp> stamp_of(const std::string& path, const struct stat& info) {
   const char* kind = S_ISDIR(info.st_mode)    ? "a directory"
                      : S_ISFIFO(info.st_mode) ? "a pipe"
                      : S_ISSOCK(info.st_mode) ? "a socket"
                      : S_ISREG(info.st_mode)  ? nullptr
                                               : "a device";
   if (kind != nullptr) return Error{ErrorCode::kInvalidArgument, path + ": is " + kind + ", not a file"};
-  return static_cast<uint64_t>(info.st_size);
+  return FileStamp{info.st_ino, static_cast<uint64_t>(info.st_size), nanoseconds(info.st_mtim),
+                   nanoseconds(info.st_ctim)};
 }
 
 }  // namespace
@@ -37,11 +40,11 @@ Result<InputFile> InputFile::open(const std::string& path) {
   }
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   if (fd < 0) return system_error(path, "cannot open", errno);
-  InputFile file(fd, 0);
+  InputFile file(fd);
   struct stat info = {};
   if (::fstat(fd, &info) != 0) return system_error(path, "cannot stat", errno);
-  KEDGE_ASSIGN(size, size_of(path, info));
-  file.size_ = size;
+  KEDGE_ASSIGN(stamp, stamp_of(path, info));
+  file.stamp_ = stamp;
   return file;
 }
 
@@ -49,10 +52,15 @@ InputFile::~InputFile() {
   if (fd_ >= 0) ::close(fd_);
 }
 
-Result<uint64_t> input_file_size(const std::string& path) {
+Result<FileStamp> file_stamp(const std::string& path) {
   struct stat info = {};
   if (::stat(path.c_str(), &info) != 0) return system_error(path, "cannot open", errno);
-  return size_of(path, info);
+  return stamp_of(path, info);
+}
+
+Result<uint64_t> input_file_size(const std::string& path) {
+  KEDGE_ASSIGN(stamp, file_stamp(path));
+  return stamp.size;
 }
 
 Result<std::string> read_input_file(const std::string& path, uint64_t max_bytes) {

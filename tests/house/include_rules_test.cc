@@ -41,7 +41,7 @@ bool is_tools_exception(const std::string& file, const std::string& header) {
   static const std::regex kGround(
       "kernels/base/(at_once|byte_size|hex|input_file|json|json_object|output_file|result|sha256|utf8|utf8_cut)\\.h");
   if (std::regex_match(header, kGround)) return true;
-  static const std::regex kFileCommands("tools/(cmd_)?(convert|inspect|quantize|generate|gguf|model_plan).*");
+  static const std::regex kFileCommands("tools/(cmd_)?(cache|convert|inspect|quantize|generate|gguf|model_plan).*");
   if (std::regex_match(file, kFileCommands)) {
     return room_of(header) == "weights" || header == "kernels/quants.h" || room_of(header) == "kernels/base";
   }
