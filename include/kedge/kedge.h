@@ -32,7 +32,7 @@
 #define KEDGE_API __attribute__((visibility("default")))
 #endif
 
-#define KEDGE_ABI_VERSION 1 /* changes when programs have to be compiled again */
+#define KEDGE_ABI_VERSION 1
 
 /* Of these headers; kedge_version() is the library's. */
 #define KEDGE_VERSION_MAJOR 0
