@@ -25,9 +25,13 @@ bool is_true(const Json& json, const char* member) {
   return value.is_boolean() && value.get<bool>();
 }
 
-std::string sentence(std::string text) {
+std::string capital(std::string text) {
+  if (!text.empty() && text[0] >= 'a' && text[0] <= 'z') text[0] = static_cast<char>(text[0] - 'a' + 'A');
+  return text;
+}
+
+std::string sentence(const std::string& text) {
   if (text.empty()) return text;
-  if (text[0] >= 'a' && text[0] <= 'z') text[0] = static_cast<char>(text[0] - 'a' + 'A');
   const char last = text.back();
   return text + (last == '.' || last == '!' || last == '?' ? "" : ".");
 }
@@ -128,7 +132,7 @@ std::string attempt_story(const Json& attempt, int number) {
   } else if (text_of(attempt, "finish_reason") == "aborted") {
     text += " Its answer was given up: it could no longer become good enough.";
   } else {
-    text += "\n     " + sentence(how_sure(attempt));
+    text += "\n     " + capital(sentence(how_sure(attempt)));
   }
   const auto line = [&](const std::string& said) { text += "\n     " + said; };
   if (const std::string passed = checks_of(attempt, "pass"); !passed.empty()) line("Checked, and right: " + passed);
@@ -206,11 +210,11 @@ std::string why_short(const Json& account) {
   const std::string outcome = text_of(account, "outcome");
   const size_t n = list_of(account, "attempts").size();
   std::string text;
-  if (attempt.is_null()) return sentence(text_of(account, "reason"));
+  if (attempt.is_null()) return capital(sentence(text_of(account, "reason")));
   if (outcome == "answered" || outcome == "not_found") {
     text = sentence(who(attempt) + " answered; " + how_sure(attempt));
   } else {
-    text = sentence((is_true(account, "withheld") ? "what " + who(attempt) + " would have said is withheld; "
+    text = sentence((is_true(account, "withheld") ? "What " + who(attempt) + " would have said is withheld; "
                                                   : who(attempt) + " answered; ") +
                     how_sure(attempt));
   }

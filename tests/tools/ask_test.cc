@@ -174,7 +174,7 @@ TEST(Ask, WhyIsToldInWords) {
     EXPECT_NE(first.find(word), std::string::npos) << word << " in " << first;
   }
   const std::string last = why({"--audit", db});
-  for (const char* word : {"Birkenchester", "No answer was given.", "Who was asked", "1. Scout (fast) was asked.",
+  for (const char* word : {"Birkenchester", "No answer was given.", "Who was asked", "1. scout (fast) was asked.",
                            "was not measured", "So ", "kedge audit verify"}) {
     EXPECT_NE(last.find(word), std::string::npos) << word << " in " << last;
   }
