@@ -13,6 +13,7 @@
 #include "engine/loader.h"
 #include "engine/memory_plan.h"
 #include "engine/vocab_loader.h"
+#include "kernels/base/log.h"
 #include "kernels/isa.h"
 #include "memory/checksum.h"
 
@@ -120,6 +121,9 @@ Result<std::shared_ptr<const Model>> Model::load(const std::string& path, const 
 #if defined(__GLIBC__)
   malloc_trim(0);  // building a tokenizer takes several times its size for a moment: give that back
 #endif
+  if (log_wanted(LogLevel::kInfo) && !options.vocab_only) {
+    log_message(LogLevel::kInfo, path + ": loaded");
+  }
   return std::shared_ptr<const Model>(std::move(model));
 }
 

@@ -167,6 +167,7 @@ Result<AskRequest> parse_ask_request(std::string_view text) {
   KEDGE_TRY(o.text("conversation", r.conversation));
   KEDGE_TRY(o.text("key", r.key));
   KEDGE_TRY(o.flag("stream", r.stream));
+  KEDGE_TRY(o.flag("progress", r.progress));
   KEDGE_TRY(o.flag("record", r.record));
   KEDGE_TRY(o.flag("compare", r.compare));
   KEDGE_TRY(o.finish());

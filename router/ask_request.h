@@ -44,6 +44,7 @@ struct AskRequest {
   std::string conversation;  // an id of the caller's, kept in the record
   std::string key;           // whose question it is: engines are fair among keys; empty: the conversation's
   bool stream = false;       // events with the text of attempts while they are written
+  bool progress = false;     // events that say what takes time now, and how far a prompt is read
   bool record = true;        // false: not written to the audit log
   bool compare = false;      // ask fast and deep, and say how they differ
   std::string json;          // the request as it came, for the record

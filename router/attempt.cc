@@ -84,7 +84,7 @@ class AttemptRunner {
     const bool whole = end == static_cast<size_t>(run_.question.last) && end < prompt.size();
     const size_t stop = whole ? end : end - 1;  // the row before a token is the one it is chosen from
     const std::vector<TokenPart> parts = question_parts(s.model().tokenizer(), prompt.subspan(first, end - first));
-    const EvalHooks hooks{.progress = [this](size_t, size_t) { return in_time(); },
+    const EvalHooks hooks{.progress = [this](size_t done, size_t) { return tell_read(done), in_time(); },
                           .cancel = run_.cancel,
                           .deadline = run_.deadline,
                           .key = run_.key};
@@ -128,7 +128,7 @@ class AttemptRunner {
   GenerateCallbacks callbacks() {
     GenerateCallbacks callbacks;
     callbacks.cancel = run_.cancel;
-    callbacks.on_prefill = [this](size_t, size_t) { return in_time(); };
+    callbacks.on_prefill = [this](size_t done, size_t) { return tell_read(n_read_ + done), in_time(); };
     callbacks.on_token = [this](int32_t token, std::span<const TokenLogprob>) {
       const auto began = Clock::now();
       trace_.add(session_->logits(), token);
@@ -138,6 +138,11 @@ class AttemptRunner {
       return in_time() && !attempt_.aborted;
     };
     return callbacks;
+  }
+
+  void tell_read(size_t done) const {
+    const size_t total = attempt_.prompt.size();
+    if (run_.on_read) run_.on_read(std::min(done, total), total);
   }
 
   void give_text(std::string_view text) const {

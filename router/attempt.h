@@ -91,6 +91,8 @@ struct AttemptRun {
   const std::atomic<bool>* cancel = nullptr;
   // After every token: whether to go on. May be empty.
   std::function<bool(std::span<const TokenStats> stats)> hopeful = {};
+  // Tokens of the prompt that are read, and all of them. May be empty.
+  std::function<void(size_t done, size_t total)> on_read = {};
   // The text of the answer (Attempt::text), in pieces as it is written. May be empty.
   std::function<void(std::string_view text)> on_text = {};
   std::string_view key = {};         // whose it is: the model's engine is fair among keys

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "kernels/base/log.h"
+
 namespace kedge::router {
 
 Pool::Pool(const RouterConfig& config, Load load)
@@ -91,6 +93,8 @@ Result<std::shared_ptr<LoadedModel>> Pool::load_unlocked(Lock& lock, const std::
   lock.lock();
   loading_bytes_ -= bytes;
   loading = false;
+  if (!model.ok())
+    log_message(LogLevel::kWarning, "model '" + name + "' could not be loaded: " + model.error().message);
   return model;
 }
 
@@ -113,6 +117,10 @@ Status Pool::make_room(uint64_t bytes, const std::string& for_name) {
                                              std::to_string(used) +
                                              " of memory_bytes = " + std::to_string(memory_bytes_) +
                                              " are taken by models in use, pinned or being loaded"};
+    }
+    if (log_wanted(LogLevel::kInfo)) {
+      log_message(LogLevel::kInfo,
+                  "model '" + oldest->model->name() + "' is unloaded, to make room for '" + for_name + "'");
     }
     oldest->model.reset();
   }

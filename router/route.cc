@@ -71,6 +71,14 @@ class Route {
     result_.steps.push_back(std::move(step));
   }
 
+  // What takes time now; no step of the path.
+  void doing(Json event) const {
+    if (request_.progress && tools_.on_event) tools_.on_event(event);
+  }
+  void load_is_due(const std::string& alias) const {
+    if (tools_.pool->loaded(alias) == nullptr) doing({{"state", "loading"}, {"alias", alias}});
+  }
+
   bool cancelled() const { return tools_.cancel != nullptr && tools_.cancel->load(); }
 
   Status admit() {
@@ -89,6 +97,7 @@ class Route {
         return Error{ErrorCode::kInvalidArgument,
                      "grounding was asked for, but neither request nor pool names an index"};
       }
+      doing({{"state", "opening"}, {"index", path}});
       KEDGE_ASSIGN(index, tools_.open_index(path));
       index_ = std::move(index);
       state_.has_index = true;
@@ -204,6 +213,7 @@ class Route {
 
   Status retrieve() {
     const auto start = Clock::now();
+    doing({{"state", "retrieving"}});
     KEDGE_ASSIGN(hits, index_->search(request_.question(), policy_.passages));
     state_.has_index = false;
     result_.evidence_index = index_->sha256();
@@ -238,6 +248,7 @@ class Route {
     a.seed = request_.seed;
     a.request = n_attempts();
     a.n_evidence = state_.n_evidence;
+    load_is_due(a.alias);
     auto model = tools_.pool->get(a.alias);
     if (!model.ok()) return failed_to_load(std::move(a), model.error());
     a.model = *model;
@@ -366,6 +377,16 @@ class Route {
     run.draft = draft_for(a);
     if (!admitted(a)) return {};
     stream(run, a);
+    if (request_.progress && tools_.on_event) {
+      run.on_read = [this, &a, number = state_.attempts.size()](size_t done, size_t total) {
+        doing({{"state", "reading"},
+               {"attempt", number},
+               {"model", a.model->name()},
+               {"alias", a.alias},
+               {"done", done},
+               {"total", total}});
+      };
+    }
     const AttemptOutcome outcome = run_attempt(a, prompt.segments, run);
     model_s_ += a.wall_s - a.measure_s;
     if (!outcome.failure) a.model->health().cost.add(a.wall_s, a.cpu_s);
@@ -451,6 +472,8 @@ class Route {
   Status verify() {
     Attempt& a = state_.attempts.back();
     const auto start = Clock::now();
+    load_is_due("verifier");
+    doing({{"state", "verifying"}});
     const auto p = [&]() -> Result<YesProbability> {
       KEDGE_ASSIGN(model, tools_.pool->get("verifier"));
       if (model->digest() == a.model->digest()) {

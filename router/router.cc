@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kernels/base/log.h"
 #include "router/record.h"
 #include "router/retrieval/model_embedder.h"
 #include "router/router_patch.h"
@@ -9,12 +10,16 @@
 namespace kedge::router {
 namespace {
 
-Json receipt_json(const AuditReceipt& receipt, const AuditLog& log) {
+Json receipt_json(const AuditReceipt& receipt, const AuditLog& audit) {
+  if (!receipt.anchored) {
+    log_message(LogLevel::kWarning, audit.path() + ": the head of record " + std::to_string(receipt.seq) +
+                                        " could not be written beside it yet");
+  }
   return {{"id", receipt.id},
           {"seq", receipt.seq},
           {"hash", receipt.hash},
           {"anchored", receipt.anchored},
-          {"db", log.path()}};
+          {"db", audit.path()}};
 }
 
 }  // namespace

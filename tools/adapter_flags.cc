@@ -25,6 +25,7 @@ std::pair<std::string, float> file_and_scale(const std::string& text) {
 }  // namespace
 
 void AdapterFlags::add_to(CLI::App* command) {
+  const CLI::CommonOptions common(command);
   command
       ->add_option("--lora", lora_,
                    "LoRA adapter (GGUF) to add, by SCALE of what it was trained to add [1] (may be repeated)")

@@ -1,19 +1,24 @@
 #include "tools/chat_commands.h"
 
 #include <algorithm>
-#include <numeric>
+#include <filesystem>
 #include <string_view>
-#include <utility>
-#include <vector>
+
+#include "tools/model_flags.h"
+#include "tools/nearest.h"
+#include "tools/schema.h"
 
 namespace kedge::tools {
 
 namespace {
 
+enum class Takes { kText, kFile, kModel, kSetting, kSwitch };
+
 struct Command {
   std::string_view name;
   std::string_view argument;  // as the help shows it; empty: it takes none
   std::string_view help;
+  Takes takes = Takes::kText;
 };
 
 constexpr Command kCommands[] = {
@@ -23,12 +28,15 @@ constexpr Command kCommands[] = {
     {"/retry", "", "answer the last message again, by other random numbers"},
     {"/edit", "", "the last message again, to be changed"},
     {"/undo", "", "take back the last message and its answer"},
-    {"/attach", "FILE", "the next message begins with the text of this file (.pdf too)"},
-    {"/json", "SCHEMA|off", "answers are JSON of this schema: a file, or the schema itself"},
-    {"/set", "[NAME VALUE]", "a setting of the sampler, for the answers to come; alone: those that are set"},
-    {"/model", "[NAME]", "go on with another model; alone: which one this is"},
-    {"/save", "[FILE]", "keep the conversation, here or among the chats that --resume goes on with"},
-    {"/load", "FILE", "go on with a conversation that was kept"},
+    {"/attach", "FILE", "the next message begins with the text of this file (.pdf too)", Takes::kFile},
+    {"/json", "SCHEMA|off", "answers are JSON of this schema: a file, or the schema itself", Takes::kFile},
+    {"/set", "[NAME VALUE]", "a setting of the sampler, for the answers to come; alone: those that are set",
+     Takes::kSetting},
+    {"/model", "[NAME]", "go on with another model; alone: which one this is", Takes::kModel},
+    {"/save", "[FILE]", "keep the conversation, here or among the chats that --resume goes on with", Takes::kFile},
+    {"/load", "FILE", "go on with a conversation that was kept", Takes::kFile},
+    {"/why", "", "how sure the last answer is, and what it rests on"},
+    {"/tint", "[on|off]", "show how likely each token was, as a colour", Takes::kSwitch},
     {"/stats", "", "the last answer: speed and memory"},
     {"/kv", "", "what the memory holds, and what left it"},
     {"/quit", "", "leave (or Ctrl-D)"},
@@ -41,19 +49,6 @@ const Command* command_named(std::string_view name) {
 }
 
 std::string_view first_word(std::string_view line) { return line.substr(0, line.find_first_of(" \t")); }
-
-size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), size_t{0});
-  for (size_t i = 0; i < a.size(); ++i) {
-    size_t diagonal = std::exchange(row[0], i + 1);
-    for (size_t j = 0; j < b.size(); ++j) {
-      const size_t changed = diagonal + (a[i] == b[j] ? 0 : 1);
-      diagonal = std::exchange(row[j + 1], std::min({changed, row[j] + 1, row[j + 1] + 1}));
-    }
-  }
-  return row.back();
-}
 
 }  // namespace
 
@@ -75,7 +70,57 @@ std::string chat_help() {
   return text +
          "Any other line is a message; so is one of these with another / before it, which is taken off: //help.\n"
          "A line that ends in \\ goes on in the next one, as does all from \"\"\" to \"\"\"; a pasted text is one "
-         "message.\nCtrl-R searches what was said before, Ctrl-C stops an answer.";
+         "message.\nCtrl-R searches what was said before, Tab completes a command, Ctrl-C stops an answer.";
+}
+
+namespace {
+
+// Of a folder: those that begin so, folders with a slash behind.
+std::vector<std::string> files_beginning(const std::string& given) {
+  namespace fs = std::filesystem;
+  const size_t slash = given.rfind('/');
+  const std::string folder = slash == std::string::npos ? "" : given.substr(0, slash + 1);
+  const std::string name = given.substr(folder.size());
+  std::vector<std::string> found;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(folder.empty() ? "." : folder, error)) {
+    const std::string file = entry.path().filename().string();
+    if (!file.starts_with(name) || (file.starts_with('.') && name.empty())) continue;
+    found.push_back(folder + file + (entry.is_directory(error) ? "/" : ""));
+  }
+  return found;
+}
+
+std::vector<std::string> choices_of(Takes takes, const std::string& given) {
+  if (takes == Takes::kFile) return files_beginning(given);
+  if (takes == Takes::kSwitch) return {"on", "off"};
+  std::vector<std::string> names;
+  if (takes == Takes::kModel) names = model_names();
+  if (takes == Takes::kSetting) {
+    for (const Json& setting : settings_schema().at("settings")) names.push_back(setting.at("name").get<std::string>());
+  }
+  return names;
+}
+
+}  // namespace
+
+std::vector<std::string> chat_completions(const std::string& before) {
+  std::vector<std::string> found;
+  const size_t space = before.find(' ');
+  if (space == std::string::npos) {
+    for (const Command& c : kCommands) {
+      if (c.name.starts_with(before)) found.push_back(std::string(c.name) + (c.argument.empty() ? "" : " "));
+    }
+    return found;
+  }
+  const Command* command = command_named(std::string_view(before).substr(0, space));
+  if (command == nullptr) return found;
+  const size_t begin = std::min(before.find_first_not_of(' ', space), before.size());
+  for (const std::string& choice : choices_of(command->takes, before.substr(begin))) {
+    if (choice.starts_with(std::string_view(before).substr(begin))) found.push_back(before.substr(0, begin) + choice);
+  }
+  std::sort(found.begin(), found.end());
+  return found;
 }
 
 // A word by itself, as commands are; of a longer line only what is a letter away from one that takes something.

@@ -9,6 +9,7 @@
 #include "tools/constraint_flags.h"
 #include "tools/kv_flags.h"
 #include "tools/model_flags.h"
+#include "tools/reasoning.h"
 #include "tools/remote.h"
 
 namespace kedge::tools {
@@ -24,11 +25,14 @@ struct ChatFlags {
   std::string system;
   std::string resume;
   std::string reasoning = "show";
+  ReasoningBudget reasoning_budget;
   int n = -1;
+  bool model_named = false;  // on the command line
   bool thinking = false;
   bool no_thinking = false;
   bool no_color = false;
   bool plain = false;
+  bool tint = false;
   bool no_save = false;
 
   ChatLooks looks() const;  // of standard output as it is

@@ -1,5 +1,6 @@
 // A chat with a model that runs here.
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <memory>
 #include <string_view>
@@ -54,7 +55,7 @@ class LocalChat final : public ChatTalk {
         flags_(flags),
         answering_(std::move(answering)),
         constraint_(flags.constraint.options()),
-        conversation_(template_options(flags)) {
+        conversation_(template_options(flags), flags.reasoning_budget) {
     (void)request_text(constraint_);
     conversation_.use(answering_->model, answering_->session, flags.kv.given());
     if (!flags.system.empty()) restore(Json::array({Json{{"role", "system"}, {"content", flags.system}}}));
@@ -70,6 +71,7 @@ class LocalChat final : public ChatTalk {
   kedge::Session& session() const { return answering_->session; }
   Json messages() const override { return conversation_.messages(); }
   void restore(const Json& messages) override { conversation_.restore(messages); }
+  bool knows_probabilities() const override { return true; }
   std::string memory() const override { return memory_report(need(session().kv())); }
   std::string model() const override { return answering_->path; }
 
@@ -90,6 +92,7 @@ class LocalChat final : public ChatTalk {
     conversation_.use(other->model, other->session, mark_roles);
     answering_ = std::move(other);
     last_ = {};
+    certainty_.clear();
   }
 
   void constrain(const Json& constraint) override {
@@ -122,6 +125,14 @@ class LocalChat final : public ChatTalk {
       if (input_.terminal() != nullptr) input_.terminal()->pump();
       return true;
     };
+    options.logprobs = 0;  // of the chosen tokens
+    certainty_.clear();
+    options.on_token = [&](int32_t token, std::span<const kedge_logprob> top) {
+      if (top.empty()) return true;
+      came_with(std::exp(top.front().logprob));
+      certainty_.push_back({token, top.front().logprob});
+      return true;
+    };
     begin_answer();
     const auto turn = conversation_.say(message, options, constraint_,
                                         [&](std::string_view text, bool reasoning) { return show(text, reasoning); });
@@ -143,6 +154,30 @@ class LocalChat final : public ChatTalk {
     const std::string memory = memory_line(turn->kv);
     if (!memory.empty()) std::fprintf(stderr, "%s\n", memory.c_str());
     guard_.clear();
+  }
+
+  std::string why() const override {
+    if (certainty_.empty()) return "Nothing has been answered yet.";
+    double sum = 0;
+    for (const kedge_logprob& c : certainty_) sum += c.logprob;
+    const auto n = certainty_.size();
+    std::string text =
+        answering_->path + " wrote it; nothing was looked up or checked ('kedge ask' does that).\n" +
+        format("%zu tokens, each %.0f %% likely on average", n, 100 * std::exp(sum / static_cast<double>(n)));
+    constexpr size_t kShown = 3;
+    std::vector<kedge_logprob> least = certainty_;
+    std::stable_sort(least.begin(), least.end(), [](auto& a, auto& b) { return a.logprob < b.logprob; });
+    for (size_t i = 0; i < std::min(kShown, n); ++i) {
+      const auto token = answering_->model.token(least[i].token);
+      text += (i == 0 ? "; the least likely: " : ", ") + Json(token.ok() ? std::string(token->piece) : "?").dump() +
+              format(" %.1f %%", 100 * std::exp(least[i].logprob));
+    }
+    text += format(".\n%zu tokens of the conversation were known already, %zu were read for it.", last_.n_reused,
+                   last_.n_prompt);
+    if (const std::string memory = memory_line(last_.kv); !memory.empty()) text += "\n" + memory;
+    if (!constraint_.is_null()) text += "\nIt had to obey what /json or a flag says, token by token.";
+    if (last_.unfinished) text += std::string("\n") + kUnfinished;
+    return text;
   }
 
   // On a terminal a message that cannot be answered is no reason to leave; in a script it is.
@@ -211,6 +246,7 @@ class LocalChat final : public ChatTalk {
   Json constraint_;
   Conversation conversation_;
   Conversation::Turn last_;
+  std::vector<kedge_logprob> certainty_;  // of the last answer's tokens
   std::string refused_;
   bool offered_ = false;
   bool in_budget_ = false;
@@ -221,7 +257,8 @@ class LocalChat final : public ChatTalk {
 void chat_local(ChatFlags& flags, const SavedChat* keep) {
   const auto terminal = TerminalInput::open(is_chat_command, flags.plain, chat_history_file());
   // A conversation goes on with the model it was with, unless another one is named.
-  const bool resumes = keep != nullptr && !keep->model().empty() && flags.model.model.empty();
+  const bool resumes = keep != nullptr && !keep->model().empty() && !flags.model_named;
+  if (terminal != nullptr) terminal->complete_with(chat_completions);
   auto answering = load_model(flags, resumes ? keep->model() : "", terminal.get());
   InterruptGuard guard(answering->session);
   LocalChat chat(flags, std::move(answering), terminal.get(), guard);

@@ -6,6 +6,7 @@
 
 #include "tools/chat_commands.h"
 #include "tools/kv_flags.h"
+#include "tools/why.h"
 
 namespace kedge::tools {
 
@@ -47,6 +48,16 @@ class RemoteChat final : public ChatTalk {
     return line.empty() ? "Nothing has left the memory." : line;
   }
 
+  std::string why() const override {
+    if (messages_.empty() || messages_.back().value("role", "") != "assistant") return "Nothing has been answered yet.";
+    if (kedge_.contains("outcome")) {
+      Json told = kedge_;
+      told["answer"] = messages_.back()["content"];
+      return why_long(account_of({{"kedge", told}}, "the answer"));
+    }
+    return options_.remote.url() + " says nothing of how it came about.";
+  }
+
   void stats() const override {
     for (const char* member : {"model", "outcome", "reason", "confidence", "threshold", "record", "timings"}) {
       if (kedge_.contains(member) && !kedge_[member].is_null()) {
@@ -65,6 +76,7 @@ class RemoteChat final : public ChatTalk {
     Json request = {{"messages", messages}, {"seed", options_.sampler.seed() + retries()}};
     if (!model_.empty()) request["model"] = model_;
     if (options_.max_tokens >= 0) request["max_tokens"] = options_.max_tokens;
+    if (options_.reasoning_budget >= 0) request["reasoning_budget_tokens"] = options_.reasoning_budget;
     request.update(constraint_);
     if (!generate.stop.empty()) request["stop"] = generate.stop;
     for (const auto& [name, value] : generate.settings) request[name] = value;
@@ -104,6 +116,7 @@ class RemoteChat final : public ChatTalk {
 
 void chat_remote(const RemoteChatOptions& options) {
   const auto terminal = TerminalInput::open(is_chat_command, options.looks.plain, chat_history_file());
+  if (terminal != nullptr) terminal->complete_with(chat_completions);
   InterruptGuard guard;
   RemoteChat chat(options, terminal.get(), guard);
   if (options.keep != nullptr) chat.keep(*options.keep);

@@ -14,7 +14,8 @@ struct RemoteChatOptions {
   const Remote& remote;
   std::string model;  // empty: what the server says
   std::string system;
-  int max_tokens = -1;  // -1: the server's default
+  int max_tokens = -1;        // -1: the server's default
+  int reasoning_budget = -1;  // likewise
   const SamplerFlags& sampler;
   const ConstraintFlags& constraint;
   ChatLooks looks = {};

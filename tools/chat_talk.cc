@@ -17,6 +17,14 @@ namespace {
 constexpr const char* kDim = "\033[2m";
 constexpr const char* kNormal = "\033[0m";
 
+// The colour of a token at least so likely.
+struct Tint {
+  double least;
+  const char* colour;
+};
+constexpr Tint kTints[] = {{0.9, "\033[39m"}, {0.5, "\033[38;5;228m"}, {0.2, "\033[38;5;215m"}, {0, "\033[38;5;203m"}};
+constexpr const char* kNoTint = "\033[39m";
+
 std::string trimmed(const std::string& text) {
   const size_t begin = text.find_first_not_of(" \t");
   if (begin == std::string::npos) return "";
@@ -95,6 +103,8 @@ bool ChatTalk::command(const std::string& line) {
     if (name == "/help") input_.note(chat_help());
     if (name == "/stats") stats();
     if (name == "/kv") input_.note(memory());
+    if (name == "/why") input_.note(why());
+    if (name == "/tint") set_tint(rest);
     if (name == "/system") system(rest);
     if (name == "/set") set(rest);
     if (name == "/json") set_json(rest);
@@ -179,6 +189,21 @@ void ChatTalk::set_json(const std::string& schema) {
   input_.note("Answers are JSON of this schema, until /json off.");
 }
 
+void ChatTalk::set_tint(const std::string& argument) {
+  if (argument != "" && argument != "on" && argument != "off") throw Failure("/tint on, or /tint off");
+  if (!looks_.colour) throw Failure("/tint needs a terminal with colours; /why says it in words");
+  if (!knows_probabilities()) throw Failure("/tint: a server does not say how likely a token is");
+  tint_ = argument.empty() ? !tint_ : argument == "on";
+  if (!tint_) return input_.note("Answers are not tinted.");
+  std::string legend = "How likely each token was:";
+  double from = 1;
+  for (const Tint& t : kTints) {
+    legend += std::string("  ") + t.colour + format("%.0f to %.0f %%", 100 * t.least, 100 * from) + kNormal;
+    from = t.least;
+  }
+  print(legend + "\n");
+}
+
 void ChatTalk::attach(const std::string& path) {
   if (path.empty()) throw Failure("/attach FILE: which file?");
   const std::string text = attachment_text(path);
@@ -231,6 +256,12 @@ void ChatTalk::begin_answer() {
   if (looks_.plain && input_.terminal() != nullptr) print("Answer:\n");
 }
 
+bool ChatTalk::put_tinted(std::string_view text) noexcept {
+  const Tint* tint = kTints;
+  while (probability_ < tint->least) ++tint;  // the last one's is 0
+  return stream_text(tint->colour) && put(text) && stream_text(kNoTint);
+}
+
 bool ChatTalk::put(std::string_view text) noexcept {
   if (!markdown_) return stream_text(text);
   try {
@@ -254,7 +285,7 @@ bool ChatTalk::show(std::string_view text, bool reasoning) noexcept {
   if (text.empty()) return true;
   if (!begun_ && reasoning && !stream_text(looks_.colour ? kDim : "Reasoning: ")) return false;
   begun_ = true;
-  return reasoning ? stream_text(text) : put(text);
+  return reasoning ? stream_text(text) : tint_ ? put_tinted(text) : put(text);
 }
 
 void ChatTalk::end_answer() {

@@ -17,6 +17,7 @@ struct ChatLooks {
   bool colour = false;    // and Markdown, as what it means
   bool plain = false;     // for screen readers: nothing drawn over, words in place of signs
   bool reasoning = true;  // shown
+  bool tint = false;      // how likely each token was, as its colour
 };
 
 class ChatTalk {
@@ -33,17 +34,20 @@ class ChatTalk {
  protected:
   // `guard`: of whatever answers; it outlives this.
   ChatTalk(TerminalInput* terminal, const ChatLooks& looks, InterruptGuard& guard)
-      : guard_(guard), looks_(looks), input_(terminal, looks.colour) {}
+      : guard_(guard), looks_(looks), input_(terminal, looks.colour), tint_(looks.tint && looks.colour) {}
 
   virtual void answer(const std::string& message) = 0;
   virtual Json messages() const = 0;  // the system's first, where there is one
   virtual void restore(const Json& messages) = 0;
   virtual void stats() const = 0;
   virtual std::string memory() const = 0;
+  virtual std::string why() const = 0;  // of the last answer, in words
   virtual std::string model() const = 0;
   virtual void use_model(const std::string& name) = 0;
   // What has to be obeyed from here on, null: nothing. A Failure when it cannot be.
   virtual void constrain(const Json& constraint) = 0;
+  // Whether came_with() is called.
+  virtual bool knows_probabilities() const { return false; }
   // How full the context is, in hundredths; -1: not known.
   virtual int fullness() const { return -1; }
   // Whether the line answers a question of the chat, which is then followed.
@@ -59,6 +63,8 @@ class ChatTalk {
   // An answer as it comes. No exception: what is called is a callback of the library.
   void begin_answer();
   bool show(std::string_view text, bool reasoning) noexcept;
+  // Of the token that what is shown next comes from.
+  void came_with(double probability) noexcept { probability_ = probability; }
   void end_answer();
 
   InterruptGuard& guard_;
@@ -71,6 +77,7 @@ class ChatTalk {
   void system(const std::string& text);
   void set(const std::string& arguments);
   void set_json(const std::string& schema);
+  void set_tint(const std::string& argument);
   void attach(const std::string& path);
   void save(const std::string& path);
   void load(const std::string& what);
@@ -78,6 +85,7 @@ class ChatTalk {
   void keep_now();
   std::string prompt() const;
   bool put(std::string_view text) noexcept;
+  bool put_tinted(std::string_view text) noexcept;
 
   std::vector<std::pair<std::string, double>> settings_;
   std::string attached_;
@@ -86,6 +94,8 @@ class ChatTalk {
   std::optional<MarkdownTerminal> markdown_;
   bool begun_ = false;
   bool in_reasoning_ = false;
+  bool tint_;
+  double probability_ = 1;
 };
 
 }  // namespace kedge::tools

@@ -7,6 +7,8 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 namespace CLI {
@@ -59,7 +61,8 @@ class IsMember : public Validator {
 // Belongs to its App, as CLI11's do.
 class Option {
  public:
-  explicit Option(::CLI::Option* option) : option_(option) {}
+  // Common: it means the same in every command that has it (tools/settings.h).
+  Option(::CLI::Option* option, bool common) : option_(option), common_(common) {}
   Option(const Option&) = delete;
   Option& operator=(const Option&) = delete;
   Option* allow_extra_args(bool value = true);
@@ -73,10 +76,28 @@ class Option {
   Option* required();
   Option* type_name(const std::string& name);
   std::string get_type_name() const;
-  size_t count() const;  // how often it was given
+  size_t count() const;  // how often it was given, settings included
+
+  // For settings: values that come from elsewhere than the command line.
+  const std::vector<std::string>& names() const;  // the long ones, without dashes
+  bool has_name(std::string_view name) const;     // among these, '-' and '_' being one
+  bool is_common() const { return common_; }
+  bool is_flag() const;
+  bool can_be_set() const;  // it has a name, is in the help, and is not what the command is about
+  bool gives_way() const;   // something is given that it cannot go with
+  bool on_command_line() const { return count() > 0 && where_.empty(); }
+  const std::string& where() const { return where_; }  // it was set; empty: it was not
+  std::vector<std::string> words() const;              // as given
+  std::string default_text() const;                    // as the help shows it; empty: there is none
+  // As if it had been given with these; throws ParseError.
+  void set(const std::vector<std::string>& words, const std::string& where);
+  void clear();  // not given; what it was bound to stays
 
  private:
+  friend class App;
   ::CLI::Option* option_;
+  bool common_;
+  std::string where_;
 };
 
 class App {
@@ -95,14 +116,19 @@ class App {
   Option* add_flag(const std::string& name, bool& value, const std::string& help);
   Option* add_flag(const std::string& name, const std::string& help);  // one that changes nothing
   Option* get_option(const std::string& name);
+  // Options that are added from here on are common, or not.
+  bool add_common(bool common) { return std::exchange(common_, common); }  // what it was before
 
   void callback(std::function<void()> run);
   void footer(const std::string& text);
   void require_subcommand(int n);
   void set_version_flag(const std::string& name, const std::string& version);
   void parse(int argc, char** argv);  // and runs the command; throws ParseError
+  // Called when a command is known and its arguments are read, before it runs. Of the uppermost.
+  void before_run(std::function<void(App& command)> f) { before_run_ = std::move(f); }
 
   std::string get_name() const;
+  std::vector<std::string> path() const;  // the names from below the uppermost to this one's
   bool check_name(const std::string& word) const;
   bool wants_subcommand() const;
   std::vector<Option*> get_options();
@@ -110,13 +136,29 @@ class App {
   const App* parsed() const;  // the command among them that was given; null when none was
 
  private:
-  explicit App(::CLI::App* app);
+  App(::CLI::App* app, App* above);
   Option* keep(::CLI::Option* option);
 
   std::unique_ptr<::CLI::App> owned_;  // of the uppermost
   ::CLI::App* app_;
+  App* above_ = nullptr;
+  std::function<void(App&)> before_run_;
+  bool common_ = false;
   std::vector<std::unique_ptr<App>> commands_;
   std::vector<std::unique_ptr<Option>> options_;
+};
+
+// Options added while it lives are common: what flags shared by several commands are added with.
+class CommonOptions {
+ public:
+  explicit CommonOptions(App* command) : command_(command), before_(command->add_common(true)) {}
+  ~CommonOptions() { command_->add_common(before_); }
+  CommonOptions(const CommonOptions&) = delete;
+  CommonOptions& operator=(const CommonOptions&) = delete;
+
+ private:
+  App* command_;
+  bool before_;
 };
 
 }  // namespace kedge::tools::cli

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "tools/answer_screen.h"
 #include "tools/ask_files.h"
 #include "tools/audit_place.h"
 #include "tools/constraint_flags.h"
@@ -11,12 +12,17 @@
 #include "tools/passages.h"
 #include "tools/pool_flags.h"
 #include "tools/remote.h"
+#include "tools/variable.h"
+#include "tools/why.h"
 
 namespace kedge::tools {
 
 namespace {
 
 constexpr int kExitNoAnswer = 3;
+constexpr const char* kDim = "\033[2m";
+constexpr const char* kSure = "\033[1;32m\u2713\033[0m \033[1m";  // in front of what was checked, or is likely enough
+constexpr const char* kNormal = "\033[0m";
 
 struct AskFlags {
   PoolFlags pool;
@@ -40,6 +46,7 @@ struct AskFlags {
   Seed seed;
   bool no_audit = false;
   bool draft = false;
+  bool no_stream = false;
   bool explain = false;
   bool compare = false;
   bool json = false;
@@ -73,14 +80,6 @@ std::string number_or(const Json& value, const char* otherwise) {
   return value.is_number() ? format("%.3f", value.get<double>()) : otherwise;
 }
 
-// "value<|ref|>[ID] "quote"" as people write it.
-std::string readable(const std::string& answer) {
-  const size_t cut = answer.find("<|ref|>");
-  std::string value = answer.substr(0, cut);
-  while (!value.empty() && value.back() == ' ') value.pop_back();
-  return value;
-}
-
 void print_citations(const Json& answer) {
   for (const Json& c : answer["citations"]) {
     if (c["resolved_by"] == "none") {
@@ -112,48 +111,26 @@ void print_memory(const Json& answer) {
   if (!line.empty()) std::fprintf(stderr, "%s\n", line.c_str());
 }
 
-void print_path(const Json& answer) {
-  print("\n");
-  for (const Json& step : answer["path"]) {
-    const auto rule = step["rule"].get<std::string>();
-    print(format("  %-14s %-16s ", step["state"].get<std::string>().c_str(), rule.c_str()) +
-          step["detail"].get<std::string>() + "\n");
-  }
-  print("\n");
-  int number = 0;
-  for (const Json& a : answer["attempts"]) {
-    print(format("  attempt %d: %s, %s %s\n", ++number, a["purpose"].get<std::string>().c_str(),
-                 a.value("model", "?").c_str(), a.value("model_digest", "").substr(0, 19).c_str()));
-    const Json& f = a["features"];
-    if (!f.empty()) {
-      print(format("    lowest log-probability %.3f, mean %.3f, smallest margin %.2f, largest entropy %.2f nats\n",
-                   f["min_logprob"].get<double>(), f["mean_logprob"].get<double>(), f["min_margin"].get<double>(),
-                   f["max_entropy"].get<double>()));
-    }
-    print("    p " + number_or(a["p"], "unknown") + ", threshold " +
-          (a["accepts_nothing"].get<bool>() ? "none can be met" : number_or(a["threshold"], "none")) +
-          (a["p_deep"].is_number() ? ", the deep model's chance " + number_or(a["p_deep"], "") : "") +
-          format("; %.1f ms of CPU\n", 1e3 * a["cpu_s"].get<double>()));
-    for (const Json& c : a["checks"]) {
-      print("    " + c["name"].get<std::string>() + ": " + c["verdict"].get<std::string>() + " (" +
-            c["explanation"].get<std::string>() + ")\n");
-    }
-    if (!a["verifier"].get<std::string>().empty()) print("    verifier: " + a["verifier"].get<std::string>() + "\n");
-    print("    then " + a["action"].get<std::string>() + ": " + a["reason"].get<std::string>() + "\n");
-  }
-}
-
-void print_answer(const Json& answer, bool explain) {
+// `seen`: text that stands on the screen already; at a terminal what is sure is told apart from what is not.
+void print_answer(const Json& answer, bool explain, const std::string& seen, bool colour) {
   const std::string outcome = answer["outcome"];
-  if (outcome == "low_confidence" && !answer["withheld"].get<bool>()) print("low confidence: ");
+  const bool weak = outcome == "low_confidence" && !answer["withheld"].get<bool>();
   if (answer["answer"].is_string() && answer["answer"] != "") {
-    print(readable(answer["answer"].get<std::string>()) + "\n");
+    const std::string text = readable(answer["answer"].get<std::string>());
+    const bool sure = outcome == "answered";
+    const std::string mark = weak ? "low confidence: " : colour && sure ? kSure : "";
+    if (text == seen) {
+      print(mark + "(what stands above is the answer)\n");
+    } else {
+      print(mark + text + (colour && sure ? kNormal : "") + "\n");
+    }
   } else {
     print(outcome + ": " + answer["reason"].get<std::string>() + "\n");
   }
   print_citations(answer);
   print_matches(answer);
-  if (explain) print_path(answer);
+  if (explain) print(why_drawn(answer));
+  if (!explain) print((colour ? kDim : "") + why_short(answer) + (colour ? kNormal : "") + "\n");
   std::string foot = answer["model"].is_string() ? answer["model"].get<std::string>() : "no model";
   if (const Json& d = answer["derivation"]; d.is_object()) {
     foot = "deterministic: " + d["steps"].get<std::string>();
@@ -240,19 +217,31 @@ std::string fast_path(const kedge::Router& router) {
 
 void ask(const AskFlags& f) {
   Json request = request_of(f);
+  const bool terminal = stdout_is_terminal() && !f.json && !f.compare;
+  const bool colour = terminal && variable("NO_COLOR").empty();
+  AnswerScreen screen(terminal && stderr_is_terminal() && !f.no_stream, colour);
   const auto asked = [&] {
     if (f.remote.given()) return ask_remote(f, request);
     kedge::Router router = open_router(f);
     if (!f.files.empty()) request["index"] = index_of_files(f.files, fast_path(router));
-    return Json::parse(need(router.ask(request_text(request))));
+    request["progress"] = true;
+    if (!f.compare) request["stream"] = true;
+    const InterruptGuard guard;
+    auto answer = router.ask(request_text(request), [&](std::string_view event) {
+      screen.event(Json::parse(event));
+      return !InterruptGuard::interrupted();
+    });
+    if (!answer.ok()) (void)screen.finish();
+    return Json::parse(need(std::move(answer)));
   };
   const Json answer = asked();
+  const std::string seen = screen.finish();
   if (f.json) {
     print_json(answer);
   } else if (f.compare) {
     print_comparison(answer);
   } else {
-    print_answer(answer, f.explain);
+    print_answer(answer, f.explain, seen, colour);
   }
   check_output();
   if (!f.json && f.seed.drawn() && f.temperature > 0) {
@@ -324,11 +313,13 @@ void add_how(CLI::App* c, AskFlags& f) {
   c->add_option("--pattern", f.pattern, "Regular expression the whole answer has to match")->type_name("REGEX");
   f.constraint.add_to(c);
   c->add_option("--system", f.system, "System message")->type_name("TEXT");
-  c->add_option("--temp", f.temperature, "Temperature of the first answer; weak answers are asked for again at 0")
+  c->add_option("--temperature,--temp", f.temperature,
+                "Temperature of the first answer; weak answers are asked for again at 0")
       ->check(in_range(0, 100))
       ->capture_default_str();
   f.seed.add_to(c, "Seed of chance, where the temperature leaves something to it");
   c->add_option("-n,--max-tokens", f.max_tokens, "Longest answer")->check(in_range(1, 1 << 24))->capture_default_str();
+  add_preset(c);
   c->add_flag("--draft", f.draft, "Give weak answers instead of withholding them");
 }
 
@@ -348,17 +339,21 @@ void add_ask(CLI::App& app) {
       ->type_name("FILE");
   c->add_flag("--no-audit", f->no_audit, "Keep no record");
   c->add_option("--conversation", f->conversation, "An id of yours, for the record")->type_name("ID");
-  c->add_flag("--explain", f->explain, "Print every step and what it was decided on");
+  c->add_flag("--explain", f->explain, "Draw every step and what it was decided on");
+  c->add_flag("--no-stream", f->no_stream,
+              "At a terminal, do not show the text while it is written and not yet checked");
   c->add_flag("--compare", f->compare, "Ask the fast and the deep model as well, and compare");
   c->add_flag("--json", f->json, "Print everything as JSON");
   c->footer(
-      "Ends with 0 when there is an answer, 3 when it is withheld or not in the sources, 1 when no model answered.\n"
+      "Ends with 0 when there is an answer, 3 when it is withheld or not in the sources, 1 when no model answered, 2 "
+      "when\n"
+      "the command was used wrongly, 130 after Ctrl-C. 'kedge why' tells the whole story of an answer.\n"
       "Examples:\n"
       "  kedge ask \"What is 417 + 268?\" --explain\n"
       "  kedge index build -o docs.kidx docs/ && kedge ask \"What is a page?\" --ground docs.kidx\n"
       "  kedge ask \"Which pump is in the cellar?\" --file handbook.pdf\n"
       "  kedge ask \"What is 17 * 23?\" --url http://127.0.0.1:8080\n"
-      "  kedge audit show last && kedge replay last");
+      "  kedge why last && kedge replay last");
   c->callback([f] { ask(*f); });
 }
 

@@ -114,7 +114,8 @@ void show(const AuditFlags& flags) {
   }
   print("prev      " + member(shown, "prev") + "\nhash      " + member(shown, "hash") +
         ": checked, it is that of this record (the chain and its signatures: kedge audit verify)\n"
-        "everything there is: --json\n");
+        "in words: kedge why " +
+        member(shown, "seq") + "; everything there is: --json\n");
 }
 
 void verify(const AuditFlags& flags) {

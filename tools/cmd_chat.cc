@@ -12,7 +12,7 @@ namespace kedge::tools {
 
 ChatLooks ChatFlags::looks() const {
   const bool colour = stdout_is_terminal() && !no_color && !plain && variable("NO_COLOR").empty();
-  return {.colour = colour, .plain = plain, .reasoning = reasoning == "show"};
+  return {.colour = colour, .plain = plain, .reasoning = reasoning == "show", .tint = tint};
 }
 
 void add_chat(CLI::App& app) {
@@ -34,12 +34,14 @@ void add_chat(CLI::App& app) {
   c->add_option("--reasoning", flags->reasoning, "Whether what a model thinks before an answer is shown")
       ->check(CLI::IsMember({"show", "hide"}))
       ->capture_default_str();
+  flags->reasoning_budget.add_to(c);
   auto* resume = c->add_option("--resume", flags->resume, "Go on with a chat that was kept: its id, or last")
                      ->type_name("ID|last")
                      ->expected(0, 1);
   c->add_flag("--no-save", flags->no_save, "Do not keep this chat; at a terminal chats are kept otherwise");
   c->add_flag("--no-color", flags->no_color, "No colours on the terminal, and Markdown as it is written");
   c->add_flag("--plain", flags->plain, "For screen readers: nothing is drawn over, words in place of signs");
+  c->add_flag("--tint", flags->tint, "Show how likely each token was, as its colour (/tint)");
   c->footer(
       "Examples:\n"
       "  kedge chat\n"
@@ -55,16 +57,17 @@ void add_chat(CLI::App& app) {
     } else if (isatty(STDIN_FILENO) == 1 && !flags->no_save) {
       keep = SavedChat::begin();
     }
+    flags->model_named = c->get_option("--model")->on_command_line();
     const SavedChat* kept = keep ? &*keep : nullptr;
     if (flags->remote.given()) {
       if (flags->adapters.given()) {
         throw Failure("--lora and --control-vector are for a model that runs here, not for --url", kExitUsage);
       }
-      const bool named = c->get_option("--model")->count() > 0;
       return chat_remote({.remote = flags->remote,
-                          .model = named ? flags->model.model : "",
+                          .model = flags->model_named ? flags->model.model : "",
                           .system = flags->system,
                           .max_tokens = flags->n,
+                          .reasoning_budget = flags->reasoning_budget.tokens(),
                           .sampler = flags->sampler,
                           .constraint = flags->constraint,
                           .looks = flags->looks(),

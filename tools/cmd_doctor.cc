@@ -1,27 +1,18 @@
 // kedge doctor: what this machine is, what it allows us, and what it can do at best.
-#include <algorithm>
-
 #include "bench/probe.h"
+#include "tools/bench_bandwidth.h"
 #include "tools/model_flags.h"
 
 namespace kedge::tools {
 
 namespace {
 
-constexpr size_t kProbeBytes = size_t{2} << 30;  // far beyond any cache
 constexpr int kProbePasses = 5;
 
 struct DoctorFlags {
   bool quick = false;
   bool json = false;
 };
-
-// Never more than a quarter of what is free, so that the doctor makes nobody ill.
-size_t probe_bytes(const Json& info) {
-  const Json& memory = info.at("memory");
-  const auto available = std::min(memory.at("available_bytes").get<size_t>(), memory.at("usable_bytes").get<size_t>());
-  return available == 0 ? kProbeBytes / 8 : std::min(kProbeBytes, available / 4);
-}
 
 Json measure(const Json& info) {
   const int threads = info.at("default_threads").get<int>();
@@ -131,7 +122,7 @@ void add_doctor(CLI::App& app) {
   c->add_flag("--json", flags->json, "Print the report as JSON");
   c->footer(
       "Generating reads every active weight once a token: tokens per second cannot exceed the read bandwidth divided\n"
-      "by 'bytes_per_token' of kedge bench.");
+      "by 'bytes_per_token' of kedge bench. 'kedge list --catalogue': which models that allows.");
   c->callback([flags] { doctor(*flags); });
 }
 

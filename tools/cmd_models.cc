@@ -5,6 +5,8 @@
 #include <filesystem>
 
 #include "kernels/base/output_file.h"
+#include "tools/bench_bandwidth.h"
+#include "tools/catalogue.h"
 #include "tools/gguf_about.h"
 #include "tools/model_flags.h"
 #include "tools/progress.h"
@@ -121,6 +123,56 @@ void list(bool as_json) {
   }
 }
 
+// What a machine needs for a model, beside the file: so much context, and what the command itself and its buffers take.
+constexpr double kCatalogueContext = 8192;
+constexpr double kOverheadBytes = 0.5e9;
+// Of the bandwidth, what a generation makes of it: attention, norms and the output matrix are read too.
+constexpr double kReached = 0.8;
+
+void list_catalogue(bool as_json) {
+  const Json info = Json::parse(need(kedge::system_info()));
+  const Json& memory = info["memory"];
+  const double usable = std::min(memory["total_bytes"].get<double>(), memory["usable_bytes"].get<double>());
+  const double bandwidth = read_bandwidth(info);
+  Json rows = Json::array();
+  for (const CatalogueModel& m : catalogue()) {
+    const double needs = 1e9 * m.file_gb + 1024 * m.kv_kib * kCatalogueContext + kOverheadBytes;
+    const double token_bytes = 1e9 * m.file_gb * m.active / m.parameters;
+    rows.push_back({{"name", m.name},
+                    {"pull", m.pull},
+                    {"parameters", 1e9 * m.parameters},
+                    {"active_parameters", 1e9 * m.active},
+                    {"file_bytes", 1e9 * m.file_gb},
+                    {"memory_bytes", needs},
+                    {"fits", needs <= usable},
+                    {"tokens_per_second", kReached * bandwidth / token_bytes},
+                    {"licence", m.licence},
+                    {"good_for", m.good_for}});
+  }
+  if (as_json) {
+    return print_json({{"memory_bytes", usable},
+                       {"read_bytes_per_second", bandwidth},
+                       {"context", kCatalogueContext},
+                       {"models", std::move(rows)}});
+  }
+  print(format("This machine: %s of memory, read at %.1f GB/s.\n\n", human_bytes(usable).c_str(), bandwidth / 1e9));
+  print(format("%-21s %9s %9s %6s  %-10s  %s\n", "MODEL", "FILE", "MEMORY", "TOK/S", "LICENCE", "GOOD FOR"));
+  for (const Json& row : rows) {
+    const bool fits = row["fits"].get<bool>();
+    print(format("%-21s %9s %9s %6s  %-10.10s  %s\n", row["name"].get<std::string>().c_str(),
+                 human_bytes(row["file_bytes"].get<double>()).c_str(),
+                 human_bytes(row["memory_bytes"].get<double>()).c_str(),
+                 fits ? format("%.0f", row["tokens_per_second"].get<double>()).c_str() : "-",
+                 row["licence"].get<std::string>().c_str(), row["good_for"].get<std::string>().c_str()));
+    print("  kedge pull " + row["pull"].get<std::string>() + (fits ? "\n" : "   (does not fit)\n"));
+  }
+  print(
+      "\nMEMORY: with a context of 8192 tokens. TOK/S: at most about that many a second, from the bandwidth; a prompt "
+      "is\n"
+      "read faster. Sizes are computed from what is published, licences as their publishers name them: look at the\n"
+      "model's page, whose licence 'kedge pull' shows.\n");
+}
+
 // The one model of that name.
 StoredModel the_model(const std::string& name) {
   const std::vector<StoredModel> found = store::find_models(name);
@@ -212,6 +264,7 @@ void add_models(CLI::App& app) {
   pull_command->add_option("--sha256", pull_flags->sha256, "What the file's SHA-256 has to be (hexadecimal)");
   pull_command->add_flag("--json", pull_flags->json, "Machine-readable output");
   pull_command->footer(
+      "Which model for this machine: kedge list --catalogue\n"
       "Goes on where it broke off. Variables: KEDGE_MODELS (the folder), KEDGE_MIRROR (in place of\n"
       "https://huggingface.co), HF_TOKEN (for gated repositories; sent to the hub only).");
   pull_command->callback([pull_flags] { pull(*pull_flags); });
@@ -219,8 +272,11 @@ void add_models(CLI::App& app) {
   auto json = std::make_shared<bool>(false);
   CLI::App* list_command = app.add_subcommand(
       "list", "Models on this machine: pulled ones, and those of Ollama, LM Studio, llama.cpp, Hugging Face");
+  auto catalogue_wanted = std::make_shared<bool>(false);
   list_command->add_flag("--json", *json, "Machine-readable output");
-  list_command->callback([json] { list(*json); });
+  list_command->add_flag("--catalogue", *catalogue_wanted,
+                         "Instead: models to bring, the memory each needs and how fast this machine can run it");
+  list_command->callback([json, catalogue_wanted] { *catalogue_wanted ? list_catalogue(*json) : list(*json); });
 
   auto name = std::make_shared<std::string>();
   CLI::App* show_command = app.add_subcommand("show", "What is known about a model of 'kedge list'");

@@ -8,6 +8,7 @@
 #include "tools/kv_flags.h"
 #include "tools/model_flags.h"
 #include "tools/progress.h"
+#include "tools/reasoning.h"
 #include "tools/run_beams.h"
 #include "tools/speculation_flags.h"
 
@@ -24,6 +25,7 @@ struct RunFlags {
   ConstraintFlags constraint;
   SpeculationFlags speculation;
   BeamFlags beam;
+  ReasoningBudget reasoning;
   std::string prompt;
   std::string file;
   int n = -1;
@@ -92,12 +94,23 @@ void check_beam_flags(const RunFlags& flags) {
   if (!drawn.empty()) throw Failure(drawn + " is about drawing tokens: --beams searches and draws none", kExitUsage);
 }
 
+// What the answer has to obey, and how long the model may think before it.
+std::string constraint_of(const RunFlags& flags, const kedge::Model& model, std::span<const int32_t> prompt) {
+  if (!flags.reasoning.given()) return flags.constraint.json();
+  const Json marks = reasoning_marks(model);
+  if (marks.is_null() && !flags.reasoning.on_command_line()) return flags.constraint.json();  // of other models
+  if (marks.is_null()) throw Failure("--reasoning-budget: between which marks this model thinks is not known");
+  Json constraint = flags.constraint.given() ? flags.constraint.options() : Json::object();
+  constraint["reasoning"] = flags.reasoning.of(marks, reasoning_is_open(model, prompt, marks));
+  return request_text(constraint);
+}
+
 void run(RunFlags& flags, const std::string& prompt) {
   if (flags.beam.wanted()) check_beam_flags(flags);
   const kedge::Model model = flags.model.open();
-  const std::string constraint = flags.constraint.json();
   const auto ids = flags.text.tokenize(model, prompt);
   if (ids.empty()) throw Failure("the prompt is empty");
+  const std::string constraint = constraint_of(flags, model, ids);
   kedge::SessionOptions session_options = flags.session.options();
   auto draft = flags.speculation.draft(session_options);
   session_options.kv = flags.kv.json();
@@ -153,6 +166,7 @@ void add_run(CLI::App& app) {
   flags->adapters.add_to(c);
   flags->sampler.add_to(c);
   flags->constraint.add_to(c);
+  flags->reasoning.add_to(c);
   flags->speculation.add_to(c);
   auto* beams = flags->beam.add_to(c);
   c->add_option("--logprobs", flags->logprobs,
@@ -165,6 +179,7 @@ void add_run(CLI::App& app) {
   c->add_flag("--stats", flags->stats, "Print times and sizes afterwards, to standard error")->excludes(beams);
   c->add_flag("--json", flags->json, "Print one JSON object when done instead of the text as it comes");
   c->footer(
+      "Which model for this machine: kedge list --catalogue\n"
       "Examples:\n"
       "  kedge run -p 'The capital of France is' -n 20 --temp 0\n"
       "  kedge run -m model.gguf -f story.txt -n 200 --seed 7\n"

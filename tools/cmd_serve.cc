@@ -17,25 +17,27 @@ struct ServeFlags {
   std::string config;
   bool print_config = false;
   std::map<std::string, std::string> given;
-  std::vector<std::pair<std::string, CLI::Option*>> switches;
+  std::vector<std::pair<std::string, CLI::Option*>> options;
 };
 
 void add_flag(CLI::App& command, const serve::SettingSpec& spec, ServeFlags& flags) {
   const std::string name = spec.name;
   const std::string flag = (name == "model" ? "-m," : "") + serve::flag_of(spec);
   if (std::holds_alternative<bool serve::Settings::*>(spec.field)) {
-    flags.switches.emplace_back(name, command.add_flag(flag, spec.help));
+    flags.options.emplace_back(name, command.add_flag(flag, spec.help));
     return;
   }
   const bool text = std::holds_alternative<std::string serve::Settings::*>(spec.field);
   const bool list = std::holds_alternative<std::vector<std::string> serve::Settings::*>(spec.field);
-  command
-      .add_option_function<std::string>(
-          flag, [&flags, name](const std::string& value) { flags.given[name] = value; }, spec.help)
-      ->type_name(list           ? "A,B"
-                  : spec.is_path ? "FILE"
-                  : text         ? "TEXT"
-                                 : "N");
+  CLI::Option* option =
+      command
+          .add_option_function<std::string>(
+              flag, [&flags, name](const std::string& value) { flags.given[name] = value; }, spec.help)
+          ->type_name(list           ? "A,B"
+                      : spec.is_path ? "FILE"
+                      : text         ? "TEXT"
+                                     : "N");
+  flags.options.emplace_back(name, option);
 }
 
 }  // namespace
@@ -56,10 +58,16 @@ void add_serve(CLI::App& app) {
       "  kedge serve -m model.gguf --port 9000\n"
       "  kedge serve --config serve.toml --print-config");
   command->callback([flags] {
-    for (const auto& [name, given] : flags->switches) {
-      if (given->count() > 0) flags->given[name] = "true";
+    std::map<std::string, serve::SettingSources::Common> common;
+    for (const auto& [name, option] : flags->options) {
+      if (option->count() == 0) continue;
+      if (option->is_flag()) flags->given[name] = "true";
+      if (option->on_command_line()) continue;
+      common[name] = {flags->given[name], option->where()};
+      flags->given.erase(name);
     }
-    const serve::SettingSources sources = serve::process_sources(flags->config, flags->given);
+    serve::SettingSources sources = serve::process_sources(flags->config, flags->given);
+    sources.common = std::move(common);
     const auto settings = serve::read_settings(sources);
     if (!settings.ok()) {
       throw Failure(settings.error().message,

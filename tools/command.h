@@ -81,6 +81,7 @@ void add_ask(CLI::App& app);
 void add_cache(CLI::App& app);
 void add_calibrate(CLI::App& app);
 void add_replay(CLI::App& app);
+void add_why(CLI::App& app);
 void add_run(CLI::App& app);
 void add_chat(CLI::App& app);
 void add_inspect(CLI::App& app);
@@ -106,5 +107,6 @@ void add_convert(CLI::App& app);
 void add_generate_model(CLI::App& app);
 void add_doctor(CLI::App& app);
 void add_audit(CLI::App& app);
+void add_config(CLI::App& app);
 
 }  // namespace kedge::tools

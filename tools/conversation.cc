@@ -7,23 +7,6 @@
 
 namespace kedge::tools {
 
-namespace {
-
-// Tokens at the end of a prompt within which a marker of reasoning would stand.
-constexpr size_t kTail = 32;
-
-std::string_view without_space_behind(std::string_view text) {
-  return text.substr(0, text.find_last_not_of(" \t\r\n") + 1);
-}
-
-// Whether the prompt ends within reasoning: templates open it for models that always think.
-bool reasoning_is_open(const kedge::Model& model, std::span<const int32_t> prompt, const std::string& begin) {
-  const auto text = model.detokenize(prompt.last(std::min(kTail, prompt.size())), true);
-  return text.ok() && without_space_behind(*text).ends_with(without_space_behind(begin));
-}
-
-}  // namespace
-
 // The text of one answer, taken apart as it comes.
 struct Conversation::Reading {
   std::optional<kedge::ChatReader> reader;  // none: all of it is the answer
@@ -54,12 +37,7 @@ void Conversation::use(const kedge::Model& model, kedge::Session& session, bool 
   model_ = &model;
   session_ = &session;
   mark_roles_ = mark_roles;
-  reasoning_ = Json();
-  if (const auto format = model.chat_format(); format.ok()) {
-    const Json described = Json::parse(*format);
-    const Json* markers = described.pointee("/reasoning");
-    if (markers != nullptr && markers->is_array() && markers->size() == 2) reasoning_ = *markers;
-  }
+  reasoning_ = reasoning_marks(model);
 }
 
 // Segments stay empty when roles are not marked.
@@ -92,16 +70,15 @@ kedge::Result<std::unique_ptr<Conversation::Reading>> Conversation::read_reasoni
                                                                                    Json constraint) {
   auto reading = std::make_unique<Reading>();
   if (!reasoning_.is_null()) {
-    const bool open = reasoning_is_open(*model_, prompt, reasoning_.at(0).get<std::string>());
+    const bool open = reasoning_is_open(*model_, prompt, reasoning_);
     auto reader = kedge::ChatReader::create(*model_, Json{{"reasoning_open", open}}.dump());
     if (!reader.ok()) return reader.error();
     reading->reader = *std::move(reader);
     options.render_special = true;  // the markers
     const Json settings = Json::parse(template_options_);
     const Json* thinking = settings.pointee("/enable_thinking");
-    if (!constraint.is_null() && (open || thinking == nullptr || *thinking != false)) {
-      constraint["reasoning"] = {{"begin", reasoning_.at(0)}, {"end", reasoning_.at(1)}, {"open", open}};
-    }
+    const bool may_think = open || thinking == nullptr || *thinking != false;
+    if (may_think && (!constraint.is_null() || budget_.given())) constraint["reasoning"] = budget_.of(reasoning_, open);
   }
   if (!constraint.is_null()) options.constraint = constraint.dump();
   return reading;

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "tools/command.h"
+#include "tools/reasoning.h"
 
 namespace kedge::tools {
 
@@ -29,7 +30,8 @@ class Conversation {
   // An answer as it comes; false: enough.
   using OnText = std::function<bool(std::string_view text, bool reasoning)>;
 
-  explicit Conversation(std::string template_options) : template_options_(std::move(template_options)) {}
+  explicit Conversation(std::string template_options, ReasoningBudget budget = {})
+      : template_options_(std::move(template_options)), budget_(budget) {}
 
   // Who answers from here on; both outlive this, or the next such call. `mark_roles`: the memory is told whose tokens
   // are whose, for a session that evicts.
@@ -57,6 +59,7 @@ class Conversation {
   const kedge::Model* model_ = nullptr;
   kedge::Session* session_ = nullptr;
   std::string template_options_;
+  ReasoningBudget budget_;
   bool mark_roles_ = false;
   Json reasoning_;  // its two markers; null: the model has none
   Json messages_ = Json::array();

@@ -49,6 +49,7 @@ uint64_t count(const Json& kv, const char* name) { return kv.value(name, uint64_
 }  // namespace
 
 void KvFlags::add_to(CLI::App* command, Which which) {
+  const CLI::CommonOptions common(command);
   const auto add = [&](auto&&... arguments) { return command->add_option(arguments...)->group("Memory"); };
   if (which == kAll) {
     add("--kv-budget", budget, "Tokens the memory holds, or bytes (64MiB), or a share of the context (25%)")

@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <cstdio>
 #include <exception>
-#include <numeric>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "tools/command.h"
+#include "tools/nearest.h"
+#include "tools/settings.h"
 #include "tools/weights_cache.h"
 
 namespace kedge::tools {
@@ -27,19 +27,6 @@ std::string help_of(const CLI::App& app) {
   return command + " --help";
 }
 
-size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), size_t{0});
-  for (size_t i = 0; i < a.size(); ++i) {
-    size_t diagonal = std::exchange(row[0], i + 1);
-    for (size_t j = 0; j < b.size(); ++j) {
-      const size_t changed = diagonal + (a[i] == b[j] ? 0 : 1);
-      diagonal = std::exchange(row[j + 1], std::min({changed, row[j] + 1, row[j + 1] + 1}));
-    }
-  }
-  return row.back();
-}
-
 // The first word that should name a command and does not, as a message; empty when all do.
 std::string unknown_command(const CLI::App& app, int argc, char** argv) {
   const CLI::App* at = &app;
@@ -56,15 +43,27 @@ std::string unknown_command(const CLI::App& app, int argc, char** argv) {
       continue;
     }
     std::string message = "there is no command '" + path + " " + word + "'";
-    const auto nearest = std::min_element(commands.begin(), commands.end(), [&](const auto& a, const auto& b) {
-      return edit_distance(word, a->get_name()) < edit_distance(word, b->get_name());
-    });
-    if (nearest != commands.end() && edit_distance(word, (*nearest)->get_name()) <= 2) {
-      message += "; perhaps '" + path + " " + (*nearest)->get_name() + "' is meant";
+    std::vector<std::string> names;
+    for (const auto& c : commands) names.push_back(c->get_name());
+    if (const std::string nearest = nearest_name(word, names); !nearest.empty()) {
+      message += "; perhaps '" + path + " " + nearest + "' is meant";
     }
     return message;
   }
   return "";
+}
+
+// The first line is what scripts look at.
+std::string version_text() {
+  char* out = nullptr;
+  size_t size = 0;
+  if (kedge_build_info(&out, &size) != KEDGE_OK) throw Failure(kedge_last_error());
+  const Json build = Json::parse({out, size});
+  kedge_free(out);
+  std::string isas;
+  for (const Json& isa : build["isas"]) isas += (isas.empty() ? "" : ", ") + isa.get<std::string>();
+  return "kedge " + build["version"].get<std::string>() + "\ncommit    " + build["commit"].get<std::string>() +
+         "\ncompiler  " + build["compiler"].get<std::string>() + "\nkernels   " + isas;
 }
 
 int parse_and_run(CLI::App& app, int argc, char** argv) {
@@ -96,7 +95,7 @@ int main(int argc, char** argv) {
   using namespace kedge::tools;  // NOLINT(google-build-using-namespace)
   try {
     cli::App app("Kedge runs language models (GGUF files) on the CPU.", "kedge");
-    app.set_version_flag("--version", "kedge " + kedge::version());
+    app.set_version_flag("--version", version_text());
     app.require_subcommand(1);
     app.footer(
         "Examples:\n"
@@ -109,6 +108,7 @@ int main(int argc, char** argv) {
     add_ask(app);
     add_calibrate(app);
     add_replay(app);
+    add_why(app);
     add_run(app);
     add_serve(app);
     add_batch(app);
@@ -133,7 +133,11 @@ int main(int argc, char** argv) {
     add_generate_model(app);
     add_doctor(app);
     add_audit(app);
+    add_config(app);
     check_numbers(app);
+    app.before_run([&app](CLI::App& command) {
+      if (command.path().front() != "config") Settings(app).apply(command);  // that one looks at them itself
+    });
     return parse_and_run(app, argc, argv);
   } catch (const Failure& e) {
     complain(e.what());

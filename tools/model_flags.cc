@@ -6,6 +6,7 @@
 #include <random>
 #include <system_error>
 
+#include "tools/presets.h"
 #include "tools/progress.h"
 #include "tools/schema.h"
 #include "tools/store/store.h"
@@ -84,6 +85,13 @@ std::string flag_name(std::string name) {
 
 }  // namespace
 
+std::vector<std::string> model_names() {
+  std::vector<std::string> names;
+  for (const auto& [name, file] : embedded_models()) names.push_back(name);
+  for (const auto& model : store::stored_models()) names.push_back(model.name);
+  return names;
+}
+
 std::string embedded_file(const std::string& name) {
   for (const fs::path& folder : model_folders()) {
     std::error_code error;
@@ -93,6 +101,7 @@ std::string embedded_file(const std::string& name) {
 }
 
 void ModelFlags::add_to(CLI::App* command) {
+  const CLI::CommonOptions common(command);
   command
       ->add_option("-m,--model", model,
                    "GGUF file, a name that 'kedge list' shows, or an embedded model: scout (the default) or sage")
@@ -144,6 +153,7 @@ kedge::Model ModelFlags::open(const std::function<void()>& meanwhile) const {
 }
 
 void SessionFlags::add_to(CLI::App* command, Which which) {
+  const CLI::CommonOptions common(command);
   if (which == kAll) {
     command->add_option("-c,--ctx", ctx, "Tokens the context holds; 0: what the model was trained with")
         ->check(in_range(0, 1 << 30))
@@ -186,7 +196,19 @@ kedge::EngineOptions SessionFlags::engine(int sequences) const {
           .numerics = o.numerics};
 }
 
+void add_preset(CLI::App* command) {
+  const CLI::CommonOptions common(command);
+  std::string names;
+  for (const Preset& preset : own_presets()) names += (names.empty() ? "" : ", ") + preset.name + ": " + preset.help;
+  command
+      ->add_option_function<std::string>(
+          "--preset", [](const std::string&) {},
+          "Settings by a name (" + names + "), or one of your own file, see 'kedge config'")
+      ->type_name("NAME");
+}
+
 void TextFlags::add_to(CLI::App* command, Which which) {
+  const CLI::CommonOptions common(command);
   if (which == kAll) command->add_flag("--no-bos", no_bos, "Do not put the model's beginning-of-text token first");
   command->add_flag("--special", special, "Read '<|...|>' in the text as control tokens, not as characters");
   command->add_flag("--no-special", "What happens anyway; accepted for older scripts")->group("");
@@ -199,23 +221,26 @@ std::vector<int32_t> TextFlags::tokenize(const kedge::Model& model, const std::s
 }
 
 void Seed::add_to(CLI::App* command, const std::string& help) {
-  command
-      ->add_option_function<std::string>(
-          "--seed",
-          [this](const std::string& text) {
-            if (text == "random" || text == "-1") return given_.reset();
-            uint64_t value = 0;
-            const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-            if (error != std::errc() || rest != text.data() + text.size()) {
-              throw CLI::ValidationError("--seed", "'" + text +
-                                                       "' is neither a number from 0 to 18446744073709551615 "
-                                                       "nor random");
-            }
-            given_ = value;
-          },
-          help + " [random]")
-      ->type_name("N|random");
+  const CLI::CommonOptions common(command);
+  option_ = command
+                ->add_option_function<std::string>(
+                    "--seed",
+                    [this](const std::string& text) {
+                      if (text == "random" || text == "-1") return given_.reset();
+                      uint64_t value = 0;
+                      const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+                      if (error != std::errc() || rest != text.data() + text.size()) {
+                        throw CLI::ValidationError("--seed", "'" + text +
+                                                                 "' is neither a number from 0 to 18446744073709551615 "
+                                                                 "nor random");
+                      }
+                      given_ = value;
+                    },
+                    help + " [random]")
+                ->type_name("N|random");
 }
+
+bool Seed::on_command_line() const { return option_ != nullptr && option_->on_command_line(); }
 
 uint64_t Seed::value() const {
   if (given_) return *given_;
@@ -224,15 +249,19 @@ uint64_t Seed::value() const {
 }
 
 void SamplerFlags::add_to(CLI::App* command) {
+  const CLI::CommonOptions common(command);
+  add_preset(command);
   seed_.add_to(command, "Seed of the random choices: the same command and seed give the same text");
-  command->add_option("--stop", stop, "End the answer before this text (may be repeated)");
+  named_.push_back(command->add_option("--stop", stop, "End the answer before this text (may be repeated)"));
   std::string order;
   for (const Json& name : tools::settings_schema().at("order")) {
     order += (order.empty() ? "" : ";") + name.get<std::string>();
   }
-  command->add_option("--samplers", samplers, "Samplers in the order they run; those left out are off [" + order + "]")
-      ->group("Sampling")
-      ->type_name("NAME;NAME...");
+  named_.push_back(
+      command
+          ->add_option("--samplers", samplers, "Samplers in the order they run; those left out are off [" + order + "]")
+          ->group("Sampling")
+          ->type_name("NAME;NAME..."));
   for (const Json& setting : tools::settings_schema().at("settings")) {
     const std::string name = setting.at("name");
     const bool is_int = setting.at("type") == "int";
@@ -247,6 +276,7 @@ void SamplerFlags::add_to(CLI::App* command) {
     auto* option = command->add_option_function<double>(
         flags, [value](double v) { *value = v; }, help);
     option->group("Sampling")->type_name(is_int ? "INT" : "FLOAT");
+    named_.push_back(option);
     if (setting.at("min").is_number() && setting.at("max").is_number()) {
       option->check(in_range(setting.at("min").get<double>(), setting.at("max").get<double>()));
     }
@@ -274,11 +304,9 @@ bool SamplerFlags::greedy() const {
 uint64_t SamplerFlags::seed() const { return seed_.drawn() && greedy() ? 0 : seed_.value(); }
 
 std::string SamplerFlags::first_given() const {
-  if (!seed_.drawn()) return "--seed";
-  if (!stop.empty()) return "--stop";
-  if (!samplers.empty()) return "--samplers";
-  for (const auto& [name, value] : settings_) {
-    if (value->has_value()) return flag_name(name);
+  if (seed_.on_command_line()) return "--seed";
+  for (const CLI::Option* option : named_) {
+    if (option->on_command_line()) return "--" + option->names().front();
   }
   return "";
 }

@@ -14,6 +14,9 @@
 
 namespace kedge::tools {
 
+// What -m may name: embedded models and those of 'kedge list'.
+std::vector<std::string> model_names();
+
 // A file of the folder that the embedded models are in; a Failure when there is none.
 std::string embedded_file(const std::string& name);
 
@@ -56,14 +59,19 @@ struct TextFlags {
   std::vector<int32_t> tokenize(const kedge::Model& model, const std::string& text) const;
 };
 
+// --preset, which settings.h obeys.
+void add_preset(CLI::App* command);
+
 // Of chance. Drawn when none is given, so that two runs differ, and said, so that each can be had again.
 class Seed {
  public:
   void add_to(CLI::App* command, const std::string& help);
   uint64_t value() const;  // the same at every call
   bool drawn() const { return !given_; }
+  bool on_command_line() const;
 
  private:
+  CLI::Option* option_ = nullptr;
   std::optional<uint64_t> given_;
   mutable std::optional<uint64_t> drawn_;
 };
@@ -77,7 +85,7 @@ struct SamplerFlags {
   void apply(kedge::GenerateOptions& options) const;
   // At temperature 0 nothing is drawn: 0 then, unless one was given.
   uint64_t seed() const;
-  // A flag of these that was given, for commands that draw nothing; empty: none was.
+  // A flag of these on the command line, for commands that draw nothing; empty: there is none.
   std::string first_given() const;
   // How to have the same text again, for standard error; empty when the command says it already.
   std::string seed_line() const;
@@ -86,6 +94,7 @@ struct SamplerFlags {
   bool greedy() const;
   Seed seed_;
   double temperature_ = 0;  // when the flag is not given
+  std::vector<CLI::Option*> named_;
   std::vector<std::pair<std::string, std::shared_ptr<std::optional<double>>>> settings_;
 };
 

@@ -21,6 +21,7 @@ Json parsed(std::string_view text) { return need(base::parse_json(text, "what th
 }  // namespace
 
 void Remote::add_to(CLI::App* command) {
+  const CLI::CommonOptions common(command);
   command->add_option("--url", url_, "Ask this server in place of a model here (kedge serve)")->type_name("URL");
   command->add_option("--key-file", key_file_, "File with the key that the server wants")->type_name("FILE");
 }

@@ -17,6 +17,7 @@ std::string guesser(const std::string& text) {
 }  // namespace
 
 void SpeculationFlags::add_to(CLI::App* command) {
+  const CLI::CommonOptions common(command);
   const char* group = "Speculation";
   command
       ->add_option("--speculate", how_,

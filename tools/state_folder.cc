@@ -47,17 +47,20 @@ bool write_to(const std::string& path, int flags, std::string_view text) {
   return written && closed;
 }
 
-}  // namespace
-
-std::string state_folder() {
-  if (const std::string state = variable("XDG_STATE_HOME"); is_path(state)) return state + "/kedge";
+std::string folder(const char* name, const char* in_home) {
+  if (const std::string given = variable(name); is_path(given)) return given + "/kedge";
   std::string home = variable("HOME");
   if (!is_path(home)) {
     const passwd* user = getpwuid(geteuid());
     home = user == nullptr ? "" : user->pw_dir;
   }
-  return is_path(home) ? home + "/.local/state/kedge" : "";
+  return is_path(home) ? home + in_home + "/kedge" : "";
 }
+
+}  // namespace
+
+std::string state_folder() { return folder("XDG_STATE_HOME", "/.local/state"); }
+std::string config_folder() { return folder("XDG_CONFIG_HOME", "/.config"); }
 
 bool write_private(const std::string& path, std::string_view text) {
   if (!make_private_folder(std::filesystem::path(path).parent_path())) return false;

@@ -143,6 +143,8 @@ bool TerminalInput::take(char c) {
     editor_.kill_word_left();
   } else if (terminal::is_key(c, VKILL)) {
     editor_.kill_to_home();
+  } else if (c == '\t' && complete()) {
+    return false;
   } else if (static_cast<unsigned char>(c) >= ' ' || c == '\t') {
     editor_.insert(c);
   } else {

@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "tools/chat_history.h"
 #include "tools/line_editor.h"
@@ -26,6 +27,9 @@ class TerminalInput {
 
   // Null when standard input is no terminal. One at a time: it sets the terminal and signal handlers, until it goes.
   // `plain`: nothing on the screen is drawn over. `history`: a file, empty: none is kept.
+  // What the text before the cursor may go on as, whole; none: the Tab key means nothing there.
+  using Completer = std::function<std::vector<std::string>(const std::string& before)>;
+
   static std::unique_ptr<TerminalInput> open(IsCommand is_command, bool plain = false, const std::string& history = "");
   ~TerminalInput();
   TerminalInput(const TerminalInput&) = delete;
@@ -38,6 +42,7 @@ class TerminalInput {
   Outcome read(const std::string& prompt, std::string& message);
   // What the next message begins as, to be changed.
   void prefill(std::string text) { prefill_ = std::move(text); }
+  void complete_with(Completer completer) { completer_ = std::move(completer); }
 
  private:
   TerminalInput(IsCommand is_command, bool plain, const std::string& history)
@@ -60,10 +65,12 @@ class TerminalInput {
   void find(size_t before);
   void end_search();
   std::string finished();
+  bool complete();  // false: a tab is a character here
   void refresh();
   void measure();
 
   IsCommand is_command_;
+  Completer completer_;
   LineEditor editor_;
   LineScreen screen_;
   ChatHistory history_;

@@ -1,14 +1,15 @@
 // The C interface: the library itself, errors and memory.
 #include "engine/capi/handles.h"
 
+#include <algorithm>
 #include <cstdlib>
+#include <sstream>
+#include <string>
 
 #include "engine/capi/settings_json.h"
 #include "engine/system_info.h"
-
-#ifndef KEDGE_VERSION
-#define KEDGE_VERSION "0.1.0"
-#endif
+#include "kedge_build.h"
+#include "kernels/base/log.h"
 
 using namespace kedge::engine;
 using namespace kedge::engine::capi;
@@ -17,6 +18,24 @@ extern "C" {
 
 const char* kedge_version(void) { return KEDGE_VERSION; }
 int kedge_abi_version(void) { return KEDGE_ABI_VERSION; }
+
+kedge_status kedge_build_info(char** json, size_t* json_size) {
+  return text_out(json, json_size, [] {
+    Json isas = Json::array();
+    std::istringstream names(KEDGE_BUILD_ISAS);
+    for (std::string name; std::getline(names, name, ',');) isas.push_back(name);
+    return Json{{"version", KEDGE_VERSION},
+                {"abi", KEDGE_ABI_VERSION},
+                {"commit", KEDGE_BUILD_COMMIT},
+                {"compiler", KEDGE_BUILD_COMPILER},
+                {"isas", std::move(isas)}}
+        .dump();
+  });
+}
+
+void kedge_set_log(kedge_log_fn log, void* user, int most) {
+  set_log(log, user, static_cast<LogLevel>(std::clamp(most, 1, 4)));
+}
 
 const char* kedge_status_name(kedge_status s) {
   switch (s) {

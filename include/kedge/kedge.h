@@ -34,6 +34,14 @@
 
 #define KEDGE_ABI_VERSION 1
 
+/* Of these headers; kedge_version() is the library's. */
+#define KEDGE_VERSION_MAJOR 0
+#define KEDGE_VERSION_MINOR 1
+#define KEDGE_VERSION_PATCH 0
+#define KEDGE_VERSION "0.1.0"
+/* #if KEDGE_VERSION_NUMBER >= 200: 0.2.0 or later */
+#define KEDGE_VERSION_NUMBER (KEDGE_VERSION_MAJOR * 10000 + KEDGE_VERSION_MINOR * 100 + KEDGE_VERSION_PATCH)
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -70,9 +78,28 @@ typedef struct kedge_str {
 
 KEDGE_API const char* kedge_version(void);               /* "0.1.0" */
 KEDGE_API int kedge_abi_version(void);                   /* KEDGE_ABI_VERSION of the library linked */
+/* Owned JSON: {"version", "abi", "commit": what it was built from, "unknown" outside of a checkout, with "-dirty" behind
+ * when files had changed, "compiler", "isas": instruction sets it has kernels for, best first, whether or not this machine
+ * has them}. */
+KEDGE_API kedge_status kedge_build_info(char** json, size_t* json_size);
 KEDGE_API const char* kedge_status_name(kedge_status s); /* "capacity"; "unknown" for other numbers */
 KEDGE_API const char* kedge_last_error(void);            /* never null; "" when nothing has failed yet */
 KEDGE_API void kedge_free(void* owned);                  /* null is allowed */
+
+/* What the library has to tell while it works: models it loads and unloads, what failed and was got over. It writes
+ * nowhere itself. */
+typedef enum kedge_log_level {
+  KEDGE_LOG_ERROR = 1,
+  KEDGE_LOG_WARNING = 2,
+  KEDGE_LOG_INFO = 3,
+  KEDGE_LOG_DEBUG = 4
+} kedge_log_level;
+/* Text without a line end, whole lines. Called on whatever thread it happens, from several at once; it must call nothing
+ * of this library. */
+typedef void (*kedge_log_fn)(void* user, int level, const char* text, size_t text_size);
+/* Of the whole process; in place of the one before, which is not called any more when this returns. Null: none, as at
+ * the beginning. `most`: messages above this kedge_log_level are not made. */
+KEDGE_API void kedge_set_log(kedge_log_fn log, void* user, int most);
 
 /* A flag that ends the calls it was given to, within a step of their models: KEDGE_CANCELLED. It outlives them, and
  * serves any number of them. kedge_cancel_set may be called from any thread, and from a signal handler; null does

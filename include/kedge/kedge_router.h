@@ -10,16 +10,15 @@
 extern "C" {
 #endif
 
-/* Returns 0 to go on, anything else to cancel. */
-typedef int (*kedge_progress_fn)(void* user, size_t done, size_t total);
-
 /* --- The router: docs/router.md -----------------------------------------------------------------------------------
  * A router holds a pool of models, opened from a TOML or JSON file; models are loaded when they are first asked. Any
  * threads may use one at once. */
 
 typedef struct kedge_router kedge_router;
 /* A step of an answer, as JSON: {"state", "rule", "detail"}; of a request with "stream" also {"state": "text",
- * "attempt": index in the answer's "attempts", "model", "alias", "text"}. Returns 0 to go on, anything else to cancel. */
+ * "attempt": index in the answer's "attempts", "model", "alias", "text"}; with "progress" what takes time now: {"state":
+ * "loading", "alias"}, {"state": "opening", "index"}, {"state": "retrieving"}, {"state": "reading", "attempt", "model",
+ * "alias", "done", "total": tokens of the prompt}, {"state": "verifying"}. Returns 0 to go on, anything else to cancel. */
 typedef int (*kedge_event_fn)(void* user, const char* json, size_t json_size);
 
 /* `overrides` is JSON of members that replace those of the file, or empty: {"audit": "audit.db", "policy": {...}}. An
@@ -39,7 +38,7 @@ KEDGE_API void kedge_router_free(kedge_router* router); /* null is allowed; not 
  * "conversation": an id for the record; "key": whose question it is, engines being fair among keys (default: the
  * conversation); "record": false writes none; "compare": asks fast and deep as well; "stream": events with the text of
  * attempts while they are written, before they are checked: what the answer is, and whether there is one, is known at
- * the end only;
+ * the end only; "progress": events that say what takes time now;
  * "allow_special": control tokens written out in messages count}.
  * Answer: {"outcome": "answered" | "not_found" (in the sources) | "low_confidence" | "failed", "answer": text, null when there is
  * none or it is "withheld", "calls": of a request with tools [{"id" (null where the model gives none), "name", "arguments": JSON text}],

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
@@ -14,6 +15,7 @@
 #include "engine/sampler.h"
 #include "engine/vocab_loader.h"
 #include "kedge/kedge.hpp"
+#include "kernels/isa.h"
 #include "kernels/kv_format.h"
 #include "memory/eviction/policy.h"
 #include "weights/gguf_writer.h"
@@ -456,6 +458,63 @@ std::pair<int, std::string> shell(const std::string& command) {
   char buffer[4096];
   for (size_t n; (n = fread(buffer, 1, sizeof buffer, pipe)) > 0;) output.append(buffer, n);
   return {pclose(pipe), output};
+}
+
+// Each header by itself, as the oldest C that has its types, and as C++.
+TEST(CApi, HeadersAreStrictC) {
+  for (const char* header : {"kedge.h", "kedge_generation.h", "kedge_router.h"}) {
+    const std::string source = temp("header.c").string();
+    std::ofstream(source) << "#include <kedge/" << header
+                          << ">\n#include <kedge/kedge.h>\nint main(void) { return 0; }\n";
+    for (const char* language : {"cc -std=c99 -Wstrict-prototypes -Wold-style-definition", "c++ -x c++ -std=c++98"}) {
+      const auto [status, messages] = shell(std::string(language) +
+                                            " -pedantic-errors -Wall -Wextra -Werror -fsyntax-only "
+                                            "-I'" KEDGE_SOURCE_DIR "/include' " +
+                                            source);
+      EXPECT_EQ(status, 0) << header << ", " << language << ": " << messages;
+    }
+    fs::remove(source);
+  }
+}
+
+TEST(CApi, TheBuildSaysWhatItIs) {
+  char* text = nullptr;
+  size_t size = 0;
+  ASSERT_EQ(kedge_build_info(&text, &size), KEDGE_OK);
+  const Json build = Json::parse(std::string(text, size));
+  kedge_free(text);
+  EXPECT_EQ(build["version"], kedge_version());
+  EXPECT_STREQ(kedge_version(), KEDGE_VERSION);
+  EXPECT_EQ(std::to_string(KEDGE_VERSION_MAJOR) + "." + std::to_string(KEDGE_VERSION_MINOR) + "." +
+                std::to_string(KEDGE_VERSION_PATCH),
+            KEDGE_VERSION);
+  EXPECT_EQ(build["abi"], KEDGE_ABI_VERSION);
+  EXPECT_FALSE(build["commit"].get<std::string>().empty());
+  std::vector<std::string> isas;
+  for (const Json& isa : build["isas"]) isas.push_back(isa.get<std::string>());
+  for (const KernelTable* table : usable_kernels()) {
+    EXPECT_NE(std::find(isas.begin(), isas.end(), table->name), isas.end()) << table->name;
+  }
+}
+
+TEST(CApi, TheLogIsHeardAndEnds) {
+  std::vector<std::string> heard;
+  const auto hear = [](void* user, int level, const char* line, size_t n) {
+    static_cast<std::vector<std::string>*>(user)->push_back(std::to_string(level) + " " + std::string(line, n));
+  };
+  const auto load = [] {
+    const auto model = kedge::Model::open(kModel);
+    ASSERT_TRUE(model.ok()) << model.error().message;
+  };
+  kedge_set_log(hear, &heard, KEDGE_LOG_INFO);
+  load();
+  ASSERT_EQ(heard.size(), 1u);
+  EXPECT_EQ(heard[0], "3 " + std::string(kModel) + ": loaded");
+  kedge_set_log(hear, &heard, KEDGE_LOG_WARNING);
+  load();
+  kedge_set_log(nullptr, nullptr, KEDGE_LOG_DEBUG);
+  load();
+  EXPECT_EQ(heard.size(), 1u);
 }
 
 TEST(CApi, ACompilerForCIsEnough) {

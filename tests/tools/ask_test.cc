@@ -149,6 +149,53 @@ TEST(Ask, JsonExplainAndCompare) {
   EXPECT_NE(compared.out.find("fast and deep agree"), std::string::npos) << compared.out;
 }
 
+// In words, below the answer; and the whole story, of the record, of the same answer as JSON, or as a drawing.
+TEST(Ask, WhyIsToldInWords) {
+  const std::string db = scratch("why.db");
+  const Outcome derived = ask({"What is 417 + 268?", "--audit", db}, true);
+  EXPECT_NE(derived.out.find("It was worked out, no model was asked: 417 + 268 = 685."), std::string::npos)
+      << derived.out;
+  const Outcome named = ask({"What is 417 + 268?", "-m", "fast", "--audit", db}, true);
+  for (const char* word : {"scout (fast) answered", "Checked: arithmetic: recomputed 685"}) {
+    EXPECT_NE(named.out.find(word), std::string::npos) << word << " in " << named.out;
+  }
+  const Outcome withheld = ask({"Which product is Birkenchester famous for?", "--audit", db}, true);
+  EXPECT_NE(withheld.out.find("is withheld"), std::string::npos) << withheld.out;
+  EXPECT_EQ(withheld.out.find("flax"), std::string::npos) << withheld.out;
+
+  const auto why = [&](std::vector<std::string> args) {
+    args.insert(args.begin(), "why");
+    const Outcome o = run_command(args);
+    EXPECT_EQ(o.exit_code, 0) << o.err;
+    return o.out;
+  };
+  const std::string first = why({"1", "--audit", db});
+  for (const char* word : {"What is 417 + 268?", "The answer: 685", "It was worked out", "kedge replay 1"}) {
+    EXPECT_NE(first.find(word), std::string::npos) << word << " in " << first;
+  }
+  const std::string last = why({"--audit", db});
+  for (const char* word : {"Birkenchester", "No answer was given.", "Who was asked", "1. scout (fast) was asked.",
+                           "was not measured", "So ", "kedge audit verify"}) {
+    EXPECT_NE(last.find(word), std::string::npos) << word << " in " << last;
+  }
+  EXPECT_EQ(last.find("flax"), std::string::npos) << last;
+  const std::string drawn = why({"2", "--audit", db, "--draw"});
+  for (const char* word : {"question", "explicit_model", "[ attempt 1", "(+) arithmetic", "= answered"}) {
+    EXPECT_NE(drawn.find(word), std::string::npos) << word << " in " << drawn;
+  }
+  const std::string file = write_scratch("answer.json", ask({"What is 2 + 2?", "-m", "fast", "--json"}).out);
+  EXPECT_NE(why({file}).find("The answer: 4"), std::string::npos) << why({file});
+  const std::string shown = run_command({"audit", "show", "2", "--db", db, "--json"}).out;
+  EXPECT_EQ(why({write_scratch("shown.json", shown)}), why({"2", "--audit", db}));
+
+  const Outcome none = run_command({"why", "99", "--audit", db});
+  EXPECT_EQ(none.exit_code, 1);
+  EXPECT_NE(none.err.find("99"), std::string::npos) << none.err;
+  const Outcome other = run_command({"why", write_scratch("other.json", "{\"a\": 1}")});
+  EXPECT_EQ(other.exit_code, 1);
+  EXPECT_NE(other.err.find("other.json: is no answer"), std::string::npos) << other.err;
+}
+
 TEST(Replay, GivesTheSameBitsUnderEveryInstructionSet) {
   const std::string db = scratch("replay.db");
   ASSERT_EQ(ask({"What is 417 + 268?", "--audit", db}, true).exit_code, 0);

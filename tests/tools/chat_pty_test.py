@@ -33,7 +33,7 @@ class Chat:
         arguments = [KEDGE, "chat", *named, "--temp", "0", "-n", str(n), "-t", "1", "-c", str(ctx), *flags]
         self.child, self.terminal = pty.fork()
         if self.child == 0:
-            os.environ.update(XDG_STATE_HOME=state, TERM="xterm")
+            os.environ.update(XDG_STATE_HOME=state, XDG_CONFIG_HOME=state, TERM="xterm")
             os.environ.pop("NO_COLOR", None)
             if not colour:
                 os.environ["NO_COLOR"] = "1"
@@ -134,6 +134,79 @@ def keys(state):
     assert chat.end() == 0
 
 
+def completion(state):
+    place = os.path.join(state, "completes")
+    os.makedirs(os.path.join(place, "folder"))
+    for name in ("alpha one.txt", "alpine.txt"):
+        with open(os.path.join(place, name), "w", encoding="utf-8") as file:
+            file.write("x")
+    chat = Chat(state=state)
+
+    def tab(typed, shown):  # the key comes by itself: in a pasted text it is a character
+        chat.type(typed)
+        chat.until(typed[-4:])
+        chat.type("\t")
+        return chat.until(shown)
+
+    tab("/stat", "s")
+    assert "context" in chat.say("")
+    tab("/s", "/stats")  # several: they are listed
+    chat.type("et ")
+    tab("temperat", "ure")
+    assert "temperature is 0.5" in chat.say(" 0.5")
+    tab("/attach " + place + "/alpi", "ne.txt")
+    assert "1 bytes" in chat.say("")
+    tab("/attach " + place + "/al", "p")
+    chat.type("\t")
+    chat.until("alpha one.txt  alpine.txt")
+    chat.until("/alp")
+    tab("ha", " one.txt")
+    assert "alpha one.txt" in chat.say("")
+    tab("/load " + place + "/fo", "lder/")
+    chat.type("\x15")
+    tab("/model sc", "out")
+    chat.type("\x15")
+    tab("/tint o", "off  on")
+    chat.until("/tint o")
+    chat.type("\x15/qqq")
+    chat.until("/qqq")
+    chat.type("\t")
+    chat.until("\x07")  # nothing begins so
+    chat.type("\x15")
+    chat.say("a word")
+    assert chat.said()[-1].endswith("a word")
+    assert chat.end() == 0
+
+
+def certainty(state):
+    prompt = r"\n\x1b\[1;32m\[\d+ %\] > \x1b\[0m"
+    chat = Chat("--tint", state=state, colour=True, prompt=prompt, n=8)
+    assert "Nothing has been answered" in chat.say("/why")
+    shown = chat.say("Tell me of ships")
+    assert re.search(r"\x1b\[(39|38;5;\d+)m[^\x1b]+\x1b\[39m", shown), shown
+    why = chat.say("/why")
+    for word in ("nothing was looked up", "tokens, each", "the least likely: ", "were read for it"):
+        assert word in why, (word, why)
+    assert "not tinted" in chat.say("/tint off")
+    assert "\x1b[39m" not in chat.say("And of the sea")
+    assert "How likely each token was" in chat.say("/tint on")
+    assert "/tint on, or /tint off" in chat.say("/tint blue")
+    assert chat.end() == 0
+    chat = Chat(state=state)
+    assert "needs a terminal with colours" in chat.say("/tint on")
+    assert chat.end() == 0
+
+
+def settings(state):
+    os.makedirs(os.path.join(state, "kedge"), exist_ok=True)
+    with open(os.path.join(state, "kedge", "kedge.toml"), "w", encoding="utf-8") as file:
+        file.write('[chat]\nsystem = "Be brief."\n[presets.short]\nstop = ["."]\n')
+    chat = Chat("--preset", "short", state=state)
+    chat.say("Hello")
+    assert chat.messages()[0] == {"role": "system", "content": "Be brief."}
+    assert chat.end() == 0
+
+
 MARKS = (("\x1b[200~", "\x1b[201~"), ("", ""))  # with and without a terminal that says what is pasted
 
 
@@ -196,7 +269,7 @@ def history(state):
 def commands(state):
     chat = Chat(state=state, n=8)
     helped = chat.say("/help")
-    names = "/help /reset /system /retry /edit /undo /attach /json /set /model /save /load /stats /kv /quit"
+    names = "/help /reset /system /retry /edit /undo /attach /json /set /model /save /load /stats /kv /why /tint /quit"
     for name in names.split():
         assert name in helped, name
     assert "perhaps /help is meant" in chat.say("/hlep")
@@ -441,7 +514,7 @@ def markdown(state):
 
 def main():
     checks = [keys, pastes, large_pastes, history, commands, resumed, resizing, interrupts, full_context, plain,
-              colours, reasoning, markdown]
+              colours, reasoning, markdown, completion, certainty, settings]
     failed = 0
     wanted = sys.argv[3:]
     checks = [c for c in checks if not wanted or c.__name__ in wanted]

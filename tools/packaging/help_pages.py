@@ -207,7 +207,7 @@ def write(path, text):
 
 def main():
     kedge, out = os.path.abspath(sys.argv[1]), sys.argv[2]
-    version = subprocess.run([kedge, "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    version = subprocess.run([kedge, "--version"], capture_output=True, text=True, check=True).stdout.splitlines()[0]
     root = read(kedge, [])
     for c in all_of(root):
         write(f"{out}/man/{'-'.join(['kedge', *c.path])}.1", man(c, version))

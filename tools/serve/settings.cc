@@ -318,6 +318,12 @@ Result<Settings> read_settings(const SettingSources& sources) {
   Settings settings;
   std::string file = sources.file;
   if (const char* named = sources.variable("KEDGE_SERVE_CONFIG"); file.empty() && named != nullptr) file = named;
+  for (const auto& [name, common] : sources.common) {
+    const SettingSpec* spec = spec_named(name);
+    if (spec == nullptr) return invalid(common.where + ": there is no setting '" + name + "'");
+    KEDGE_ASSIGN(json, typed(*spec, common.text, common.where));
+    KEDGE_TRY(set(*spec, json, common.where, common.where + ": " + name, settings));
+  }
   if (!file.empty()) {
     KEDGE_ASSIGN(text, base::read_input_file(file, kMaxFile));
     KEDGE_TRY(File(file, settings).read(text));

@@ -1,6 +1,7 @@
 // The settings of `kedge serve`: one table of names. A name is a key of the TOML file ("limits.body_bytes"), a variable
 // of the environment (KEDGE_SERVE_LIMITS_BODY_BYTES) and a flag (--limits-body-bytes); the flag is taken before the
-// variable, that before the file, that before the default.
+// variable, that before the file, that before [serve] of the user's own settings (docs/config.md), that before the
+// default.
 #pragma once
 
 #include <cstdint>
@@ -110,6 +111,11 @@ struct SettingSources {
   std::string file;                                       // empty: none
   std::function<const char*(const char* name)> variable;  // getenv, or a test's
   std::map<std::string, std::string> flags;               // by setting name
+  struct Common {
+    std::string text;
+    std::string where;  // "/home/a/.config/kedge/kedge.toml:3"
+  };
+  std::map<std::string, Common> common = {};  // of the user's settings for all commands: taken after all of these
 };
 
 // Errors (kInvalidArgument, or those of reading the file) name file and line, variable or flag, the setting and what it

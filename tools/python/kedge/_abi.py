@@ -130,6 +130,7 @@ NUMBERS: Dict[str, Dict[str, int]] = {
     "KEDGE_FINISH_": {"stop_token": 1, "stop_string": 2, "length": 3, "context_full": 4, "cancelled": 5,
                       "deadline": 6},
     "KEDGE_BEAM_STOP_": {"first": 1, "as_they_stand": 2, "proven": 3},
+    "KEDGE_LOG_": {"error": 1, "warning": 2, "info": 3, "debug": 4},
 }
 
 # A callback's first argument is `user`, which Python does not need: a closure knows.
@@ -148,7 +149,7 @@ TYPES: Dict[str, Any] = {"s": c.c_int, "v": None, "c": c.c_char_p, "i": c.c_int3
 FUNCTIONS: Dict[str, str] = {
     "kedge_version": "c", "kedge_abi_version": "i", "kedge_status_name": "ci", "kedge_last_error": "c",
     "kedge_free": "vp", "kedge_cancel_create": "sp", "kedge_cancel_set": "vpi", "kedge_cancel_free": "vp",
-    "kedge_default_threads": "i", "kedge_system_info": "spp", "kedge_settings_schema": "spp",
+    "kedge_build_info": "spp", "kedge_set_log": "vppi", "kedge_default_threads": "i", "kedge_system_info": "spp", "kedge_settings_schema": "spp",
     "kedge_model_options_init": "vpz", "kedge_model_open": "spzpp", "kedge_model_close": "vp",
     "kedge_model_get_info": "spp", "kedge_model_describe": "spppp", "kedge_tokenize": "sppzupp",
     "kedge_detokenize": "sppzupp", "kedge_token": "spippp", "kedge_chat_render": "sppzpzpp",
