@@ -10,9 +10,6 @@
 extern "C" {
 #endif
 
-/* Returns 0 to go on, anything else to cancel. */
-typedef int (*kedge_progress_fn)(void* user, size_t done, size_t total);
-
 /* --- The router: docs/router.md -----------------------------------------------------------------------------------
  * A router holds a pool of models, opened from a TOML or JSON file; models are loaded when they are first asked. Any
  * threads may use one at once. */
