@@ -2,7 +2,7 @@
 """Runs what the documentation shows: snippets_test.py KEDGE PAGE... [--libraries BUILD]
 
 Of every page the fenced blocks run in their order, in one folder: `sh` in one bash, `python` in one interpreter, `js` as one
-module, `c` and `cpp` compiled and linked each. A block of `text` right below is what came out: `...` stands for anything. A
+module, `c` and `cpp` compiled and linked each. The lines of a block of `text` right below have to come out, `...` standing for anything. A
 block under "<!-- not run: REASON -->" is left out, and the reason has to be there."""
 import argparse
 import os
@@ -45,12 +45,14 @@ def snippets(page):
 
 
 def compare(snippet, said):
-    """`...` at the end or the beginning of a line, or alone on one, stands for any text."""
+    """Every line has to come out, in this order; others may stand between. `...` within a line stands for anything."""
     if snippet.expected is None:
         return
-    pattern = ".*".join(re.escape(part) for part in snippet.expected.strip().split("..."))
-    if not re.fullmatch(pattern, said.strip(), flags=re.DOTALL):
-        raise Failure(f"{snippet.place}: expected\n{snippet.expected}\n--- but it said\n{said}")
+    lines = iter(said.splitlines())
+    for wanted in snippet.expected.strip().splitlines():
+        pattern = ".*".join(re.escape(part) for part in wanted.strip().split("..."))
+        if not any(re.fullmatch(pattern, line.strip()) for line in lines):
+            raise Failure(f"{snippet.place}: expected\n{snippet.expected}\n--- '{wanted}' is not (or not there) in\n{said}")
 
 
 def run_shell(parts, folder, environment):

@@ -144,8 +144,9 @@ def record(scene, kedge, out):
             terminal.look()
             for step in scene["steps"]:
                 terminal.type(step["type"])
-                terminal.read(step.get("until", r"^\$ *$"), step.get("quiet", 0.6))
-                terminal.shown += step.get("pause", 1.0)
+                sent = step["type"].endswith("\r")  # then an answer comes
+                terminal.read(step.get("until", r"^\$ *$" if sent else None), step.get("quiet", 0.6 if sent else 0.1), step.get("limit", 90))
+                terminal.shown += step.get("pause", 1.0 if sent else 0.0)
         finally:
             terminal.close()
     text = svg(terminal.frames, rows, scene["title"])
