@@ -3,6 +3,7 @@
 #   tools/setup.sh             what a native build and the tests need
 #   tools/setup.sh --dev       also clang-format and clang-tidy, for tests of the server PostgreSQL and promtool, and matplotlib
 #                              for charts of results (bench/peer/charts.py)
+#   tools/setup.sh --docs      what the documentation's site is made with, and Node's header for tools/node
 #   tools/setup.sh --aarch64   also the cross compiler and qemu-user, and the arm64 libraries of the preset aarch64
 #                              unpacked into build/aarch64-root; no package of another architecture is installed
 set -euo pipefail
@@ -20,6 +21,11 @@ arm64=()
 for option in "$@"; do
   case "$option" in
     --dev) packages+=(clang-format clang-tidy postgresql prometheus python3-matplotlib) ;;
+    --docs)
+      packages+=(mkdocs python3-lunr libjs-lunr python3-pyte chromium)
+      command -v node >/dev/null || packages+=(nodejs npm)
+      [[ -e /usr/include/node/node_api.h ]] || packages+=(libnode-dev)
+      ;;
     --aarch64)
       packages+=(g++-aarch64-linux-gnu qemu-user)
       arm64+=(libsentencepiece-dev libsentencepiece0 libprotobuf-lite32 libpcre2-dev libpcre2-8-0
@@ -27,7 +33,7 @@ for option in "$@"; do
               libsqlite3-dev libsqlite3-0 libsodium-dev libsodium23 libgumbo-dev libgumbo1
               libstemmer-dev libstemmer0d libssl-dev libssl3)
       ;;
-    *) echo "setup.sh: unknown option '$option' (known: --dev, --aarch64)" >&2; exit 2 ;;
+    *) echo "setup.sh: unknown option '$option' (known: --dev, --docs, --aarch64)" >&2; exit 2 ;;
   esac
 done
 

@@ -21,11 +21,20 @@ run_examples() {
   local text question wanted given
   text="The capital of France is" question="What is 17 + 25?"
   wanted=$("$build/kedge" run -m "$model" -p "$text" -n 16 --temp 0 -c 64 </dev/null)
-  given=$("$1/complete" "$model" "$text")
+  given=$("$1/complete_c" "$model" "$text")
   [[ $text$given == "$wanted" || $given == "$wanted" ]] || fail "complete says '$given', kedge run '$wanted'"
-  given=$("$1/chat" "$model" "$question")
+  given=$("$1/chat_cc" "$model" "$question")
   [[ $given == *42* && $given == *'"verdict":"pass"'* ]] || fail "chat says '$given'"
-  if "$1/complete" /nonexistent.gguf x 2>"$scratch/error"; then fail "complete opened a file that is not there"; fi
+  for ask in ask_c ask_cc; do
+    given=$("$1/$ask" "$source/models/pool.toml" "Which product is Birkenchester famous for?" 2>"$scratch/events")
+    [[ $given == *'"answer":"flax"'* ]] || fail "$ask says '$given'"
+    grep -q '"state":"text"' "$scratch/events" || fail "$ask did not stream"
+  done
+  if "$1/ask_cc" "$source/models/pool.toml" "Which product is Birkenchester famous for?" 0.0001 >"$scratch/late" 2>&1; then
+    fail "ask_cc was not ended by its watchdog: $(cat "$scratch/late")"
+  fi
+  grep -q 'ask: cancelled' "$scratch/late" || fail "ask_cc says '$(cat "$scratch/late")'"
+  if "$1/complete_c" /nonexistent.gguf x 2>"$scratch/error"; then fail "complete opened a file that is not there"; fi
   grep -q nonexistent "$scratch/error" || fail "complete does not say which file is missing"
 }
 
@@ -63,7 +72,7 @@ case $step in
     cmake -S "$source/docs/examples" -B "$scratch/cmake-$kind" -DCMAKE_PREFIX_PATH="$prefix" -DKEDGE_LIBRARY="$kind" \
       -DCMAKE_BUILD_TYPE=Debug >/dev/null
     cmake --build "$scratch/cmake-$kind"
-    for program in complete chat; do check_linkage "$scratch/cmake-$kind/$program"; done
+    for program in complete_c chat_cc ask_c ask_cc; do check_linkage "$scratch/cmake-$kind/$program"; done
     run_examples "$scratch/cmake-$kind"
     ;;
   pkg-config)
@@ -77,11 +86,16 @@ case $step in
     else
       libs="$(pkg-config --libs kedge) -Wl,-rpath,$(libdir)"
     fi
-    # shellcheck disable=SC2046,SC2086  # lists of flags
-    "$CC" -std=c11 "$source/docs/examples/complete.c" $(pkg-config --cflags kedge) $libs -o "$out/complete"
-    # shellcheck disable=SC2046,SC2086
-    "$CXX" -std=c++20 "$source/docs/examples/chat.cc" $(pkg-config --cflags kedge) $libs -o "$out/chat"
-    for program in complete chat; do check_linkage "$out/$program"; done
+    # The headers are C99 to the letter.
+    for name in complete ask; do
+      # shellcheck disable=SC2046,SC2086  # lists of flags
+      "$CC" -std=c99 -pedantic-errors -Wall -Wextra -Werror "$source/docs/examples/$name.c" $(pkg-config --cflags kedge) $libs -o "$out/${name}_c"
+    done
+    for name in chat ask; do
+      # shellcheck disable=SC2046,SC2086
+      "$CXX" -std=c++20 "$source/docs/examples/$name.cc" $(pkg-config --cflags kedge) $libs -o "$out/${name}_cc"
+    done
+    for program in complete_c chat_cc ask_c ask_cc; do check_linkage "$out/$program"; done
     run_examples "$out"
     ;;
   command)

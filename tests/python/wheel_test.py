@@ -61,6 +61,25 @@ class Wheel(unittest.TestCase):
                               env={**environment, "PYTHONPATH": str(site)}).stdout.splitlines()
         self.assertEqual(said, [str((site / "kedge" / "libkedge.so").resolve()), " the town of"])
 
+    def test_the_examples(self) -> None:
+        site = self.folder / "site"
+        zipfile.ZipFile(self.build("wheel")).extractall(site)
+        environment = {**{k: v for k, v in os.environ.items() if not k.startswith("KEDGE_")}, "PYTHONPATH": str(site)}
+
+        def run(name: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+            return subprocess.run([sys.executable, str(ROOT / "docs" / "examples" / name), *arguments], capture_output=True, text=True,
+                                  cwd=self.folder, env=environment)
+
+        chat = run("chat.py", str(ROOT / "models" / "scout-q8_0.gguf"), "What is 17 + 25?")
+        self.assertEqual((chat.returncode, chat.stdout), (0, "42\n(stop_token)\n"), chat.stderr)
+        asked = (str(ROOT / "models" / "pool.toml"), "Which product is Birkenchester famous for?")
+        ask = run("ask.py", *asked)
+        self.assertIn("answered: flax", ask.stdout, ask.stderr)
+        self.assertIn("flax", ask.stderr)
+        late = run("ask.py", *asked, "0.0001")
+        self.assertEqual((late.returncode, late.stdout), (1, ""))
+        self.assertIn("Cancelled", late.stderr)
+
     def test_what_is_no_library(self) -> None:
         wrong = self.folder / "libkedge.so"
         wrong.write_text("no library")

@@ -216,4 +216,5 @@ def main():
     write(f"{out}/kedge.fish", fish(root))
 
 
-main()
+if __name__ == "__main__":
+    main()
