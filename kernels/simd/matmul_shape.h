@@ -35,7 +35,7 @@ struct Shapes {
 #if defined(__AVX512VNNI__)
 inline constexpr Shapes kShapes{8, 8, 2, 6, 4, 6};
 #elif defined(__AVX2__)
-inline constexpr Shapes kShapes{2, 4, 1, 4, 2, 3};
+inline constexpr Shapes kShapes{2, 4, 2, 3, 2, 3};
 #elif defined(__ARM_FEATURE_DOTPROD)
 inline constexpr Shapes kShapes{4, 4, 4, 4, 2, 2};
 #else  // running sums are two registers
