@@ -12,13 +12,6 @@ namespace kedge::kernels::KEDGE_ISA {
 // How far ahead of the computation the stream of weights is read.
 inline constexpr size_t kAheadBytes = 4096;
 
-// Four activation codes to all lanes.
-KEDGE_INLINE S::Ints four_codes(const void* q) {
-  int32_t word;
-  __builtin_memcpy(&word, q, 4);
-  return S::set_int(word);
-}
-
 // What a tile of kP registers of rows and kT tokens reads, from its first block on.
 template <int kP, int kT>
 struct TileInput {
@@ -308,95 +301,6 @@ static void matmul_stream(const WeightRows& w, const ActRows& x, float* y, size_
           constexpr int kP = kT <= kShapes.whole_tokens ? kPartsOfGroup : 1;
           for (int part = 0; part < kPartsOfGroup; part += kP) stream_tile<F, kP, kT>(w, g, part, x, y, ldy);
         });
-  }
-}
-
-// `len` values from k0 on of one group as the panel has them.
-template <class F>
-KEDGE_INLINE void unpack_chunk(const std::byte* blocks, int len, std::byte* panel) {
-  using P = PackedBlock<F>;
-  for (int i = 0; i < len / 32; ++i) {
-    const std::byte* block = blocks + i / P::kGroups * P::kBytes;
-    FromPanel<F>::unpack(block + i % P::kGroups * P::kGroupBytes, block + P::kTableAt, panel + i * 512);
-  }
-}
-
-// All of k for one panel's rows and the tokens [t0, t0 + n) of a block. sums: [tokens][parts].
-template <class F>
-KEDGE_INLINE void panel_block(const WeightRows& w, int group, const ActRows& x, int t0, int n, std::byte* panel,
-                              float* sums, float* y, size_t ldy) {
-  using P = PackedBlock<F>;
-  constexpr int kP = kShapes.panel_parts;
-  constexpr int kGroups = kP > kPartsOfGroup ? kP / kPartsOfGroup : 1;
-  constexpr int kParts = kGroups * kPartsOfGroup;
-  constexpr int kChunkBytes = kPanelValues / P::kValues * P::kBytes;
-  const int n_groups = (w.n_rows + kGroupRows - 1) / kGroupRows - group;
-  // Reads ahead: eight times a tile and part.
-  const int steps = (n + kShapes.panel_tokens - 1) / kShapes.panel_tokens * (kParts / kP) * 8;
-  for (int k0 = 0; k0 < x.k; k0 += kPanelValues) {
-    const int len = x.k - k0 < kPanelValues ? x.k - k0 : kPanelValues;
-    const std::byte* blocks =
-        w.data + static_cast<size_t>(group) * w.stride + static_cast<size_t>(k0 / P::kValues) * P::kBytes;
-    for (int g = 0; g < kGroups && g < n_groups; ++g) {
-      unpack_chunk<F>(blocks + static_cast<size_t>(g) * w.stride, len, panel + g * kPanelValues * kGroupRows);
-    }
-    // Two chunks ahead, at the end of the groups into the next ones.
-    StreamAhead ahead{blocks + 2 * kChunkBytes, w.stride, kGroups < n_groups ? kGroups : n_groups, 0, steps};
-    if (k0 + 2 * kPanelValues >= x.k) ahead.next += static_cast<size_t>(kGroups - 1) * w.stride;
-    ahead.lines = (kChunkBytes / 64 + steps - 1) / steps;
-    equal_tiles<least_tile(kShapes.stream_tokens + 1, kShapes.panel_tokens), kShapes.panel_tokens>(
-        n, [&](auto tokens, int first) __attribute__((always_inline)) {
-          constexpr int kT = decltype(tokens)::value;
-          for (int part = 0; part < kParts; part += kP) {
-            const auto in = tile_input<F, FromPanel<F>, kP, kT>(w, group, part, panel, x, t0 + first, k0);
-            float* saved = sums + (first * kParts + part) * S::kRows;
-            S::Floats acc[kP][kT];
-#pragma GCC unroll 16
-            for (int p = 0; p < kP; ++p) {
-#pragma GCC unroll 16
-              for (int t = 0; t < kT; ++t) {
-                acc[p][t] = k0 == 0 ? S::set_float(0.0f) : S::load_floats(saved + (t * kParts + p) * S::kRows);
-              }
-            }
-            tile_blocks<F, FromPanel<F>>(in, len / P::kValues, ahead, acc);
-#pragma GCC unroll 16
-            for (int p = 0; p < kP; ++p) {
-#pragma GCC unroll 16
-              for (int t = 0; t < kT; ++t) S::store_floats(saved + (t * kParts + p) * S::kRows, acc[p][t]);
-            }
-          }
-        });
-  }
-  for (int t = 0; t < n; ++t) {
-    for (int p = 0; p < kParts; ++p) {
-      store_rows(S::load_floats(sums + (t * kParts + p) * S::kRows), group * kGroupRows + p * S::kRows, w.n_rows,
-                 y + static_cast<size_t>(t0 + t) * ldy);
-    }
-  }
-}
-
-template <class F>
-static void matmul_panels(const WeightRows& w, const ActRows& x, float* y, size_t ldy, std::byte* scratch) {
-  constexpr int kP = kShapes.panel_parts;
-  constexpr int kGroups = kP > kPartsOfGroup ? kP / kPartsOfGroup : 1;
-  const int n_groups = (w.n_rows + kGroupRows - 1) / kGroupRows;
-  auto* sums = reinterpret_cast<float*>(scratch + kGroups * kPanelValues * kGroupRows);
-  for (int g = 0; g < n_groups; g += kGroups) {
-    int left = (x.n + kPanelBlock - 1) / kPanelBlock;
-    for (int t = 0; t < x.n; --left) {
-      const int n = (x.n - t + left - 1) / left;
-      panel_block<F>(w, g, x, t, n, scratch, sums, y, ldy);
-      t += n;
-    }
-  }
-}
-
-template <class F>
-static void matmul_quantised(const WeightRows& w, const ActRows& x, float* y, size_t ldy, std::byte* scratch) noexcept {
-  if (x.n > kShapes.stream_tokens) {
-    matmul_panels<F>(w, x, y, ldy, scratch);
-  } else {
-    matmul_stream<F>(w, x, y, ldy);
   }
 }
 

@@ -35,7 +35,7 @@ struct Shapes {
 #if defined(__AVX512VNNI__)
 inline constexpr Shapes kShapes{8, 8, 2, 6, 4, 6};
 #elif defined(__AVX2__)
-inline constexpr Shapes kShapes{2, 4, 1, 4, 2, 3};
+inline constexpr Shapes kShapes{2, 4, 2, 3, 2, 3};
 #elif defined(__ARM_FEATURE_DOTPROD)
 inline constexpr Shapes kShapes{4, 4, 4, 4, 2, 2};
 #else  // running sums are two registers
@@ -43,8 +43,8 @@ inline constexpr Shapes kShapes{2, 2, 4, 2, 2, 2};
 #endif
 
 // Tokens that sweep a panel while it lies in the first-level cache, beside their codes and sums.
-inline constexpr int kPanelBlock = 64;
-inline constexpr int kPanelValues = 256;
+inline constexpr int kPanelBlock = 128;
+inline constexpr int kPanelValues = 256;  // of k
 
 // Streams of memory a stride apart that are read ahead while tiles are computed, a few lines at a time: a burst of
 // requests would stop everything behind it.

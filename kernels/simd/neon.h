@@ -157,6 +157,7 @@ struct S {
     using Weights = Codes;
     using SubScale = Ints;
     KEDGE_INLINE static Weights weights(Codes w) { return w; }
+    KEDGE_INLINE static Ints add_scaled(Ints total, Ints sum, SubScale s) { return vmlaq_s32(total, sum, s); }
     // The even (0) or odd (1) one of a pair.
     template <int kHalf>
     KEDGE_INLINE static SubScale sub_scale(Codes pair) {
@@ -179,9 +180,11 @@ struct S {
     return vdotq_s32(acc, bytes(w), bytes(a));
   }
 
-  template <int kMaxCode>
+  template <int kMaxCode, int kZero = 0>
   struct Dot : SignedDot<kMaxCode> {
     static constexpr int kQuads = 8;
+    static constexpr bool kStarts = true;  // a sum can begin with any number
+    static constexpr bool kPairStarts = false;
     using Sum = Ints;
     template <int kQuad>
     KEDGE_INLINE static Sum first(Codes w, const Quad<kQuad>& a) {
@@ -209,9 +212,11 @@ struct S {
   }
 
   // Sums in 16 bits, each of the four codes on its own, over as many quads as cannot overflow them.
-  template <int kMaxCode>
+  template <int kMaxCode, int kZero = 0>
   struct Dot : SignedDot<kMaxCode> {
     using Base = SignedDot<kMaxCode>;
+    static constexpr bool kStarts = false;
+    static constexpr bool kPairStarts = false;
     static constexpr int kLargest = 127 * (Base::kCentred ? 128 : kMaxCode);
     static constexpr int kFit = 32767 / kLargest;
     static constexpr int kQuads = kFit >= 8 ? 8 : kFit >= 4 ? 4 : 2;

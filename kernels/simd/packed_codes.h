@@ -20,6 +20,13 @@ KEDGE_INLINE void static_for(Fn&& f) {
   }
 }
 
+// Four activation codes, or another 32 bits, to all lanes.
+KEDGE_INLINE S::Ints four_codes(const void* q) {
+  int32_t word;
+  __builtin_memcpy(&word, q, 4);
+  return S::set_int(word);
+}
+
 template <class F>
 using DotOf = S::Dot<F::kMaxCode>;
 

@@ -13,12 +13,13 @@
 #include "kernels/simd/float_kernels.h"
 #include "kernels/simd/matmul_float.h"
 #include "kernels/simd/pack.h"
+#include "kernels/simd/matmul_packed.h"
 #if defined(__ARM_FEATURE_MATMUL_INT8)
 #include "kernels/simd/panel_neoni8mm.h"
 #else
 #include "kernels/simd/panel.h"
 #endif
-#include "kernels/simd/matmul_packed.h"
+#include "kernels/simd/matmul_panel.h"
 #include "kernels/simd/attention.h"
 #include "kernels/simd/rows.h"
 #include "registry/quants_headers.inc"

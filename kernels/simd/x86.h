@@ -182,9 +182,11 @@ struct S {
   KEDGE_INLINE static Floats fnma(Floats a, Floats b, Floats c) { return _mm512_fnmadd_ps(a, b, c); }
 
   // Sums of code * activation over up to kQuads quads: unsigned codes, 32-bit sums.
-  template <int kMaxCode>
+  template <int kMaxCode, int kZero = 0>
   struct Dot {
     static constexpr int kQuads = 8;
+    static constexpr bool kStarts = true;  // a sum can begin with any number
+    static constexpr bool kPairStarts = false;
     static constexpr bool kCentred = false;  // codes are taken as they are
     using Weights = Codes;
     using Sum = Ints;
@@ -262,11 +264,15 @@ struct S {
   KEDGE_INLINE static Floats fnma(Floats a, Floats b, Floats c) { return _mm256_fnmadd_ps(a, b, c); }
 
   // Sums of code * activation in 16 bits, over as many quads as cannot overflow them. Codes above 127 are centred
-  // (code - 128); their sign moves over to the activation, which keeps each pair of products within 16 bits.
-  template <int kMaxCode>
+  // (code - 128); their sign moves over to the activation, which keeps each pair of products within 16 bits. With a
+  // kZero sums begin with start_word: codes less the zero are what they sum.
+  template <int kMaxCode, int kZero = 0>
   struct Dot {
     static constexpr bool kCentred = kMaxCode > 127;
-    static constexpr int kFit = 32767 / (2 * 127 * (kCentred ? 128 : kMaxCode));
+    static constexpr bool kStarts = !kCentred;
+    static constexpr bool kPairStarts = true;  // with a start_word
+    static constexpr int kLargest = kCentred ? 128 : kZero > kMaxCode - kZero ? kZero : kMaxCode - kZero;
+    static constexpr int kFit = 32767 / (2 * 127 * kLargest);
     static constexpr int kQuads = kFit >= 8 ? 8 : kFit >= 4 ? 4 : kFit >= 2 ? 2 : 1;
     struct Weights {
       Codes code;
@@ -290,6 +296,25 @@ struct S {
     }
     KEDGE_INLINE static Ints finish_scaled(Ints total, Ints sum, SubScale s) {
       return _mm256_add_epi32(total, _mm256_madd_epi16(sum, s));
+    }
+    // -kZeroLeft times the activation codes of kCount quads, as sums have them: the first and the last two of quads.
+    template <int kZeroLeft, int kCount>
+    KEDGE_INLINE static int32_t start_word(const int8_t* q) {
+      const auto pairs = [](__m128i codes) __attribute__((always_inline)) {
+        return _mm_maddubs_epi16(_mm_set1_epi8(1), codes);
+      };
+      __m128i sum;
+      if constexpr (kCount == 8) {
+        sum = _mm_add_epi16(pairs(load16(q)), pairs(load16(q + 16)));
+      } else if constexpr (kCount == 4) {
+        sum = pairs(load16(q));
+      } else {
+        static_assert(kCount <= 2);
+        sum = pairs(kCount == 2 ? _mm_loadl_epi64(reinterpret_cast<const __m128i*>(q)) : _mm_loadu_si32(q));
+      }
+      if constexpr (kCount >= 4) sum = _mm_add_epi16(sum, _mm_shuffle_epi32(sum, 0x4e));
+      if constexpr (kCount >= 2) sum = _mm_add_epi16(sum, _mm_shuffle_epi32(sum, 0xb1));
+      return _mm_cvtsi128_si32(_mm_mullo_epi16(sum, _mm_set1_epi16(-kZeroLeft)));
     }
   };
 #endif
