@@ -135,7 +135,7 @@ int main(int argc, char** argv) {
     add_audit(app);
     add_config(app);
     check_numbers(app);
-    app.before_run([&app](CLI::App& command) {
+    app.before_run([&app](cli::App& command) {
       if (command.path().front() != "config") Settings(app).apply(command);  // that one looks at them itself
     });
     return parse_and_run(app, argc, argv);
