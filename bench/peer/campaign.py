@@ -4,8 +4,9 @@
   bench/peer/campaign.py --name zen5 --models FOLDER --llama BUILD/bin --ik BUILD/bin [--avx2-llama BUILD/bin] [--avx2-ik BUILD/bin]
       [--kedge PATH] [--under COMMAND] [--rounds 2] [--only speed,depth,sequences,loads,avx2,cpu] [--results bench/results]
 
-Each piece is one round of one file (compare.py), in front of it --under (a command that waits until nothing else runs). Pieces
-go round by round, so that a machine that changes changes all files' rounds alike. What is there already is added to.
+Each piece is one round of one file (compare.py), in front of it --under (a command that waits until nothing else runs; at a
+depth it is in front of every program). Pieces go round by round, so that a machine that changes changes all files' rounds
+alike. What is there already is added to.
 """
 import argparse
 import os
@@ -37,7 +38,7 @@ def deep(llama, ik):
 
 def batched(llama, ik):
     return ["llama-fa=%s/llama-batched-bench,-fa,on" % llama] + (
-        ["ik-rtr=%s/llama-batched-bench,-rtr,-fa" % ik] if ik and os.path.exists(ik + "/llama-batched-bench") else [])
+        ["ik-rtr=%s/llama-batched-bench,-rtr,-fa,on" % ik] if ik and os.path.exists(ik + "/llama-batched-bench") else [])
 
 
 def loading(llama, ik):
@@ -59,8 +60,12 @@ def pieces(args):
 
 
 def command_of(args, file, model, peers, options):
-    command = shlex.split(args.under) + [sys.executable, os.path.join(ROOT, "bench", "peer", "compare.py"), "--kedge", args.kedge,
-                                         "--json", os.path.join(args.results, "%s-%s.json" % (args.name, file))]
+    command = [sys.executable, os.path.join(ROOT, "bench", "peer", "compare.py"), "--kedge", args.kedge, "--json",
+               os.path.join(args.results, "%s-%s.json" % (args.name, file))]
+    if args.under and file == "depth":
+        command += ["--launcher", args.under]  # reading that many tokens takes every program a minute
+    elif args.under:
+        command = shlex.split(args.under) + command
     for peer in peers:
         command += ["--peer", peer]
     rounds = [] if "--rounds" in options else ["--rounds", "1"]

@@ -5,6 +5,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -217,6 +218,12 @@ class Showing(Failing):
             with self.fails(words):
                 readme.fill(bad, {"x": report(row())}, "p")
 
+    def test_charts_that_pages_show_are_there(self):
+        shown = re.findall(r"\]\((performance/[^)]+)\)", (ROOT / "docs" / "performance.md").read_text("utf-8"))
+        self.assertTrue(shown)
+        for chart in shown:
+            self.assertTrue((ROOT / "docs" / chart).is_file(), chart)
+
     def test_pages_are_what_the_committed_results_give(self):
         done = subprocess.run([sys.executable, str(PEER / "readme.py"), "--check"], stdout=subprocess.PIPE, text=True)
         self.assertEqual((done.returncode, done.stdout), (0, ""))
@@ -307,6 +314,16 @@ class Comparing(unittest.TestCase):
         _, r = self.compare("--peer", peer, "--cpu-time", "-t", "1", "-p", "64", "-n", "64", "-r", "1", "--rounds", "1")
         self.assertEqual(r["settings"]["measure"], "cpu")
         self.assertGreater(results.middle(self.row(r, test="pp")["kedge"]["exact"]), 0)
+
+    def test_a_campaign_says_what_it_would_run(self):
+        done = subprocess.run([sys.executable, str(PEER / "campaign.py"), "--name", "m", "--models", "/models", "--llama", "/l", "--avx2-llama",
+                               "/l2", "--under", "quiet -x", "--kedge", "/k", "--rounds", "1", "--dry-run"], stdout=subprocess.PIPE, text=True)
+        commands = done.stdout.splitlines()
+        self.assertEqual(done.returncode, 0)
+        for name in ("speed", "depth", "sequences", "loads", "avx2", "cpu-time"):
+            self.assertTrue(any("/m-%s.json" % name in command for command in commands), name)
+        for command in commands:
+            self.assertIn("--launcher 'quiet -x'" if "depth" in command else "quiet -x ", command)
 
     def test_what_cannot_be_measured_is_said(self):
         plain = self.program("peer-50", "")
