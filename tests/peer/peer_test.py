@@ -316,8 +316,9 @@ class Comparing(unittest.TestCase):
         self.assertGreater(results.middle(self.row(r, test="pp")["kedge"]["exact"]), 0)
 
     def test_a_campaign_says_what_it_would_run(self):
-        done = subprocess.run([sys.executable, str(PEER / "campaign.py"), "--name", "m", "--models", "/models", "--llama", "/l", "--avx2-llama",
-                               "/l2", "--under", "quiet -x", "--kedge", "/k", "--rounds", "1", "--dry-run"], stdout=subprocess.PIPE, text=True)
+        words = ["--name", "m", "--models", "/models", "--llama", "/l", "--avx2-llama", "/l2", "--under", "quiet -x", "--kedge", "/k",
+                 "--rounds", "1", "--dry-run"]
+        done = subprocess.run([sys.executable, str(PEER / "campaign.py"), *words], stdout=subprocess.PIPE, text=True)
         commands = done.stdout.splitlines()
         self.assertEqual(done.returncode, 0)
         for name in ("speed", "depth", "sequences", "loads", "avx2", "cpu-time"):
