@@ -31,7 +31,8 @@ IDLE = 1.2  # longest pause that is shown
 class Terminal:
     """A bash in a pseudo-terminal, and what its screen showed when."""
 
-    def __init__(self, rows, folder, environment):
+    def __init__(self, rows, folder, environment, names):
+        self.names = names  # paths of this machine, and what is shown instead
         self.screen = pyte.Screen(COLUMNS, rows)
         self.stream = pyte.ByteStream(self.screen)
         self.frames = []  # (time, lines)
@@ -77,6 +78,8 @@ class Terminal:
                     return
                 self.shown += min(now - last, IDLE)
                 last = now
+                for path, shown in self.names.items():
+                    data = data.replace(path.encode(), shown.encode())
                 self.stream.feed(data)
                 self.look()
             elif now - last > quiet and (until is None or any(re.search(until, line) for line in self.screen.display)):
@@ -136,7 +139,8 @@ def record(scene, kedge, out):
             Path(folder, name).write_text(text, "utf-8")
         environment = {"PATH": f"{kedge.parent}:/usr/bin:/bin", "HOME": folder, "TERM": "xterm-256color", "LANG": "C.UTF-8", "PS1": "$ ",
                        "COLUMNS": str(COLUMNS), "LINES": str(rows)}
-        terminal = Terminal(rows, folder, environment)
+        names = {folder: "~", str(HERE.parents[1] / "models"): "/usr/share/kedge/models"}
+        terminal = Terminal(rows, folder, environment, names)
         try:
             terminal.read(r"^\$ ", 0.3)
             terminal.frames.clear()
