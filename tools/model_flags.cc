@@ -147,9 +147,9 @@ kedge::Model ModelFlags::open(const std::function<void()>& meanwhile) const {
     if (meanwhile) meanwhile();
     return true;
   };
-  auto model = need(kedge::Model::open(path(), options));
-  if (!options.weights_cache.empty()) keep_weights(model, weights_cache != "auto");
-  return model;
+  auto opened = need(kedge::Model::open(path(), options));
+  if (!options.weights_cache.empty()) keep_weights(opened, weights_cache != "auto");
+  return opened;
 }
 
 void SessionFlags::add_to(CLI::App* command, Which which) {
