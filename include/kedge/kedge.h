@@ -555,9 +555,4 @@ KEDGE_API kedge_status kedge_imatrix_write(const kedge_model* model, const int32
 /* Generation, constraints, adapters, and how answers are read. */
 #include "kedge/kedge_generation.h"
 
-/* Of these headers; kedge_version() is the library's that is linked. */
-#define KEDGE_VERSION_MAJOR 0
-#define KEDGE_VERSION_MINOR 1
-#define KEDGE_VERSION_PATCH 0
-
 #endif /* KEDGE_KEDGE_H_ */
