@@ -12,9 +12,3 @@ function(kedge_build_header target)
     COMMENT "kedge_build.h" VERBATIM)
   add_dependencies(${target} kedge_build_header)
 endfunction()
-
-# One version: the project's, and that of the headers.
-file(STRINGS ${PROJECT_SOURCE_DIR}/include/kedge/kedge.h headers_version REGEX "^#define KEDGE_VERSION \"")
-if(NOT headers_version STREQUAL "#define KEDGE_VERSION \"${PROJECT_VERSION}\"")
-  message(FATAL_ERROR "include/kedge/kedge.h says '${headers_version}', CMakeLists.txt ${PROJECT_VERSION}")
-endif()
