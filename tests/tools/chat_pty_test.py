@@ -445,6 +445,12 @@ def reasoning(state):
         assert re.match(begins, words), words
         assert chat.messages()[-1]["content"] == "", "a thought is no part of the conversation"
         assert chat.end() == 0
+    chat = Chat("-m", thinking, "--plain", "--reasoning-budget", "2", state=state, n=32, model=False,
+                prompt=r"\nMessage, .* used: ")
+    shown = chat.say("Hello")
+    assert "Reasoning: " in shown and "End of the reasoning." in shown, shown
+    assert chat.messages()[-1]["content"] != "", "what comes behind the budget is the answer"
+    assert chat.end() == 0
 
 
 MARKDOWN = """# A **head**

@@ -26,8 +26,9 @@ class Config : public testing::Test {
     args.insert(args.end(), more.begin(), more.end());
     const Outcome o = run(args, environment);
     EXPECT_EQ(o.exit_code, 0) << o.err;
-    for (const auto& s : o.json()["settings"]) {
-      if (s["name"] == name) return {s["value"], s["from"]};
+    const auto json = o.json();
+    for (const auto& s : json["settings"]) {
+      if (s["name"] == name) return {s["value"].get<std::string>(), s["from"].get<std::string>()};
     }
     return {"?", "?"};
   }
