@@ -40,9 +40,12 @@ TEST(Commands, HelpAndVersion) {
   const Outcome version = run_command({"--version"});
   EXPECT_EQ(version.exit_code, 0);
   EXPECT_EQ(version.out.rfind("kedge ", 0), 0u);
+  for (const char* line : {"\ncommit    ", "\ncompiler  ", "\nkernels   ", "reference\n"}) {
+    EXPECT_NE(version.out.find(line), std::string::npos) << line << " in " << version.out;
+  }
   for (const char* command :
        {"run", "chat", "inspect", "tokenize", "detokenize", "logits", "perplexity", "bench", "quantize", "imatrix",
-        "generate-model", "doctor", "eval", "session", "embed", "rerank"}) {
+        "generate-model", "doctor", "eval", "session", "embed", "rerank", "why"}) {
     const Outcome help = run_command({command, "--help"});
     EXPECT_EQ(help.exit_code, 0) << command;
     EXPECT_NE(help.out.find("Usage"), std::string::npos) << command;
