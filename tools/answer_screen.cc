@@ -1,7 +1,9 @@
 #include "tools/answer_screen.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <cstdio>
+#include <utility>
 
 #include "tools/terminal_mode.h"
 #include "tools/text_cells.h"
@@ -82,6 +84,10 @@ void AnswerScreen::event(const Json& event) {
     if (readable.size() > shown_.size()) write(readable.substr(shown_.size()));
     return;
   }
+  // Somebody else is asked, or the same one again: what stands there is no longer what is waited for.
+  const bool next_one = (state == "loading" && event.value("alias", "") != "verifier") || state == "retrieving" ||
+                        (state == "reading" && event.value("attempt", int64_t{0}) != attempt_);
+  if (next_one && !shown_.empty()) (void)take_back();
   if (state == "loading") say("loading the " + event.value("alias", "") + " model ...");
   if (state == "opening") say("opening the index ...");
   if (state == "retrieving") say("looking for passages ...");
@@ -102,10 +108,10 @@ std::string AnswerScreen::take_back() {
   const terminal::Size size = terminal::size();
   const size_t rows = size.columns == 0 ? SIZE_MAX : rows_of(kLabel + left, size.columns);
   if (rows >= size.rows) {
-    print("\n");
+    (void)stream_text("\n");
     return left;
   }
-  print("\r" + (rows > 1 ? "\033[" + std::to_string(rows - 1) + "A" : std::string()) + "\033[J");
+  (void)stream_text("\r" + (rows > 1 ? "\033[" + std::to_string(rows - 1) + "A" : std::string()) + "\033[J");
   return "";
 }
 
