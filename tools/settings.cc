@@ -18,8 +18,8 @@ using Names = std::vector<std::string>;
 constexpr const char* kPresets = "presets";
 constexpr const char* kServe = "serve";  // it reads its variables itself (tools/serve/settings.h)
 // Variables that are read elsewhere.
-constexpr const char* kOthers[] = {"KEDGE_ISA",       "KEDGE_MODELS",  "KEDGE_MIRROR",
-                                   "KEDGE_SERVE_KEY", "KEDGE_LIBRARY", "KEDGE_COMMAND"};
+constexpr const char* kOthers[] = {"KEDGE_ISA",     "KEDGE_MODELS",  "KEDGE_MIRROR", "KEDGE_SERVE_KEY",
+                                   "KEDGE_LIBRARY", "KEDGE_COMMAND", "KEDGE_NODE"};
 
 std::string joined(const Names& names, const char* between) {
   std::string text;
