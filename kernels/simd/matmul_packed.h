@@ -73,10 +73,9 @@ KEDGE_INLINE void dot_quads(const TileInput<kP, kT>& in, size_t codes_at, int k_
 }
 
 template <class F, class Source, int kP, int kT>
-KEDGE_INLINE void block32_step(const TileInput<kP, kT>& in, int b, StreamAhead& ahead, S::Floats (&acc)[kP][kT]) {
+KEDGE_INLINE void block32_step(const TileInput<kP, kT>& in, int b, S::Floats (&acc)[kP][kT]) {
   using P = PackedBlock<F>;
   using Dot = DotOf<F>;
-  if constexpr (!Source::kStream) ahead.fetch();
   static_for<P::kScaleCount>([&](auto index) __attribute__((always_inline)) {
     constexpr int j = decltype(index)::value;  // of the scales of 32 values
     constexpr int kQuads = 8 / P::kScaleCount;
@@ -150,7 +149,7 @@ KEDGE_INLINE void set_zero(S::Ints (&sums)[kP][kT]) {
 
 // The three sums of a super-block one after the other, so that only one set of them asks for registers.
 template <class F, class Source, int kP, int kT>
-KEDGE_INLINE void super256_step(const TileInput<kP, kT>& in, int b, StreamAhead& ahead, S::Floats (&acc)[kP][kT]) {
+KEDGE_INLINE void super256_step(const TileInput<kP, kT>& in, int b, S::Floats (&acc)[kP][kT]) {
   using P = PackedBlock<F>;
   using Dot = DotOf<F>;
   constexpr int kQuads = F::kSub / 4;  // quads of a sub-block
@@ -173,7 +172,6 @@ KEDGE_INLINE void super256_step(const TileInput<kP, kT>& in, int b, StreamAhead&
     static_for<4>([&](auto index) __attribute__((always_inline)) {
       constexpr int j = decltype(index)::value;  // sub-block of the four
       constexpr int kFrom = j * kQuads % 8;
-      if constexpr (!Source::kStream && kFrom == 0) ahead.fetch();
       typename Dot::SubScale scale[kP];
 #pragma GCC unroll 16
       for (int p = 0; p < kP; ++p) scale[p] = Dot::template sub_scale<j % 2>(subs[p].scale[j / 2]);
@@ -210,7 +208,7 @@ KEDGE_INLINE void super256_step(const TileInput<kP, kT>& in, int b, StreamAhead&
 
 // Blocks [0, n_blocks) of a tile.
 template <class F, class Source, int kP, int kT>
-KEDGE_INLINE void tile_blocks(const TileInput<kP, kT>& in, int n_blocks, StreamAhead& ahead, S::Floats (&acc)[kP][kT]) {
+KEDGE_INLINE void tile_blocks(const TileInput<kP, kT>& in, int n_blocks, S::Floats (&acc)[kP][kT]) {
   using P = PackedBlock<F>;
   for (int b = 0; b < n_blocks; ++b) {
     if constexpr (Source::kStream) {
@@ -220,9 +218,9 @@ KEDGE_INLINE void tile_blocks(const TileInput<kP, kT>& in, int n_blocks, StreamA
       for (int line = P::kSubScales; line < P::kBytes; line += 64) __builtin_prefetch(block + kAheadBytes + line, 0, 3);
     }
     if constexpr (P::kSuper) {
-      super256_step<F, Source>(in, b, ahead, acc);
+      super256_step<F, Source>(in, b, acc);
     } else {
-      block32_step<F, Source>(in, b, ahead, acc);
+      block32_step<F, Source>(in, b, acc);
     }
   }
 }
@@ -280,8 +278,7 @@ KEDGE_INLINE void stream_tile(const WeightRows& w, int group, int part, const Ac
 #pragma GCC unroll 16
     for (int t = 0; t < kT; ++t) acc[p][t] = S::set_float(0.0f);
   }
-  StreamAhead none;
-  tile_blocks<F, FromPacked<F>>(in, x.k / PackedBlock<F>::kValues, none, acc);
+  tile_blocks<F, FromPacked<F>>(in, x.k / PackedBlock<F>::kValues, acc);
 #pragma GCC unroll 16
   for (int t = 0; t < kT; ++t) {
 #pragma GCC unroll 16

@@ -230,6 +230,15 @@ struct PanelScratch {
         tokens(reinterpret_cast<std::byte*>(sums + kPanelBlock * kParts * S::kRows)) {}
 };
 
+// Reads the lines ahead that kP registers of rows of n tokens are written to: stores go out in order, each would wait
+// for its line.
+template <int kP>
+KEDGE_INLINE void fetch_outputs(const float* y, size_t ldy, int first, int n_rows, int n) {
+  for (int t = 0; t < n; ++t, y += ldy) {
+    for (int row = first; row < first + kP * S::kRows && row < n_rows; row += 16) __builtin_prefetch(y + row, 1, 3);
+  }
+}
+
 // One panel's rows times the n described tokens from t0 on.
 template <class F>
 KEDGE_INLINE void panel_block(const WeightRows& w, int group, const ActRows& x, int t0, int n,
@@ -251,9 +260,9 @@ KEDGE_INLINE void panel_block(const WeightRows& w, int group, const ActRows& x, 
       unpack_chunk<F>(blocks + static_cast<size_t>(g) * w.stride, len, scratch.panel + g * PanelLayout<F>::kBytes);
     }
     // Two chunks ahead, at the end of the groups into the next ones.
-    StreamAhead ahead{blocks + 2 * kChunkBytes, w.stride, kGroups < n_groups ? kGroups : n_groups, 0, steps};
+    StreamAhead ahead{blocks + 2 * kChunkBytes, w.stride, kGroups < n_groups ? kGroups : n_groups, kChunkBytes / 64 + 1,
+                      steps};
     if (k0 + 2 * kPanelValues >= x.k) ahead.next += static_cast<size_t>(kGroups - 1) * w.stride;
-    ahead.lines = (kChunkBytes / 64 + steps - 1) / steps;
     const std::byte* tokens = scratch.tokens + static_cast<size_t>(k0 / kPanelValues * n) * TokenChunk<F>::kBytes;
     equal_tiles<least_tile(kShapes.stream_tokens + 1, kShapes.panel_tokens), kShapes.panel_tokens>(
         n, [&](auto tile_tokens, int first) __attribute__((always_inline)) {
@@ -272,6 +281,10 @@ KEDGE_INLINE void panel_block(const WeightRows& w, int group, const ActRows& x, 
             const auto store = [&](int p, int t, S::Floats sum) __attribute__((always_inline)) {
               S::store_floats(sums + (t * kParts + p) * S::kRows, sum);
             };
+            if (last) {
+              fetch_outputs<kP>(y + static_cast<size_t>(t0 + first) * ldy, ldy, group * kGroupRows + part * S::kRows,
+                                w.n_rows, kT);
+            }
             if constexpr (P::kSuper) {
               panel_super256(in, ahead, load, store);
             } else {
@@ -279,12 +292,11 @@ KEDGE_INLINE void panel_block(const WeightRows& w, int group, const ActRows& x, 
             }
           }
         });
-    if (!last) continue;
-    for (int t = 0; t < n; ++t) {
-      for (int p = 0; p < kParts; ++p) {
-        store_rows(S::load_floats(scratch.sums + (t * kParts + p) * S::kRows), group * kGroupRows + p * S::kRows,
-                   w.n_rows, y + static_cast<size_t>(t0 + t) * ldy);
-      }
+  }
+  for (int t = 0; t < n; ++t) {
+    for (int p = 0; p < kParts; ++p) {
+      store_rows(S::load_floats(scratch.sums + (t * kParts + p) * S::kRows), group * kGroupRows + p * S::kRows,
+                 w.n_rows, y + static_cast<size_t>(t0 + t) * ldy);
     }
   }
 }

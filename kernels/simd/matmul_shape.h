@@ -46,19 +46,18 @@ inline constexpr Shapes kShapes{2, 2, 4, 2, 2, 2};
 inline constexpr int kPanelBlock = 128;
 inline constexpr int kPanelValues = 256;  // of k
 
-// Streams of memory a stride apart that are read ahead while tiles are computed, a few lines at a time: a burst of
-// requests would stop everything behind it.
+// Streams of memory a stride apart that are read ahead while tiles are computed, `lines` of each evenly over `steps`: a
+// burst of requests would stop everything behind it, and more than is needed would push out of the cache what is.
 struct StreamAhead {
   const std::byte* next = nullptr;
   size_t stride = 0;
   int streams = 0;
-  int lines = 0;  // of each stream, at a time
-  int times = 0;  // left
+  int lines = 0;
+  int steps = 0;
+  int due = 0;  // lines, in parts of `steps`
 
   KEDGE_INLINE void fetch() {
-    if (times == 0) return;
-    --times;
-    for (int i = 0; i < lines; ++i, next += 64) {
+    for (due += lines; due >= steps; due -= steps, next += 64) {
       for (int s = 0; s < streams; ++s) {
         __builtin_prefetch(reinterpret_cast<const char*>(next) + static_cast<size_t>(s) * stride, 0, 3);
       }
