@@ -34,12 +34,6 @@ CLI::App* below(CLI::App& app, const std::string& name) {
   return nullptr;
 }
 
-CLI::App& command_at(CLI::App& top, const Names& path) {
-  CLI::App* at = &top;
-  for (const std::string& name : path) at = below(*at, name);
-  return *at;
-}
-
 // The command and all below it that can be run.
 void collect(CLI::App& app, std::vector<CLI::App*>& all) {
   if (app.commands().empty()) return all.push_back(&app);

@@ -58,6 +58,43 @@ TEST_F(AskStream, EveryAttemptIsHeardByItself) {
   EXPECT_EQ(bits(plain.answer), bits(heard.answer));
 }
 
+// What takes time is told where that was asked for, is no step of the path, and changes no bit.
+TEST_F(AskStream, ProgressIsToldApartFromThePath) {
+  say(kScout, {.p = 0.98, .tau = 0.5});
+  const auto router = open();
+  std::vector<Json> told;
+  const auto listen = [&](const Json& request) {
+    told.clear();
+    auto answer = try_ask(*router, request, {.on_event = [&](const Json& e) {
+      for (const char* state : {"loading", "opening", "retrieving", "reading", "verifying"}) {
+        if (e["state"] == state) told.push_back(e);
+      }
+    }});
+    EXPECT_TRUE(answer.ok()) << answer.error().message;
+    return answer.ok() ? *std::move(answer) : Json();
+  };
+  const Json first = listen({{"question", kFact}, {"progress", true}});
+  ASSERT_GE(told.size(), 2u);
+  EXPECT_EQ(told[0], Json({{"state", "loading"}, {"alias", "fast"}}));
+  size_t before = 0;
+  for (size_t i = 1; i < told.size(); ++i) {
+    if (told[i]["state"] != "reading") continue;
+    EXPECT_EQ(told[i]["model"], "scout");
+    EXPECT_EQ(told[i]["attempt"], 0u);
+    EXPECT_GE(told[i]["done"].get<size_t>(), before);
+    before = told[i]["done"].get<size_t>();
+    EXPECT_LE(before, told[i]["total"].get<size_t>());
+  }
+  EXPECT_GT(before, 0u);
+  const Json second = listen({{"question", kFact}, {"progress", true}});
+  EXPECT_TRUE(told.empty() || told[0]["state"] != "loading") << "it is loaded";
+  const Json plain = listen({{"question", kFact}});
+  EXPECT_TRUE(told.empty());
+  EXPECT_EQ(bits(first), bits(plain));
+  EXPECT_EQ(bits(second), bits(plain));
+  EXPECT_EQ(first["path"], plain["path"]);
+}
+
 TEST_F(AskStream, MarksOfCitationsAreText) {
   say(kScout, {.p = 0.98, .tau = 0.5});
   const auto router = open();
