@@ -96,19 +96,6 @@ KEDGE_INLINE S::Codes quad_of_planes(const std::byte* planes, const std::byte* t
   return w;
 }
 
-// Where a kernel gets its codes: straight from the packed block, or from a panel unpacked to bytes before (panel.h).
-template <class F>
-struct FromPacked {
-  static constexpr bool kStream = true;    // read once, ahead of the computation
-  static constexpr bool kOwnDots = false;  // dots are taken quad by quad
-  static constexpr size_t kLaneBytes = 4;  // from row to row
-  static constexpr size_t kBlockStride = PackedBlock<F>::kBytes;
-  static constexpr size_t kGroupStride = PackedBlock<F>::kGroupBytes;
-  template <int q>
-  KEDGE_INLINE static S::Codes quad(const std::byte* planes, const std::byte* table) {
-    return quad_of_planes<F, q>(planes, table);
-  }
-};
 // The sub-scales and sub-minimums of four neighbouring sub-blocks as pairs of 16-bit integers: [0] of the first two,
 // [1] of the last two.
 template <class F>
