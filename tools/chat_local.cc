@@ -36,7 +36,7 @@ std::unique_ptr<Answering> load_model(ChatFlags& flags, const std::string& name,
   kedge::SessionOptions options = flags.session.options();
   options.kv = flags.kv.json();
   options.adapters = flags.adapters.open(model);
-  auto session = need(kedge::Session::create(model, options));
+  auto session = open_session(model, options, 0);
   return std::make_unique<Answering>(Answering{std::move(model), std::move(session), path});
 }
 

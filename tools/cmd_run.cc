@@ -119,7 +119,8 @@ void run(RunFlags& flags, const std::string& prompt) {
     run_beams({flags.beam, flags.session, session_options, flags.n, constraint, flags.json}, model, ids);
     return;
   }
-  auto session = need(kedge::Session::create(model, session_options));
+  const auto prompt_tokens = static_cast<int64_t>(ids.size());
+  auto session = open_session(model, session_options, flags.n < 0 ? 0 : prompt_tokens + flags.n);
   const InterruptGuard guard(session);
 
   Progress progress("reading the prompt");

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdio>
 #include <filesystem>
 #include <random>
 #include <system_error>
@@ -206,6 +207,25 @@ void add_preset(CLI::App* command) {
           "--preset", [](const std::string&) {},
           "Settings by a name (" + names + "), or one of your own file, see 'kedge config'")
       ->type_name("NAME");
+}
+
+kedge::Session open_session(const kedge::Model& model, kedge::SessionOptions options, int64_t needed) {
+  auto session = kedge::Session::create(model, options);
+  if (session.ok() || options.n_ctx != 0 || session.error().code != KEDGE_CAPACITY) return need(std::move(session));
+  constexpr int kLeast = 512;
+  const int trained = model.info().n_ctx_train;
+  const std::string why = session.error().message;
+  int64_t n = needed > 0 ? needed : trained / 2;
+  if (n >= trained || n < 1) return need(std::move(session));
+  for (;; n /= 2) {
+    options.n_ctx = static_cast<int>(n);
+    session = kedge::Session::create(model, options);
+    if (session.ok()) break;
+    if (needed > 0 || n / 2 < kLeast || session.error().code != KEDGE_CAPACITY) return need(std::move(session));
+  }
+  std::fprintf(stderr, "note: the trained context of %d tokens does not fit (%s): this one is %d; --ctx sets it\n",
+               trained, why.c_str(), options.n_ctx);
+  return need(std::move(session));
 }
 
 void TextFlags::add_to(CLI::App* command, Which which) {

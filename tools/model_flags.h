@@ -48,6 +48,10 @@ struct SessionFlags {
   kedge::EngineOptions engine(int sequences) const;
 };
 
+// A session of these options. Where no context was asked for and the trained one does not fit into memory, it gets
+// less, and standard error says so: `needed` tokens, or as many as fit when that is 0.
+kedge::Session open_session(const kedge::Model& model, kedge::SessionOptions options, int64_t needed);
+
 // What text becomes before a model reads it, the same wherever text is read: control tokens only on request.
 struct TextFlags {
   bool no_bos = false;
