@@ -22,6 +22,9 @@ const KernelTable& kernels();
 namespace avx512vnni {
 const KernelTable& kernels();
 }
+namespace avx512bf16 {
+void make_table(KernelTable* table);
+}
 namespace amx {
 void make_table(KernelTable* table);
 }
@@ -40,14 +43,19 @@ const KernelTable& kernels();
 namespace {
 
 #if defined(__x86_64__)
+// AVX512_BF16: products of vectors of bfloat16.
+bool has_vector_bf16() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  constexpr unsigned kVectorBf16 = 1u << 5;
+  return __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a & kVectorBf16) != 0;
+}
+
 // The processor has 8-bit and bfloat16 tiles and the system lets this process keep them. Leave given, all threads have
 // it.
 bool amx_usable() {
   unsigned a = 0, b = 0, c = 0, d = 0;
   constexpr unsigned kTiles = 1u << 24 | 1u << 25 | 1u << 22;  // tiles, of 8-bit integers, of bfloat16
-  constexpr unsigned kVectorBf16 = 1u << 5;
-  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0 || (d & kTiles) != kTiles) return false;
-  if (__get_cpuid_count(7, 1, &a, &b, &c, &d) == 0 || (a & kVectorBf16) == 0) return false;
+  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0 || (d & kTiles) != kTiles || !has_vector_bf16()) return false;
   constexpr long kRequestPermission = 0x1023;  // ARCH_REQ_XCOMP_PERM
   constexpr long kTileData = 18;
   return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
@@ -67,6 +75,11 @@ std::vector<const KernelTable*> detect() {
     if (amx_usable()) {
       amx::make_table(&amx_table);
       tables.push_back(&amx_table);
+    }
+    static KernelTable bf16_table;
+    if (has_vector_bf16()) {
+      avx512bf16::make_table(&bf16_table);
+      tables.push_back(&bf16_table);
     }
     tables.push_back(&avx512vnni::kernels());
   }

@@ -9,8 +9,10 @@
 namespace kedge::kernels {
 
 size_t matmul_scratch_bytes(int k) {
-  // Codes of 32 rows, or floats of 16, or a tile of 16 rows of activations and a fixed amount for sums.
-  return (static_cast<size_t>(k) + kActPad) * 64 + 131072;
+  // Codes of 32 rows, or floats of 16, or a tile of 16 rows of activations and a fixed amount for sums; or the floats
+  // of a block of tokens that stays in the second-level cache.
+  constexpr size_t kFloatBlock = size_t{544} << 10;
+  return std::max((static_cast<size_t>(k) + kActPad) * 64 + 131072, kFloatBlock);
 }
 
 }  // namespace kedge::kernels

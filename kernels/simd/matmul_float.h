@@ -10,8 +10,6 @@ namespace kedge::kernels::KEDGE_ISA {
 // Register tile (matmul_shape.h): kFloatRows x kFloatTokens accumulators of 16 lanes.
 inline constexpr int kFloatRows = kShapes.float_rows;
 inline constexpr int kFloatTokens = kShapes.float_tokens;
-// Values of a row that decode reads ahead.
-inline constexpr int kFloatAhead = 1024;
 
 // The tree sums of kR accumulators to out[0 .. kR); four at a time if there are as many.
 template <int kR>
@@ -24,37 +22,24 @@ KEDGE_INLINE void store_tree_sums(const V* acc, float* out) {
   }
 }
 
-// The how manieth of the tiles that share their rows: each reads its part of the next rows ahead.
-struct FloatTurn {
-  int index;
-  int count;
-};
+// ---- few tokens: rows as they lie in the file, read once
 
-// One tile. w[r] points at row r's values, x[t] at token t's; out[t][r] gets the sum.
+// kR rows of k values, `stride` bytes apart, against kT tokens. Rows that follow each other are one stream of memory to
+// whoever fetches it: while these are multiplied the next kR are read ahead, line after line.
 template <class F, int kR, int kT>
-KEDGE_INLINE void float_tile(const typename F::Block* const* w, const float* const* x, int k, FloatTurn turn,
-                             float* const* out) {
+KEDGE_INLINE void float_tile(const std::byte* rows, size_t stride, const float* const* x, int k, float* const* out) {
+  using Block = typename F::Block;
+  const Block* w[kR];
+#pragma GCC unroll 16
+  for (int r = 0; r < kR; ++r) w[r] = reinterpret_cast<const Block*>(rows + static_cast<size_t>(r) * stride);
+  const auto* ahead = reinterpret_cast<const char*>(rows) + kR * stride;
   V acc[kR][kT];
 #pragma GCC unroll 16
   for (int r = 0; r < kR; ++r) {
 #pragma GCC unroll 16
     for (int t = 0; t < kT; ++t) acc[r][t] = V::zero();
   }
-  constexpr int kLine = 64 / static_cast<int>(sizeof(typename F::Block));
-  int i = 0;
-  for (; i + 16 <= k; i += 16) {
-    if (i % kLine == 0) {
-      if (turn.count == 1) {
-        // A little ahead in every row, and from the rows' ends on in the next kR rows.
-        const int ahead = i + kFloatAhead < k ? i + kFloatAhead : i + kFloatAhead + (kR - 1) * k;
-#pragma GCC unroll 16
-        for (int r = 0; r < kR; ++r) __builtin_prefetch(w[r] + ahead);
-      } else if (i % (kLine * turn.count) == 0) {
-        const int ahead = (turn.index * k + i) / turn.count + kR * k;
-#pragma GCC unroll 16
-        for (int r = 0; r < kR; ++r) __builtin_prefetch(w[r] + ahead, 0, 2);
-      }
-    }
+  const auto step = [&](int i) __attribute__((always_inline)) {
     V a[kR];
 #pragma GCC unroll 16
     for (int r = 0; r < kR; ++r) a[r] = F::template load16<S>(w[r] + i);
@@ -64,6 +49,18 @@ KEDGE_INLINE void float_tile(const typename F::Block* const* w, const float* con
 #pragma GCC unroll 16
       for (int r = 0; r < kR; ++r) acc[r][t] = fma(a[r], b, acc[r][t]);
     }
+  };
+  int i = 0;
+  constexpr int kLines = kR * 32 * static_cast<int>(sizeof(Block)) / 64;
+  for (; i + 32 <= k; i += 32, ahead += kLines * 64) {
+#pragma GCC unroll 16
+    for (int line = 0; line < kLines; ++line) __builtin_prefetch(ahead + line * 64, 0, 3);
+    step(i);
+    step(i + 16);
+  }
+  if (i + 16 <= k) {
+    step(i);
+    i += 16;
   }
   if (i < k) {
 #pragma GCC unroll 16
@@ -86,8 +83,7 @@ KEDGE_INLINE void float_tile(const typename F::Block* const* w, const float* con
 
 // kR rows against all tokens, in nearly equal tiles.
 template <class F, int kR>
-KEDGE_INLINE void float_rows(const typename F::Block* const* w, const ActRows& x, float* y, size_t ldy) {
-  FloatTurn turn{0, (x.n + kFloatTokens - 1) / kFloatTokens};
+KEDGE_INLINE void float_rows(const std::byte* rows, size_t stride, const ActRows& x, float* y, size_t ldy) {
   equal_tiles<1, kFloatTokens>(
       x.n, [&](auto tokens, int first) __attribute__((always_inline)) {
         constexpr int kT = decltype(tokens)::value;
@@ -97,117 +93,159 @@ KEDGE_INLINE void float_rows(const typename F::Block* const* w, const ActRows& x
           in[t] = x.x + static_cast<size_t>(first + t) * static_cast<size_t>(x.k);
           out[t] = y + static_cast<size_t>(first + t) * ldy;
         }
-        float_tile<F, kR, kT>(w, in, x.k, turn, out);
-        ++turn.index;
+        float_tile<F, kR, kT>(rows, stride, in, x.k, out);
       });
 }
 
-// Activations of more bytes do not stay in the second-level cache while rows are read.
-inline constexpr size_t kFloatResident = size_t{512} << 10;
+// ---- many tokens, k a multiple of 16: a block of tokens, packed in the order tiles read it, stays in the second-level
+// cache for all rows, and a chunk of k of a few rows, widened to float32, in the first for the block's tokens. The
+// accumulators wait in memory between chunks.
 
-// Many tokens: a block of tokens stays in the second-level cache for all rows, and a chunk of k of the weights, widened
-// to float32, in the first for the block's tokens; the accumulators of the block wait in memory between chunks.
 inline constexpr int kFloatChunk = 512;
-inline constexpr int kFloatBlock = 8 * kFloatTokens;
+// Row tiles that take turns on a tile of tokens while that is in the first-level cache.
+inline constexpr int kFloatTiles = 2;
+inline constexpr int kFloatBlockRows = kFloatTiles * kFloatRows;
+inline constexpr int kFloatBlock = 16 * kFloatTokens;  // most tokens of a block
+inline constexpr int kFloatBlockValues = 112 << 10;    // most activations of a block, if it has more than two tiles
+
+// Memory of one call: at most 512 KB and eight rows of k floats (matmul_scratch_bytes()).
+struct FloatScratch {
+  float* x;     // per tile of kT tokens [k / 16][kT][16]
+  float* wide;  // per tile of rows [chunk / 16][kFloatRows][16]
+  V* saved;     // per tile of rows and of tokens [kT][kFloatRows]
+};
+
+// Reads the rows after these ahead, evenly over the steps of their tiles.
+struct FloatAhead {
+  const char* next;
+  int lines;  // of a step
+  int left;   // lines
+
+  KEDGE_INLINE void fetch() {
+    if (left <= 0) return;
+    left -= lines;
+    for (int i = 0; i < lines; ++i, next += 64) __builtin_prefetch(next, 0, 2);
+  }
+};
 
 template <int kT>
-KEDGE_INLINE void float_chunk(const float* w, const float* const* x, int len, V* saved, bool first) {
-  V acc[kFloatRows][kT];
+KEDGE_INLINE void float_chunk(const float* w, const float* x, int len, bool first, FloatAhead& ahead,
+                              V (&acc)[kFloatRows][kT], const V* saved) {
 #pragma GCC unroll 16
   for (int r = 0; r < kFloatRows; ++r) {
 #pragma GCC unroll 16
     for (int t = 0; t < kT; ++t) acc[r][t] = first ? V::zero() : saved[t * kFloatRows + r];
   }
-  for (int i = 0; i < len; i += 16) {
+  for (int i = 0; i < len; i += 16, w += kFloatRows * 16, x += kT * 16) {
+    ahead.fetch();
     V a[kFloatRows];
 #pragma GCC unroll 16
-    for (int r = 0; r < kFloatRows; ++r) a[r] = V::load(w + r * kFloatChunk + i);
+    for (int r = 0; r < kFloatRows; ++r) a[r] = V::load(w + r * 16);
 #pragma GCC unroll 16
     for (int t = 0; t < kT; ++t) {
-      const V b = V::load(x[t] + i);
+      const V b = V::load(x + t * 16);
 #pragma GCC unroll 16
       for (int r = 0; r < kFloatRows; ++r) acc[r][t] = fma(a[r], b, acc[r][t]);
     }
   }
-#pragma GCC unroll 16
-  for (int r = 0; r < kFloatRows; ++r) {
-#pragma GCC unroll 16
-    for (int t = 0; t < kT; ++t) saved[t * kFloatRows + r] = acc[r][t];
-  }
 }
 
-// Row tiles that take turns on a tile of tokens while that is in the first-level cache.
-inline constexpr int kFloatTiles = 2;
+template <class Tile>
+KEDGE_INLINE void float_token_tiles(int n, Tile&& tile) {
+  equal_tiles<least_tile(kFloatTokens + 1, kFloatTokens), kFloatTokens>(n, tile);
+}
 
-// kTiles * kFloatRows rows against tokens [t0, t1) of a block. k is a multiple of 16.
-template <class F, int kTiles>
-KEDGE_INLINE void float_block(const typename F::Block* const* rows, const ActRows& x, int t0, int t1, float* y,
-                              size_t ldy, float* wide, V* saved) {
-  for (int k0 = 0; k0 < x.k; k0 += kFloatChunk) {
-    const int len = x.k - k0 < kFloatChunk ? x.k - k0 : kFloatChunk;
-    for (int r = 0; r < kTiles * kFloatRows; ++r) {
-      for (int i = 0; i < len; i += 16) F::template load16<S>(rows[r] + k0 + i).store(wide + r * kFloatChunk + i);
+KEDGE_INLINE void pack_tokens(const float* x, int n, int k, float* out) {
+  float_token_tiles(
+      n, [&](auto tokens, int first) __attribute__((always_inline)) {
+        constexpr int kT = decltype(tokens)::value;
+        const float* in = x + static_cast<size_t>(first) * static_cast<size_t>(k);
+        float* to = out + static_cast<size_t>(first) * static_cast<size_t>(k);
+        for (int i = 0; i < k; i += 16, to += kT * 16) {
+#pragma GCC unroll 16
+          for (int t = 0; t < kT; ++t)
+            V::load(in + static_cast<size_t>(t) * static_cast<size_t>(k) + i).store(to + t * 16);
+        }
+      });
+}
+
+// n_tiles * kFloatRows rows against the n packed tokens of a block.
+template <class F>
+KEDGE_INLINE void float_block(const std::byte* rows, size_t stride, int n_tiles, int n, int k, const FloatScratch& m,
+                              float* y, size_t ldy) {
+  const int steps = (n + kFloatTokens - 1) / kFloatTokens * n_tiles * (k / 16);
+  const int lines = n_tiles * kFloatRows * k / (64 / static_cast<int>(sizeof(typename F::Block)));
+  FloatAhead ahead{reinterpret_cast<const char*>(rows) + static_cast<size_t>(n_tiles * kFloatRows) * stride,
+                   (lines + steps - 1) / steps, lines};
+  for (int k0 = 0; k0 < k; k0 += kFloatChunk) {
+    const int len = k - k0 < kFloatChunk ? k - k0 : kFloatChunk;
+    const bool last = k0 + len == k;
+    for (int r = 0; r < n_tiles * kFloatRows; ++r) {
+      const auto* row = reinterpret_cast<const typename F::Block*>(rows + static_cast<size_t>(r) * stride) + k0;
+      float* to = m.wide + r / kFloatRows * kFloatRows * kFloatChunk + r % kFloatRows * 16;
+      for (int i = 0; i < len; i += 16) F::template load16<S>(row + i).store(to + i * kFloatRows);
     }
-    equal_tiles<least_tile(kFloatTokens + 1, kFloatTokens), kFloatTokens>(
-        t1 - t0, [&](auto tokens, int first) __attribute__((always_inline)) {
+    float_token_tiles(
+        n, [&](auto tokens, int first) __attribute__((always_inline)) {
           constexpr int kT = decltype(tokens)::value;
-          const float* in[kT];
-          for (int j = 0; j < kT; ++j) {
-            in[j] = x.x + static_cast<size_t>(t0 + first + j) * static_cast<size_t>(x.k) + k0;
-          }
-          for (int tile = 0; tile < kTiles; ++tile) {
-            float_chunk<kT>(wide + tile * kFloatRows * kFloatChunk, in, len,
-                            saved + (tile * kFloatBlock + first) * kFloatRows, k0 == 0);
+          const float* x = m.x + static_cast<size_t>(first) * static_cast<size_t>(k) + k0 * kT;
+          for (int tile = 0; tile < n_tiles; ++tile) {
+            V acc[kFloatRows][kT];
+            V* saved = m.saved + (tile * kFloatBlock + first) * kFloatRows;
+            float_chunk<kT>(m.wide + tile * kFloatRows * kFloatChunk, x, len, k0 == 0, ahead, acc, saved);
+#pragma GCC unroll 16
+            for (int t = 0; t < kT; ++t) {
+              V column[kFloatRows];
+#pragma GCC unroll 16
+              for (int r = 0; r < kFloatRows; ++r) column[r] = acc[r][t];
+              if (last) {
+                store_tree_sums<kFloatRows>(column, y + static_cast<size_t>(first + t) * ldy + tile * kFloatRows);
+              } else {
+#pragma GCC unroll 16
+                for (int r = 0; r < kFloatRows; ++r) saved[t * kFloatRows + r] = column[r];
+              }
+            }
           }
         });
   }
-  for (int tile = 0; tile < kTiles; ++tile) {
-    for (int t = t0; t < t1; ++t) {
-      store_tree_sums<kFloatRows>(saved + (tile * kFloatBlock + t - t0) * kFloatRows,
-                                  y + static_cast<size_t>(t) * ldy + tile * kFloatRows);
-    }
-  }
 }
+
+// The rows that fill tiles; their number is returned.
+template <class F>
+KEDGE_INLINE int float_blocks(const WeightRows& w, const ActRows& x, float* y, size_t ldy, std::byte* scratch) {
+  const int done = w.n_rows / kFloatRows * kFloatRows;
+  int most = kFloatBlockValues / x.k / kFloatTokens * kFloatTokens;
+  most = most < 2 * kFloatTokens ? 2 * kFloatTokens : most > kFloatBlock ? kFloatBlock : most;
+  FloatScratch m;
+  m.wide = reinterpret_cast<float*>(scratch);
+  m.saved = reinterpret_cast<V*>(m.wide + kFloatBlockRows * kFloatChunk);
+  m.x = reinterpret_cast<float*>(m.saved + kFloatBlockRows * kFloatBlock);
+  int left = (x.n + most - 1) / most;
+  for (int t = 0; t < x.n; --left) {
+    const int n = (x.n - t + left - 1) / left;
+    pack_tokens(x.x + static_cast<size_t>(t) * static_cast<size_t>(x.k), n, x.k, m.x);
+    for (int r = 0; r < done; r += kFloatBlockRows) {
+      const int tiles = done - r < kFloatBlockRows ? (done - r) / kFloatRows : kFloatTiles;
+      float_block<F>(w.data + static_cast<size_t>(r) * w.stride, w.stride, tiles, n, x.k, m,
+                     y + static_cast<size_t>(t) * ldy + r, ldy);
+    }
+    t += n;
+  }
+  return done;
+}
+
+// So many activations are read again for every few rows faster than blocks of tokens are packed.
+inline constexpr int kFloatUnpacked = 24 << 10;
 
 template <class F>
 static void matmul_float(const WeightRows& w, const ActRows& x, float* y, size_t ldy, std::byte* scratch) noexcept {
-  auto row = [&](int r) {
-    return reinterpret_cast<const typename F::Block*>(w.data + static_cast<size_t>(r) * w.stride);
-  };
-  int done = 0;
-  if (4 * static_cast<size_t>(x.n) * static_cast<size_t>(x.k) > kFloatResident && x.n > kFloatTokens && x.k % 16 == 0) {
-    done = w.n_rows / kFloatRows * kFloatRows;
-    auto* wide = reinterpret_cast<float*>(scratch);
-    auto* saved = reinterpret_cast<V*>(wide + kFloatTiles * kFloatRows * kFloatChunk);
-    int left = (x.n + kFloatBlock - 1) / kFloatBlock;
-    for (int t = 0, end = 0; t < x.n; t = end, --left) {
-      end = t + (x.n - t + left - 1) / left;
-      for (int r = 0; r < done;) {
-        const typename F::Block* rows[kFloatTiles * kFloatRows];
-        const bool full = done - r >= kFloatTiles * kFloatRows;
-        const int n = full ? kFloatTiles * kFloatRows : kFloatRows;
-        for (int j = 0; j < n; ++j) rows[j] = row(r + j);
-        full ? float_block<F, kFloatTiles>(rows, x, t, end, y + r, ldy, wide, saved)
-             : float_block<F, 1>(rows, x, t, end, y + r, ldy, wide, saved);
-        r += n;
-      }
-    }
+  int r = 0;
+  const bool few = x.n <= kFloatTokens || static_cast<int64_t>(x.n) * x.k <= kFloatUnpacked;
+  if (!few && x.k % 16 == 0) r = float_blocks<F>(w, x, y, ldy, scratch);
+  for (; r + kFloatRows <= w.n_rows; r += kFloatRows) {
+    float_rows<F, kFloatRows>(w.data + static_cast<size_t>(r) * w.stride, w.stride, x, y + r, ldy);
   }
-  for (int r = done; r < w.n_rows;) {
-    // One token: fewer rows are fewer streams of memory.
-    const int left = w.n_rows - r;
-    const int n = x.n == 1 && left >= 2 ? 2 : left < kFloatRows ? 1 : kFloatRows;
-    const typename F::Block* rows[kFloatRows];
-    for (int j = 0; j < n; ++j) rows[j] = row(r + j);
-    if (n == 1) {
-      float_rows<F, 1>(rows, x, y + r, ldy);
-    } else if (n == 2) {
-      float_rows<F, 2>(rows, x, y + r, ldy);
-    } else {
-      float_rows<F, kFloatRows>(rows, x, y + r, ldy);
-    }
-    r += n;
-  }
+  for (; r < w.n_rows; ++r) float_rows<F, 1>(w.data + static_cast<size_t>(r) * w.stride, w.stride, x, y + r, ldy);
 }
 
 }  // namespace kedge::kernels::KEDGE_ISA

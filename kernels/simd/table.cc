@@ -20,6 +20,9 @@
 #include "kernels/simd/panel.h"
 #endif
 #include "kernels/simd/matmul_panel.h"
+#if defined(__AVX512VNNI__)
+#include "kernels/simd/matmul_fast.h"
+#endif
 #include "kernels/simd/attention.h"
 #include "kernels/simd/rows.h"
 #include "registry/quants_headers.inc"
@@ -39,6 +42,15 @@ constexpr MatmulFn matmul() {
   } else {
     return &matmul_quantised<PackedAs<F>>;
   }
+}
+
+// Kernels of `--numerics fast`, where they are faster.
+template <class F>
+constexpr MatmulFn fast() {
+#if defined(__AVX512VNNI__)
+  if constexpr (F::kFamily != QuantFamily::kFloat) return &matmul_fast<PackedAs<F>>;
+#endif
+  return nullptr;
 }
 
 template <class F>
@@ -78,6 +90,7 @@ constexpr KernelTable make_table() {
   int i = 0;
 #define KEDGE_ENTRY(name)                       \
   t.matmul[i] = matmul<quants::name::Format>(); \
+  t.fast[i] = fast<quants::name::Format>();     \
   t.pack[i++] = pack<quants::name::Format>();
 #include "registry/quants.inc"
 #undef KEDGE_ENTRY
