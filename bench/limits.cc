@@ -39,13 +39,13 @@ double read_bytes_per_second() {
   return rate;
 }
 
-// The tables "avx512vnni" and "amx" share the unit of floats.
+// The tables "avx512vnni", "avx512bf16" and "amx" share the unit of floats, the first two that of bytes.
 double peak_int8(const std::string& table) {
-  const PeakRates* p = peaks_of(table == "avx512vnni" ? "avx512" : table);
+  const PeakRates* p = peaks_of(table.starts_with("avx512") ? "avx512" : table);
   return p == nullptr ? 0 : p->int8_ops;
 }
 double peak_f32(const std::string& table) {
-  const PeakRates* p = peaks_of(table == "avx512vnni" || table == "amx" ? "avx512" : table);
+  const PeakRates* p = peaks_of(table.starts_with("avx512") || table == "amx" ? "avx512" : table);
   return p == nullptr ? 0 : p->f32_flops;
 }
 

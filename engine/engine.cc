@@ -6,15 +6,12 @@
 #include "engine/memory_plan.h"
 #include "engine/system_info.h"
 #include "kernels/base/json.h"
+#include "kernels/fast_kernels.h"
 #include "kernels/isa.h"
 
 namespace kedge::engine {
 
 namespace {
-
-bool has_fast_kernels(const KernelTable& table) {
-  return std::any_of(std::begin(table.fast), std::end(table.fast), [](MatmulFn f) { return f != nullptr; });
-}
 
 Status in_range(const char* name, double value, double low, double high, const std::string& range) {
   if (value >= low && value <= high) return {};
@@ -57,9 +54,10 @@ Result<std::unique_ptr<Engine::State>> Engine::State::make(std::shared_ptr<const
   auto s = std::make_unique<State>();
   KEDGE_ASSIGN(kernels, active_kernels());
   s->fast = o.numerics == Numerics::kFast;
-  if (s->fast && !has_fast_kernels(*kernels)) {
+  if (s->fast && fast_numerics(*kernels).empty()) {
     return Error{ErrorCode::kUnsupported,
-                 std::string("numerics 'fast' needs the instruction set amx; in use is ") + kernels->name};
+                 std::string("numerics 'fast' needs the instruction set amx, avx512bf16 or avx512vnni; in use is ") +
+                     kernels->name + ", on which it would not be faster than 'exact'"};
   }
   s->kernels = kernels;
   s->options = o;

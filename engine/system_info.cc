@@ -10,6 +10,7 @@
 
 #include "kernels/base/cpus.h"
 #include "kernels/base/json.h"
+#include "kernels/fast_kernels.h"
 #include "kernels/isa.h"
 
 namespace kedge::engine {
@@ -117,6 +118,8 @@ SystemInfo system_info() {
 
 std::string system_info_json(const SystemInfo& info) {
   const auto or_null = [](const auto& value) { return value ? Json(*value) : Json(); };
+  const auto active = active_kernels();
+  const std::string fast = active.ok() ? fast_numerics(**active) : "";
   const Json json = {
       {"cpu",
        {{"model", info.cpu},
@@ -127,6 +130,7 @@ std::string system_info_json(const SystemInfo& info) {
       {"isa",
        {{"active", info.isa.empty() ? Json() : Json(info.isa)},
         {"usable", info.isas},
+        {"fast", fast.empty() ? Json() : Json(fast)},
         {"error", info.isa_error.empty() ? Json() : Json(info.isa_error)}}},
       {"default_threads", info.default_threads},
       {"cgroup",

@@ -13,7 +13,8 @@
 //
 // Float weights: weights and activations as bfloat16, half to even, subnormals as 0. Per 32 values, ascending, two
 // float32 chains, one over the even and one over the odd values, each from 0 and by fma; acc += even + odd. Results too
-// small for a normal number are 0. (That is TDPBF16PS; Intel SDM volume 2.)
+// small for a normal number are 0. (That is TDPBF16PS; Intel SDM volume 2. VDPBF16PS gives the same when values come in
+// the order of the chains; so to_bf16 of a table writes rows in the order within each 32 that its own products want.)
 #pragma once
 
 #include "kernels/packed.h"

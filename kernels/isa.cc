@@ -1,7 +1,10 @@
 #include "kernels/isa.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <vector>
+
+#include "kernels/fast_kernels.h"
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -113,6 +116,17 @@ Result<const KernelTable*> find_kernels(const std::string& name) {
   }
   return Error{ErrorCode::kUnsupported,
                "instruction set '" + name + "' is not usable on this machine (usable: " + known + ")"};
+}
+
+std::string fast_numerics(const KernelTable& table) {
+  const auto has = [&](bool floats) {
+    return std::ranges::any_of(quant_formats(), [&](const QuantFormat& f) {
+      return (f.family == QuantFamily::kFloat) == floats && table.fast[f.index] != nullptr;
+    });
+  };
+  std::string name = has(false) ? "int8 per 256" : "";
+  if (has(true)) name += name.empty() ? "bfloat16" : ", bfloat16";
+  return name;
 }
 
 Result<const KernelTable*> active_kernels() {

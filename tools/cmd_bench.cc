@@ -78,9 +78,16 @@ void print_report_json(const BenchFlags& flags, const BenchReport& report) {
   print_json(json);
 }
 
+// "fast" with what it is here.
+std::string numerics_name(const std::string& numerics) {
+  if (numerics != "fast") return numerics;
+  const Json products = Json::parse(need(kedge::system_info())).at("isa").at("fast");
+  return products.is_string() ? numerics + " (" + products.get<std::string>() + ")" : numerics;
+}
+
 std::string heading(const BenchFlags& flags) {
   return format("%s, %s, %s numerics, cache %s", flags.model.path().c_str(), active_isa().c_str(),
-                flags.session.numerics.c_str(), flags.session.kv_type.c_str()) +
+                numerics_name(flags.session.numerics).c_str(), flags.session.kv_type.c_str()) +
          (flags.kv.given() ? ", memory " + flags.kv.json() : "");
 }
 

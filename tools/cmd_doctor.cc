@@ -62,6 +62,7 @@ void print_machine(const Json& info) {
   line("instruction sets", join(isa.at("usable")));
   line("in use", isa.at("active").is_string() ? isa.at("active").get<std::string>()
                                               : "none: " + isa.at("error").get<std::string>());
+  line("numerics fast", isa.at("fast").is_string() ? isa.at("fast").get<std::string>() : "refused");
   const Json& cgroup = info.at("cgroup");
   line("cgroup CPU quota",
        cgroup.at("cpu_quota").is_number() ? format("%.2f CPUs", cgroup.at("cpu_quota").get<double>()) : "none");

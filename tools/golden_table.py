@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 LINE = re.compile(r"^golden (\S+) (\S+) (\S+) difference (\S+) best (\d+) of (\d+) bits (\w+)$")
-ISAS = ("reference", "avx2", "avx512vnni", "amx", "neon", "neondot", "neoni8mm")
+ISAS = ("reference", "avx2", "avx512vnni", "avx512bf16", "amx", "neon", "neondot", "neoni8mm")
 
 
 def run(program: str, isa: str) -> dict:

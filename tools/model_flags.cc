@@ -174,7 +174,8 @@ void SessionFlags::add_to(CLI::App* command, Which which) {
       ->capture_default_str();
   command
       ->add_option("--numerics", numerics,
-                   "exact: the bits of the scalar reference; fast: weights rounded to bytes per 256 values (needs AMX)")
+                   "exact: the bits of the scalar reference; fast: weights rounded to bytes per 256 values, floats to "
+                   "bfloat16 (needs AVX-512 with VNNI, for floats AVX512_BF16; kedge doctor)")
       ->check(CLI::IsMember({"exact", "fast"}))
       ->capture_default_str();
 }

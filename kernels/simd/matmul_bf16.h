@@ -57,50 +57,47 @@ static void bf16_group(const WeightRows& w, int first, int k0, int len, uint16_t
   }
 }
 
-// kG groups of rows and kT tokens over `steps` times 32 values, added to acc.
+// kG groups of rows and kT tokens over `steps` times 32 values, added to acc. (Loops over the sums as in fast_tile().)
 template <int kG, int kT>
-static void bf16_tile(const uint16_t* panel, const uint16_t* x, size_t pitch, int steps, float* acc) {
-  const uint16_t* rows[(kT + 3) / 4];  // as in fast_tile()
-#pragma GCC unroll 16
-  for (int i = 0; i < (kT + 3) / 4; ++i) rows[i] = x + static_cast<size_t>(4 * i) * pitch;
-  for (int step = 0; step < steps; ++step, panel += 32 * kGroupRows) {
-    __m512 chain[2][kG][kT];
-#pragma GCC unroll 16
-    for (int t = 0; t < kT; ++t) {
-#pragma GCC unroll 16
-      for (int g = 0; g < kG; ++g) chain[0][g][t] = chain[1][g][t] = _mm512_setzero_ps();
-    }
-#pragma GCC unroll 8
-    for (int pair = 0; pair < 8; ++pair) {
-#pragma GCC unroll 2
-      for (int odd = 0; odd < 2; ++odd) {
-        __m512i w[kG];
-#pragma GCC unroll 2
-        for (int g = 0; g < kG; ++g) w[g] = _mm512_load_si512(panel + g * kBf16Group + (odd * 8 + pair) * 32);
-#pragma GCC unroll 16
-        for (int t = 0; t < kT; ++t) {
+[[gnu::noinline]] static void bf16_tile(const uint16_t* panel, const uint16_t* x, size_t pitch, int steps, float* acc) {
+  constexpr int kSums = kG * kT;  // of a chain, [token][group]
+  const uint16_t* row[kT];
+  static_for<kT>([&](auto token) __attribute__((always_inline)) {
+    constexpr int t = decltype(token)::value;
+    row[t] = x + static_cast<size_t>(t) * pitch;
+  });
+  for (int step = 0; step < steps; ++step, panel += 16 * kGroupRows) {
+    __m512 chain[2 * kSums];
+    static_for<2 * kSums>([&](auto index)
+                              __attribute__((always_inline)) { chain[decltype(index)::value] = _mm512_setzero_ps(); });
+#pragma GCC unroll 1
+    for (int pair = 0; pair < 8; ++pair, panel += 2 * kGroupRows) {
+      static_for<2>([&](auto which) __attribute__((always_inline)) {
+        constexpr int odd = decltype(which)::value;
+        const __m512i first = _mm512_load_si512(panel + odd * 16 * kGroupRows);
+        const __m512i second = kG == 2 ? _mm512_load_si512(panel + kBf16Group + odd * 16 * kGroupRows) : first;
+        static_for<kT>([&](auto token) __attribute__((always_inline)) {
+          constexpr int t = decltype(token)::value;
           int32_t two;
-          __builtin_memcpy(&two, rows[t / 4] + static_cast<size_t>(t % 4) * pitch + (odd * 8 + pair) * 2, 4);
-          const __m512i a = _mm512_set1_epi32(two);
-#pragma GCC unroll 2
-          for (int g = 0; g < kG; ++g) {
-            chain[odd][g][t] =
-                _mm512_dpbf16_ps(chain[odd][g][t], reinterpret_cast<__m512bh>(w[g]), reinterpret_cast<__m512bh>(a));
-          }
-        }
-      }
+          __builtin_memcpy(&two, row[t] + odd * 16, 4);
+          const auto a = reinterpret_cast<__m512bh>(_mm512_set1_epi32(two));
+          __m512* sum = chain + odd * kSums + t * kG;
+          sum[0] = _mm512_dpbf16_ps(sum[0], reinterpret_cast<__m512bh>(first), a);
+          if constexpr (kG == 2) sum[1] = _mm512_dpbf16_ps(sum[1], reinterpret_cast<__m512bh>(second), a);
+        });
+      });
+      for (const uint16_t*& r : row) r += 2;
+      static_for<2 * kSums>([&](auto index) __attribute__((always_inline)) {
+        asm("" : "+v"(chain[decltype(index)::value]));
+      });
     }
-#pragma GCC unroll 16
-    for (int i = 0; i < (kT + 3) / 4; ++i) rows[i] += 32;
-#pragma GCC unroll 16
-    for (int t = 0; t < kT; ++t) {
-#pragma GCC unroll 2
-      for (int g = 0; g < kG; ++g) {
-        float* sum = acc + (t * kG + g) * kGroupRows;
-        const __m512 both = _mm512_add_ps(chain[0][g][t], chain[1][g][t]);
-        _mm512_store_ps(sum, _mm512_add_ps(_mm512_load_ps(sum), both));
-      }
-    }
+    for (const uint16_t*& r : row) r += 16;
+    static_for<kSums>([&](auto index) __attribute__((always_inline)) {
+      constexpr int i = decltype(index)::value;
+      float* sum = acc + i * kGroupRows;
+      const __m512 both = _mm512_add_ps(chain[i], chain[kSums + i]);
+      _mm512_store_ps(sum, _mm512_add_ps(_mm512_load_ps(sum), both));
+    });
   }
 }
 

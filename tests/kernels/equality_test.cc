@@ -73,9 +73,10 @@ struct Acts {
     rows.sums16 = s16.data();
     rows.sums32 = s32.data();
   }
-  void round_to_bf16() {
+  // For the products of `t`, whose order of values it is.
+  void round_to_bf16(const KernelTable& t) {
     b16.resize(x.size());
-    reference().to_bf16(x.data(), b16.data(), static_cast<int>(x.size()));
+    t.to_bf16(x.data(), b16.data(), static_cast<int>(x.size()));
     rows.b16 = b16.data();
   }
 };
@@ -209,13 +210,15 @@ TEST_P(FastEquality, AllSizesAndTokens) {
       for (const uint32_t seed : {2u, 3u}) {
         const auto w = random_weights(f, n_rows, k, seed);
         const WeightRows rows{w.data(), f.row_bytes(static_cast<size_t>(k)), n_rows};
-        for (const int n : {1, 7, 16, 17, 33, 70}) {
+        for (const int n : {1, 2, 3, 4, 6, 7, 11, 12, 13, 16, 17, 23, 33, 70, 530}) {
+          if (n > 70 && (k > 256 || n_rows > 16)) continue;
           Acts acts(reference(), family, n, k, seed + 100);
-          acts.round_to_bf16();
+          acts.round_to_bf16(reference());
           std::vector<float> want(static_cast<size_t>(n * n_rows));
           reference().fast[f.index](rows, acts.rows, want.data(), static_cast<size_t>(n_rows), scratch.data());
           for (const KernelTable* t : simd_tables()) {
             if (t->fast[f.index] == nullptr) continue;
+            if (f.family == QuantFamily::kFloat) acts.round_to_bf16(*t);
             std::vector<float> got(want.size(), -1.0f);
             const Laid laid(*t, f, w, n_rows, k);
             t->fast[f.index](laid.rows, acts.rows, got.data(), static_cast<size_t>(n_rows), scratch.data());
@@ -231,6 +234,79 @@ TEST_P(FastEquality, AllSizesAndTokens) {
 
 INSTANTIATE_TEST_SUITE_P(AllFormats, FastEquality, testing::Range(0, static_cast<int>(quant_formats().size())),
                          [](const auto& i) { return std::string(quant_formats()[static_cast<size_t>(i.param)].name); });
+
+// Products of bfloat16 around the smallest normal number, where results and operands turn into 0.
+TEST(KernelEquality, FastFloatsOfTinyNumbers) {
+  constexpr int kK = 512, kRows = 19, kTokens = 7;
+  auto scratch = AlignedBytes::make(matmul_scratch_bytes(kK), "scratch").value();
+  for (const QuantFormat& f : quant_formats()) {
+    if (f.family != QuantFamily::kFloat) continue;
+    int zeros = 0, others = 0;
+    for (const float size : {1e-19f, 3e-20f, 1e-38f, 3e18f, 1e38f}) {
+      const auto values = normal(kRows * kK, 5, size);
+      std::vector<std::byte> w(f.row_bytes(kK) * kRows);
+      f.quantise(values.data(), nullptr, w.data(), values.size());
+      const WeightRows rows{w.data(), f.row_bytes(kK), kRows};
+      Acts acts(reference(), f.family, kTokens, kK, 6);
+      for (float& x : acts.x) x *= size;
+      acts.round_to_bf16(reference());
+      std::vector<float> want(kRows * kTokens);
+      reference().fast[f.index](rows, acts.rows, want.data(), kRows, scratch.data());
+      for (const float y : want) ++(y == 0.0f ? zeros : others);
+      for (const KernelTable* t : simd_tables()) {
+        if (t->fast[f.index] == nullptr) continue;
+        acts.round_to_bf16(*t);
+        std::vector<float> got(want.size(), -1.0f);
+        t->fast[f.index](rows, acts.rows, got.data(), kRows, scratch.data());
+        for (size_t i = 0; i < want.size(); ++i) {
+          if (std::isnan(want[i]) && std::isnan(got[i])) got[i] = want[i];  // which NaN is the processor's choice
+        }
+        expect_same_bits(want, got, std::string(t->name) + " fast " + f.name + " size " + std::to_string(size));
+      }
+    }
+    EXPECT_GT(zeros, 0) << f.name;
+    EXPECT_GT(others, 0) << f.name;
+  }
+}
+
+// As MatmulStaysWithinItsMemory.
+TEST(KernelEquality, FastStaysWithinItsMemory) {
+  constexpr int kK = 512;
+  const auto scratch_bytes = matmul_scratch_bytes(kK);
+  for (const QuantFormat& f : quant_formats()) {
+    const bool floats = f.family == QuantFamily::kFloat;
+    for (const int n_rows : {1, 16, 37}) {
+      const auto w = random_weights(f, n_rows, kK, 2);
+      for (const int n : {1, 3, 6, 13, 33}) {
+        Acts acts(reference(), floats ? QuantFamily::kFloat : QuantFamily::kSuper256, n, kK, 9);
+        acts.round_to_bf16(reference());
+        std::vector<float> want(static_cast<size_t>(n * n_rows));
+        AlignedBytes reference_scratch = AlignedBytes::make(scratch_bytes, "scratch").value();
+        reference().fast[f.index]({w.data(), f.row_bytes(kK), n_rows}, acts.rows, want.data(),
+                                  static_cast<size_t>(n_rows), reference_scratch.data());
+        for (const KernelTable* t : simd_tables()) {
+          if (t->fast[f.index] == nullptr) continue;
+          if (floats) acts.round_to_bf16(*t);
+          const Laid laid(*t, f, w, n_rows, kK);
+          const Guarded weights(laid.bytes.size()), q(acts.q.size()), b16(acts.b16.size() * 2), d(acts.d.size() * 4),
+              s16(acts.s16.size() * 2), s32(acts.s32.size() * 2), y(want.size() * 4), scratch(scratch_bytes / 64 * 64);
+          ActRows rows = acts.rows;
+          rows.q = Guarded::copy(q, acts.q.data(), acts.q.size());
+          rows.b16 = Guarded::copy(b16, acts.b16.data(), acts.b16.size());
+          rows.d = Guarded::copy(d, acts.d.data(), acts.d.size());
+          rows.sums16 = Guarded::copy(s16, acts.s16.data(), acts.s16.size());
+          rows.sums32 = Guarded::copy(s32, acts.s32.data(), acts.s32.size());
+          const WeightRows guarded{Guarded::copy(weights, laid.bytes.data(), laid.bytes.size()), laid.rows.stride,
+                                   n_rows};
+          t->fast[f.index](guarded, rows, y.floats(), static_cast<size_t>(n_rows), scratch.data());
+          expect_same_bits(want, {y.floats(), y.floats() + want.size()},
+                           std::string(t->name) + " fast " + f.name + " rows=" + std::to_string(n_rows) +
+                               " tokens=" + std::to_string(n) + " at guard pages");
+        }
+      }
+    }
+  }
+}
 
 // FNV-1a of what the formats' packed matrices below hold, so that machines that share no instruction set are compared
 // too. A format that is not listed is compared on one machine only.
