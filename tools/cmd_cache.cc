@@ -20,7 +20,8 @@ struct CacheFlags {
 
 std::string folder_of(const CacheFlags& flags) {
   const std::string folder = weights_cache_folder(flags.folder);
-  if (folder.empty()) throw Failure("packed weights are kept nowhere (KEDGE_WEIGHTS_CACHE is off, or there is no home)");
+  if (folder.empty())
+    throw Failure("packed weights are kept nowhere (KEDGE_WEIGHTS_CACHE is off, or there is no home)");
   return folder;
 }
 
@@ -44,11 +45,14 @@ void list(const CacheFlags& flags) {
                    {"last_used", e.facts.last_used / 1'000'000'000},
                    {"problem", e.problem.empty() ? Json() : Json(e.problem)}});
   }
-  if (flags.json) return print_json({{"folder", folder}, {"bytes", bytes}, {"limit", kPackedFolderBytes}, {"files", all}});
+  if (flags.json)
+    return print_json({{"folder", folder}, {"bytes", bytes}, {"limit", kPackedFolderBytes}, {"files", all}});
   if (entries.empty()) return print("no packed weights are kept in " + folder + "\n");
   for (size_t i = 0; i < entries.size(); ++i) {
     const PackedFolderEntry& e = entries[i];
-    const char* note = !e.problem.empty() ? "  cannot be used" : all.at(i)["model_exists"] == Json(true) ? "" : "  model is gone";
+    const char* note = !e.problem.empty()                        ? "  cannot be used"
+                       : all.at(i)["model_exists"] == Json(true) ? ""
+                                                                 : "  model is gone";
     print(format("%9s  %s%s\n", human_bytes(static_cast<double>(e.facts.bytes)).c_str(), name_of(e).c_str(), note));
   }
   print(format("%9s  in %s\n", human_bytes(static_cast<double>(bytes)).c_str(), folder.c_str()));
@@ -101,7 +105,8 @@ void add_cache(CLI::App& app) {
   rm->add_flag("--all", flags->all, "All of them");
   cache->footer(
       "A file is as large as the model's. Together they take at most 32 GiB, and a new one at most half of what the\n"
-      "disk has free; those not used for longest make room. '--weights-cache off' or KEDGE_WEIGHTS_CACHE=off keeps none.");
+      "disk has free; those not used for longest make room. '--weights-cache off' or KEDGE_WEIGHTS_CACHE=off keeps "
+      "none.");
 }
 
 }  // namespace kedge::tools

@@ -43,6 +43,15 @@ TEST(WrongUse, Convert) {
                  {"--tensor-type", "PATTERN=TYPE"});
 }
 
+TEST(WrongUse, Cache) {
+  const std::string folder = scratch_folder();
+  expect_refused(run_command({"cache"}), kUsage, {"subcommand"});
+  expect_refused(run_command({"cache", "rm", "--weights-cache", folder}), kUsage, {"--all"});
+  expect_refused(run_command({"cache", "rm", "--weights-cache", folder, "m.gguf", "--all"}), kUsage, {"--all"});
+  expect_refused(run_command({"cache", "rm", "--weights-cache", folder, "m.gguf"}), kFailure, {"m.gguf", "cache list"});
+  expect_refused(run_command({"cache", "list", "--weights-cache", "off"}), kFailure, {"KEDGE_WEIGHTS_CACHE"});
+}
+
 // Whole numbers are decimal, and have a sign only where the option has one.
 TEST(WrongUse, NumbersAreNotReinterpreted) {
   for (const char* seed : {"-1", "18446744073709551616", "0x10", "010", "1.5", "1e3"}) {

@@ -16,7 +16,7 @@ import headers  # noqa: E402
 
 # What stands in the navigation, in its order.
 NAV = [
-    ("Start", ["index", "start", "first-ten-minutes", "cookbook", "pull", "chat", "config"]),
+    ("Start", ["index", "start", "first-ten-minutes", "cookbook", "pull", "loading", "chat", "config"]),
     ("Ideas", ["numbers", "memory", "router", "retrieval", "calibration", "audit", "generation", "performance"]),
     ("Programs", ["embedding", "python", "node", "serve", "convert", "models"]),
 ]
