@@ -139,7 +139,7 @@ def record(scene, kedge, out):
             Path(folder, name).write_text(text, "utf-8")
         environment = {"PATH": f"{kedge.parent}:/usr/bin:/bin", "HOME": folder, "TERM": "xterm-256color", "LANG": "C.UTF-8", "PS1": "$ ",
                        "COLUMNS": str(COLUMNS), "LINES": str(rows)}
-        names = {folder: "~", str(HERE.parents[1] / "models"): "/usr/share/kedge/models"}
+        names = {folder: "~", str(kedge.parents[2] / "models"): "/usr/share/kedge/models"}
         terminal = Terminal(rows, folder, environment, names)
         try:
             terminal.read(r"^\$ ", 0.3)
