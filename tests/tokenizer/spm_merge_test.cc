@@ -3,7 +3,10 @@
 #include <gtest/gtest.h>
 #include <sentencepiece_processor.h>
 
+#include <algorithm>
 #include <random>
+#include <string>
+#include <vector>
 
 #include "tokenizer/space_mark.h"
 #include "tokenizer/spm.h"
@@ -60,10 +63,16 @@ TEST(SpmMerge, SegmentsAreTheLibrarys) {
       bool after_unknown = false;
       for (const SpmSegment& s : spm_segments(v, text)) {
         // The library joins neighbours that are unknown.
-        after_unknown&& s.id < 0 ? void(ours.back() += s.text) : ours.emplace_back(s.text);
+        if (after_unknown && s.id < 0) {
+          ours.back() += s.text;
+        } else {
+          ours.emplace_back(s.text);
+        }
         after_unknown = s.id < 0;
         unknown += s.id < 0 ? 1 : 0;
-        if (s.id >= 0) EXPECT_EQ(v.tokens[static_cast<size_t>(s.id)], s.text);
+        if (s.id >= 0) {
+          EXPECT_EQ(v.tokens[static_cast<size_t>(s.id)], s.text);
+        }
       }
       ASSERT_EQ(ours, theirs) << "vocabulary " << vocabulary << ", text " << text;
       for (size_t t = 0; t < v.tokens.size(); ++t) {
