@@ -233,7 +233,7 @@ TEST_P(PredictionOf, AnswersAreThoseWithout) {
 INSTANTIATE_TEST_SUITE_P(Models, PredictionOf,
                          testing::Values(Case{"qwen35", 4, 3}, Case{"qwen35moe", 4, 3}, Case{"qwen3next", 4, 3},
                                          Case{"glm4moe", 3, 2}),
-                         [](const auto& info) { return std::string(info.param.golden); });
+                         [](const auto& of) { return std::string(of.param.golden); });
 
 TEST(Prediction, WhereThereIsNoBlockThatIsSaid) {
   for (const auto& [golden, what] : {std::pair<const char*, const char*>{"llama", "has no block that predicts"},
