@@ -162,7 +162,7 @@ void list_catalogue(bool as_json) {
     print(format("%-21s %9s %9s %6s  %-10.10s  %s\n", row["name"].get<std::string>().c_str(),
                  human_bytes(row["file_bytes"].get<double>()).c_str(),
                  human_bytes(row["memory_bytes"].get<double>()).c_str(),
-                 fits ? format("%.0f", row["tokens_per_second"].get<double>()).c_str() : "-",
+                 fits ? format("%.3g", row["tokens_per_second"].get<double>()).c_str() : "-",
                  row["licence"].get<std::string>().c_str(), row["good_for"].get<std::string>().c_str()));
     print("  kedge pull " + row["pull"].get<std::string>() + (fits ? "\n" : "   (does not fit)\n"));
   }

@@ -267,8 +267,9 @@ std::string why_long(const Json& account) {
   const Json& record = part_of(account, "record");
   if (record.is_object() && part_of(record, "seq").is_number()) {
     const std::string seq = part_of(record, "seq").dump();
-    text += "\nHow it can be held to that\n  It is record " + seq + ", " + text_of(record, "hash").substr(0, 19) +
-            ".... 'kedge audit verify' finds every change since,\n  'kedge replay " + seq +
+    text += "\nHow it can be held to that\n  It is record " + seq + ", with the hash " +
+            text_of(record, "hash").substr(0, 16) +
+            "... 'kedge audit verify' finds every change since,\n  'kedge replay " + seq +
             "' answers again and compares every bit, 'kedge audit show " + seq + " --json' has all figures.\n";
   }
   return text;

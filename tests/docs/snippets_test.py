@@ -122,7 +122,7 @@ def run_page(page, kedge, build):
     with tempfile.TemporaryDirectory() as folder:
         state = {name: str(Path(folder, name)) for name in ("XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME")}
         environment = {**os.environ, **state, "PATH": f"{kedge.parent}:{os.environ['PATH']}", "KEDGE_LIBRARY": str(build / "libkedge.so"),
-                       "KEDGE_NODE": str(build / "kedge.node"), "NO_COLOR": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+                       "KEDGE_NODE": str(build / "kedge.node"), "NO_COLOR": "1", "KEDGE_ASK_DEADLINE": "900", "PYTHONDONTWRITEBYTECODE": "1"}
         for kind in kinds:
             chosen = [p for p in parts if p.kind == kind]
             if kind == "sh":

@@ -223,7 +223,7 @@ test('the router answers, streams, stops and keeps records', async () => {
   assert.ok(states.length > 1);
   let text = '';
   const streamed = await router.ask('Which product is Birkenchester famous for?', {
-    stream: true, abstain: false, onEvent: (event) => { if (event.state === 'text' && event.attempt === 0) text += event.text; },
+    stream: true, abstain: false, deadline_s: 900, onEvent: (event) => { if (event.state === 'text' && event.attempt === 0) text += event.text; },
   });
   if (streamed.attempts.length === 1) assert.equal(text, streamed.answer);
   assert.ok(text.length > 0);

@@ -445,12 +445,14 @@ def reasoning(state):
         assert re.match(begins, words), words
         assert chat.messages()[-1]["content"] == "", "a thought is no part of the conversation"
         assert chat.end() == 0
-    chat = Chat("-m", thinking, "--plain", "--reasoning-budget", "2", state=state, n=32, model=False,
-                prompt=r"\nMessage, .* used: ")
-    shown = chat.say("Hello")
-    assert "Reasoning: " in shown and "End of the reasoning." in shown, shown
-    assert chat.messages()[-1]["content"] != "", "what comes behind the budget is the answer"
-    assert chat.end() == 0
+    thoughts = []
+    for budget in ("2", "4", "-1"):
+        chat = Chat("-m", thinking, "--plain", "--reasoning-budget", budget, state=state, n=24, model=False,
+                    prompt=r"\nMessage, .* used: ")
+        shown = chat.say("Hello")
+        thoughts.append(re.search(r"Reasoning: (.*?)\r?\n(End of the reasoning|\[cut|Message)", shown, re.DOTALL).group(1))
+        assert chat.end() == 0
+    assert len(thoughts[0]) < len(thoughts[1]) < len(thoughts[2]), thoughts
 
 
 MARKDOWN = """# A **head**

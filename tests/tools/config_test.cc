@@ -80,15 +80,15 @@ TEST_F(Config, ACommandObeys) {
   const auto said = run({"run", "-p", "x"}).json();
   EXPECT_EQ(said["model"], tiny_model());
   EXPECT_LE(said["n_generated"], 3);
-  EXPECT_EQ(said["settings"]["temperature"], 0.0) << said.dump();
+  EXPECT_EQ(said["settings"]["settings"]["temperature"], 0.0) << said.dump();
   const auto flagged = run({"run", "-p", "x", "-n", "1", "--temp", "0.5"}, {{"KEDGE_RUN_MAX_TOKENS", "2"}}).json();
   EXPECT_EQ(flagged["n_generated"], 1);
-  EXPECT_EQ(flagged["settings"]["temperature"], 0.5);
+  EXPECT_EQ(flagged["settings"]["settings"]["temperature"], 0.5);
   const auto variable = run({"run", "-p", "x", "--ignore-eos"}, {{"KEDGE_RUN_MAX_TOKENS", "2"}}).json();
   EXPECT_EQ(variable["n_generated"], 2);
   const auto preset = run({"run", "-p", "x", "--preset", "code"}).json();
-  EXPECT_EQ(preset["settings"]["temperature"], 0.2);
-  EXPECT_EQ(preset["settings"]["top_p"], 0.95);
+  EXPECT_EQ(preset["settings"]["settings"]["temperature"], 0.2);
+  EXPECT_EQ(preset["settings"]["settings"]["top_p"], 0.95);
 }
 
 TEST_F(Config, WhatIsWrongIsNamed) {
@@ -97,7 +97,7 @@ TEST_F(Config, WhatIsWrongIsNamed) {
   expect_refused("\ntemprature = 1\n", {":2:", "there is no setting 'temprature'", "perhaps 'temperature' is meant"});
   expect_refused("[chat]\nsytem = \"x\"\n", {":2:", "of 'kedge chat'", "perhaps 'system' is meant"});
   expect_refused("[chta]\nsystem = \"x\"\n", {":2:", "no command 'chta'", "perhaps 'chat' is meant"});
-  expect_refused("system = \"x\"\n", {":1:", "it is one of", "[chat]"});
+  expect_refused("system = \"x\"\n", {":1:", "it is one of ask, chat", "below [ask]"});
   expect_refused("ctx = {a = 1}\n", {":1:", "ctx-a"});
   expect_refused("model = 2020-01-01\n", {":1:", "model"});
   expect_refused("[presets.code]\ntop_p = 1\n", {":2:", "comes with kedge"});
