@@ -1,8 +1,9 @@
 #include "tools/weights_cache.h"
 
+#include <pthread.h>
 #include <sched.h>
 
-#include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdio>
 #include <memory>
@@ -19,6 +20,9 @@
 namespace kedge::tools {
 
 namespace {
+
+// How long a command that is done waits at most.
+constexpr auto kPatience = std::chrono::seconds(8);
 
 class Keeper {
  public:
@@ -56,17 +60,27 @@ class Keeper {
     stop_ = true;
   }
   void finish() {
+    // Nobody else is waited for any more; a refusal only means: as idle as before.
+    struct sched_param none = {};
+    ::pthread_setschedparam(thread_.native_handle(), SCHED_OTHER, &none);
     Progress progress("keeping the packed weights for the next time");
+    bool late = false;
     {
       const InterruptGuard guard;
+      const auto end = std::chrono::steady_clock::now() + kPatience;
       std::unique_lock lock(mutex_);
       while (!over_) {
         changed_.wait_for(lock, std::chrono::milliseconds(100));
-        stop_ = stop_ || InterruptGuard::interrupted();
+        late = std::chrono::steady_clock::now() > end;
+        stop_ = stop_ || late || InterruptGuard::interrupted();
         progress.update(done_, total_);
       }
     }
     progress.finish();
+    if (late && error_ && stderr_is_terminal()) {
+      std::fprintf(stderr,
+                   "note: the packed weights are not kept: the machine was too busy; the next command tries again\n");
+    }
     const bool told = said_ || (stderr_is_terminal() && error_ && error_->code == KEDGE_IO);
     if (error_ && error_->code != KEDGE_CANCELLED && told) {
       std::fprintf(stderr, "note: the packed weights are not kept: %s\n", error_->message.c_str());

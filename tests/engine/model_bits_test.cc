@@ -45,9 +45,12 @@ TEST_P(ModelBits, AreTheSameEverywhere) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, ModelBits,
-                         testing::Values(Bits{"scout-q8_0.gguf", KvFormat::kF16, ""},
-                                         Bits{"scout-q8_0.gguf", KvFormat::kQ8_0, ""},
-                                         Bits{"sage-q4_k_m.gguf", KvFormat::kF16, ""}));
+                         testing::Values(Bits{"scout-q8_0.gguf", KvFormat::kF16,
+                                              "10fc7d488fb1f5a97e5c1b69df99a9e0d83c0c3e91bb5818d273d99891a9c4dd"},
+                                         Bits{"scout-q8_0.gguf", KvFormat::kQ8_0,
+                                              "3bf88a12905632940364854edb94673e258d12b1d5dceaa7a877b78181f3c1fa"},
+                                         Bits{"sage-q4_k_m.gguf", KvFormat::kF16,
+                                              "40250a9300027d31af8bb096cfa5d0a2075ed29b5ac58ed372757d09cc123d7b"}));
 
 }  // namespace
 }  // namespace kedge::engine

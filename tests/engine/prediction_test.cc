@@ -50,9 +50,10 @@ class WithBlock {
         values[static_cast<size_t>(7 * d)] = 40;
         values[static_cast<size_t>(8 * d)] = -40;
       }
-      if (t.name.starts_with(own)) continue;
-      if (t.name.starts_with(other)) add(own + t.name.substr(other.size()), dims, values);
-      add(t.name, dims, std::move(values));
+      const std::string name(t.name);
+      if (name.starts_with(own)) continue;
+      if (name.starts_with(other)) add(own + name.substr(other.size()), dims, values);
+      add(name, dims, std::move(values));
     }
     std::mt19937 dice(5);
     std::vector<float> projection(static_cast<size_t>(2 * d * d));
@@ -208,7 +209,9 @@ TEST_P(PredictionOf, AnswersAreThoseWithout) {
     }
     auto plain = session_of(model);
     auto fresh = session_of(model, 2, 5);
-    if (goes_on && !text.empty()) ASSERT_TRUE(plain->eval(text).ok());
+    if (goes_on && !text.empty()) {
+      ASSERT_TRUE(plain->eval(text).ok());
+    }
     const auto want = generate(*plain, prompt, options);
     ASSERT_TRUE(want.ok()) << want.error().message;
     options.speculation = {.kind = Kind::kMtp, .most = 1 + round % 5, .adaptive = round % 4 == 3};
