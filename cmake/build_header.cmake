@@ -1,4 +1,4 @@
-# kedge_build.h: what a build was made from. Run at every build (KedgeBuild.cmake); the file changes when that does.
+# registry/build.h: what a build was made from. Run at every build (KedgeBuild.cmake); the file changes when that does.
 #   cmake -DSOURCE=FOLDER -DOUT=FILE -DCOMPILER=TEXT -DISAS=A,B -P build_header.cmake
 cmake_minimum_required(VERSION 3.25)
 set(commit "unknown")

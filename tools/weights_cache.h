@@ -15,8 +15,8 @@ std::string weights_cache_folder(const std::string& wanted);
 // others leave. The model may go meanwhile. `said`: somebody named the folder, so that a failure is told on a pipe too.
 void keep_weights(const kedge::Model& model, bool said);
 
-// Waits until they are written, a few seconds at most, with a progress bar; Ctrl-C ends that. What did not work is said on standard error: no
-// command fails for it. Before measurements, and when a command ends.
+// Waits until they are written, a few seconds at most, with a progress bar; Ctrl-C ends that. What did not work is said
+// on standard error: no command fails for it. Before measurements, and when a command ends.
 void finish_keeping_weights();
 
 }  // namespace kedge::tools

@@ -6,8 +6,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <filesystem>
+#include <functional>
 #include <system_error>
 
 #include "kernels/base/sha256.h"
@@ -103,8 +105,10 @@ std::string packed_path(const std::string& folder, const std::string& source) {
   const fs::path whole = fs::canonical(source, error);
   const std::string place = error ? source : whole.string();
   std::string name = fs::path(place).stem().string().substr(0, 80);
-  std::replace_if(
-      name.begin(), name.end(), [](char c) { return (std::isalnum(static_cast<unsigned char>(c)) == 0) && c != '-' && c != '_' && c != '.'; }, '_');
+  const auto plain = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_' || c == '.';
+  };
+  std::replace_if(name.begin(), name.end(), std::not_fn(plain), '_');
   return folder + "/" + name + "-" + sha256_hex(place).substr(0, 16) + std::string(kEnding);
 }
 

@@ -8,8 +8,8 @@
 
 #include "engine/capi/settings_json.h"
 #include "engine/system_info.h"
-#include "kedge_build.h"
 #include "kernels/base/log.h"
+#include "registry/build.h"
 
 using namespace kedge::engine;
 using namespace kedge::engine::capi;

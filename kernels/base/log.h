@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <string_view>
 
+#include "kernels/base/rooms.h"
+
 namespace kedge::base {
 
 enum class LogLevel { kError = 1, kWarning = 2, kInfo = 3, kDebug = 4 };

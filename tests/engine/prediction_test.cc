@@ -224,7 +224,9 @@ TEST_P(PredictionOf, AnswersAreThoseWithout) {
     for (size_t i = 0; i < want->logprobs.size(); ++i) EXPECT_EQ(want->logprobs[i].logprob, got->logprobs[i].logprob);
     EXPECT_TRUE(std::ranges::equal(plain->tokens(), session.tokens())) << round;
     EXPECT_TRUE(std::ranges::equal(plain->logits(), session.logits())) << round;
-    EXPECT_EQ(got->speculation.stopped, "");
+    if (!options.speculation.adaptive) {  // whether they pay depends on the machine
+      EXPECT_EQ(got->speculation.stopped, "") << round;
+    }
     if (goes_on) text.assign(kept->tokens().begin(), kept->tokens().end());
     guessed += got->speculation.guessed;
     accepted += got->speculation.accepted;

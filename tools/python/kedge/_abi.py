@@ -16,7 +16,7 @@ class Str(c.Structure):
 
 class ModelOptions(c.Structure):
     _fields_ = [("struct_size", c.c_size_t), ("use_mmap", c.c_int32), ("on_progress", c.c_void_p),
-                ("user", c.c_void_p), ("vocab_only", c.c_int32)]
+                ("user", c.c_void_p), ("vocab_only", c.c_int32), ("weights_cache", Str)]
 
 
 class AdapterUse(c.Structure):
@@ -150,7 +150,7 @@ FUNCTIONS: Dict[str, str] = {
     "kedge_version": "c", "kedge_abi_version": "i", "kedge_status_name": "ci", "kedge_last_error": "c",
     "kedge_free": "vp", "kedge_cancel_create": "sp", "kedge_cancel_set": "vpi", "kedge_cancel_free": "vp",
     "kedge_build_info": "spp", "kedge_set_log": "vppi", "kedge_default_threads": "i", "kedge_system_info": "spp", "kedge_settings_schema": "spp",
-    "kedge_model_options_init": "vpz", "kedge_model_open": "spzpp", "kedge_model_close": "vp",
+    "kedge_model_options_init": "vpz", "kedge_model_open": "spzpp", "kedge_model_write_weights_cache": "sppp", "kedge_model_close": "vp",
     "kedge_model_get_info": "spp", "kedge_model_describe": "spppp", "kedge_tokenize": "sppzupp",
     "kedge_detokenize": "sppzupp", "kedge_token": "spippp", "kedge_chat_render": "sppzpzpp",
     "kedge_chat_tokenize": "sppzpzpp", "kedge_chat_tokenize_marked": "sppzpzpppp",
