@@ -22,6 +22,7 @@ import argparse
 import json
 import os
 import platform
+import re
 import sys
 
 import measure
@@ -126,8 +127,10 @@ def report_of(args, rows):
     doctor = json.loads(run([args.kedge, "doctor", "--quick", "--json"], dict(args.kedge_env)).output)
     machine = {"cpu": doctor["cpu"]["model"], "cores": os.cpu_count(), "system": "%s %s" % (platform.system(), platform.machine()),
                "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2 ** 30, 1)}
-    kedge = {"version": run([args.kedge, "--version"]).output.strip(), "isa": doctor["isa"]["active"],
-             "commit": commit_of(os.path.dirname(os.path.abspath(args.kedge))),
+    version = run([args.kedge, "--version"]).output
+    built = re.search(r"^commit +(\S+)", version, re.MULTILINE)
+    kedge = {"version": version.splitlines()[0], "isa": doctor["isa"]["active"],
+             "commit": built.group(1) if built else commit_of(os.path.dirname(os.path.abspath(args.kedge))),
              "env": dict(args.kedge_env), "flags": {name: k.flags for name, k in args.configurations}}
     return {"format": 1, "name": "", "date": results.now(), "machine": machine, "kedge": kedge,
             "peers": [peer.describe() for peer in args.peer], "settings": args.settings.describe(), "rows": rows}

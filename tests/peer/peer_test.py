@@ -36,7 +36,7 @@ speed = float(os.path.basename(sys.argv[0]).split("-")[-1]) if "peer" in sys.arg
 if "--help" in w:
     print("usage: %(help)s")
 elif "--version" in w:
-    print("kedge 9.9.9")
+    print("kedge 9.9.9\\ncommit    0123abcd\\ncompiler  X")
 elif "doctor" in w:
     print(json.dumps({"cpu": {"model": "Stand-in"}, "isa": {"active": os.environ.get("KEDGE_ISA", "avx512")}}))
 elif "--sequences" in w:
@@ -296,7 +296,7 @@ class Comparing(unittest.TestCase):
         self.assertEqual({name: entry["samples"] for name, entry in deep["peers"].items()}, {"llama": [20.0] * 4, "ik": [50.0] * 4})
         self.assertEqual((deep["bytes_per_token"], deep["read_percent"]), (1128, [75.0, 75.0]))
         self.assertEqual([p["commit"] for p in r["peers"]], ["abc123", "abc123"])
-        self.assertEqual(r["kedge"]["version"], "kedge 9.9.9")
+        self.assertEqual((r["kedge"]["version"], r["kedge"]["commit"]), ("kedge 9.9.9", "0123abcd"))
         _, again = self.compare(*words)
         self.assertEqual(len(self.row(again, test="pp", depth=0)["kedge"]["exact"]["samples"]), 8)
         self.assertIn("another kedge", self.compare(*words, "--kedge-env", "KEDGE_ISA=avx2", code=1))
