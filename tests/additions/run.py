@@ -64,7 +64,9 @@ def registered():
     objects, current = set(), None
     for line in run(['ninja', '-C', BUILD, '-t', 'deps']).decode().split('\n'):
         if line.startswith('    '):
-            if 'generated/registry/' in line and 'page_data.inc' not in line and current:  # the page is files, no registry
+            # The page is files, and what is said of the build is no registry.
+            ours = 'generated/registry/' in line and not line.endswith(('/page_data.inc', '/build.h'))
+            if ours and current:
                 objects.add(current)
         else:
             current = line.split(':')[0]
