@@ -9,8 +9,8 @@
 namespace kedge::tokenizer {
 
 Error BpeTokenizer::bad_merge(size_t rank, const std::string& what) const {
-  return {ErrorCode::kCorrupt, "tokenizer.ggml.merges[" + std::to_string(rank) + "] '" +
-                                   vocab_.merges[rank].substr(0, 60) + "' " + what};
+  return {ErrorCode::kCorrupt,
+          "tokenizer.ggml.merges[" + std::to_string(rank) + "] '" + vocab_.merges[rank].substr(0, 60) + "' " + what};
 }
 
 // Merges [first, last): what is looked up for all of them is asked for before the first of them needs it.
@@ -41,8 +41,8 @@ Status BpeTokenizer::add_merges(size_t first, size_t last) {
     const int32_t left = vocab_.index.find(tokens, p.left, p.left_hash);
     const int32_t right = vocab_.index.find(tokens, p.right, p.right_hash);
     if (left < 0 || right < 0) {
-      return bad_merge(rank,
-                       std::string("names a token that does not exist (the ") + (left < 0 ? "left" : "right") + " one)");
+      return bad_merge(
+          rank, std::string("names a token that does not exist (the ") + (left < 0 ? "left" : "right") + " one)");
     }
     const int32_t merged = find_merged(p.left, p.right);
     if (merged < 0) return bad_merge(rank, "makes a token that does not exist");

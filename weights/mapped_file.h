@@ -18,8 +18,8 @@ namespace kedge::weights {
 using LoadProgress = std::function<bool(uint64_t done, uint64_t total)>;
 
 struct LoadOptions {
-  bool use_mmap = true;   // false: read everything into memory of our own (immune to later changes of the file)
-  bool populate = false;  // with use_mmap: bring every page in now rather than when first used
+  bool use_mmap = true;     // false: read everything into memory of our own (immune to later changes of the file)
+  bool populate = false;    // with use_mmap: bring every page in now rather than when first used
   bool huge_pages = false;  // with use_mmap: placed so that the system can map its huge pages of the file as such
   LoadProgress progress;
 };

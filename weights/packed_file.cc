@@ -65,8 +65,8 @@ Result<Opened> open_container(const std::string& path) {
   const auto version = m.get_u32(kVersionKey);
   if (!version.ok()) return not_used(path, "is no file of packed weights");
   if (*version != kVersion) {
-    return not_used(path, "has version " + std::to_string(*version) + ", this program writes " +
-                              std::to_string(kVersion));
+    return not_used(path,
+                    "has version " + std::to_string(*version) + ", this program writes " + std::to_string(kVersion));
   }
   const TensorInfo* weights = o.file.find(kWeights);
   const TensorInfo* digests = o.file.find(kDigests);

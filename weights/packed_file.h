@@ -1,4 +1,5 @@
-// Weights as the kernels read them, kept in a file that is mapped: packing is done once, and processes share the memory.
+// Weights as the kernels read them, kept in a file that is mapped: packing is done once, and processes share the
+// memory.
 //
 // The file is a GGUF container. "weights" is all pieces, each at a multiple of 64 bytes; their names and numbers are in
 // the metadata, their sizes follow from those. "digests" are SHA-256: of the header, then of every 4 MiB of what stands

@@ -18,8 +18,8 @@ inline constexpr std::string_view kNumbersKey = "kedge.packed.numbers";  // five
 inline constexpr int kNumbers = 5;
 inline constexpr std::string_view kWeights = "weights";
 inline constexpr std::string_view kDigests = "digests";
-inline constexpr uint64_t kAlign = 64;     // of pieces
-inline constexpr uint64_t kPage = 4096;    // of tensors in the file
+inline constexpr uint64_t kAlign = 64;                 // of pieces
+inline constexpr uint64_t kPage = 4096;                // of tensors in the file
 inline constexpr uint64_t kChunk = uint64_t{4} << 20;  // bytes of the file that have a digest; two huge pages
 
 inline uint64_t aligned(uint64_t n) { return (n + kAlign - 1) / kAlign * kAlign; }

@@ -95,8 +95,9 @@ Status check_unchanged(const TensorStore& source, int64_t loaded_at) {
       return Error{ErrorCode::kIo, file.path() + ": is another file than the one that was loaded"};
     }
     if (now.changed > loaded_at - kClock) {
-      return Error{ErrorCode::kIo, file.path() + ": was written just before it was loaded, so its time does not tell "
-                                                 "whether it has changed since"};
+      return Error{ErrorCode::kIo, file.path() +
+                                       ": was written just before it was loaded, so its time does not tell "
+                                       "whether it has changed since"};
     }
   }
   return {};

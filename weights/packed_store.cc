@@ -28,8 +28,8 @@ Result<std::byte*> PackedStore::take(size_t bytes) {
 Result<LaidMatrix> PackedStore::lay_out(const TensorStore& store, const TensorRef& tensor, int n_matrices,
                                         MatrixRows rows, int k, bool keep_source, const ThreadTeam& team) {
   const QuantFormat& format = *tensor.info->type;
-  const PackedPiece piece{std::string(tensor.info->name), n_matrices, rows.n, rows.first, rows.of == 0 ? rows.n : rows.of,
-                          k};
+  const PackedPiece piece{std::string(tensor.info->name),  n_matrices, rows.n, rows.first,
+                          rows.of == 0 ? rows.n : rows.of, k};
   const size_t row_bytes = format.row_bytes(static_cast<size_t>(k));
   LaidMatrix m;
   m.stride = layout_stride(*table_, format, k);

@@ -30,8 +30,8 @@ class InputFile {
   ~InputFile();
 
   int fd() const { return fd_; }
-  int release() { return std::exchange(fd_, -1); }  // the caller closes it
-  uint64_t size() const { return stamp_.size; }     // when it was opened
+  int release() { return std::exchange(fd_, -1); }   // the caller closes it
+  uint64_t size() const { return stamp_.size; }      // when it was opened
   const FileStamp& stamp() const { return stamp_; }  // likewise
 
  private:

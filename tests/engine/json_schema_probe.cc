@@ -1,4 +1,5 @@
-// For json_schema_suite.py: reads lines {"schema" or "gbnf", "texts", "unlisted", "any_order"} and answers each with a line
+// For json_schema_suite.py: reads lines {"schema" or "gbnf", "texts", "unlisted", "any_order"} and answers each with a
+// line
 // {"error", "code"} or {"verdicts", "nodes", "states", "read_ms", "compile_ms"}. A text's verdict is the automaton's;
 // where the direct reading of the expression says something else, it is null.
 #include <chrono>

@@ -66,7 +66,7 @@ inline Outcome run_command(std::vector<std::string> args, const std::string& inp
     dup2(open(in.c_str(), O_RDONLY), STDIN_FILENO);
     dup2(open(out.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), STDOUT_FILENO);
     dup2(open(err.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), STDERR_FILENO);
-    setenv("XDG_STATE_HOME", scratch_folder().c_str(), 1);  // no record of a test in the user's own log
+    setenv("XDG_STATE_HOME", scratch_folder().c_str(), 1);               // no record of a test in the user's own log
     setenv("XDG_CONFIG_HOME", (scratch_folder() + "/none").c_str(), 1);  // nor settings of the user's in a test
     for (const auto& [name, value] : environment) setenv(name.c_str(), value.c_str(), 1);
     execv(argv[0], argv.data());

@@ -32,8 +32,8 @@ struct Tensor {
 };
 // Rows that are no whole groups, stacks, formats that are packed, grow when packed, and stay as they are.
 constexpr Tensor kTensors[] = {
-    {"a.weight", "Q8_0", 256, 70, 1}, {"b.weight", "Q4_K", 512, 64, 3},  {"c.weight", "Q6_K", 256, 33, 1},
-    {"d.weight", "IQ1_S", 256, 48, 1}, {"e.weight", "F32", 48, 20, 1},    {"f.weight", "F16", 64, 40, 2},
+    {"a.weight", "Q8_0", 256, 70, 1},  {"b.weight", "Q4_K", 512, 64, 3},      {"c.weight", "Q6_K", 256, 33, 1},
+    {"d.weight", "IQ1_S", 256, 48, 1}, {"e.weight", "F32", 48, 20, 1},        {"f.weight", "F16", 64, 40, 2},
     {"g.weight", "TQ1_0", 256, 32, 1}, {"big.weight", "Q4_0", 4096, 4000, 1},
 };
 
@@ -101,7 +101,9 @@ class PackedFileTest : public ::testing::Test {
     ASSERT_TRUE(kept.ok()) << kept.error().message;
   }
   Result<PackedFile> open() { return PackedFile::open(path_, *source_, *kernels_, team_); }
-  void expect_unused(ErrorCode code, std::initializer_list<std::string_view> words) { expect_error(open(), code, words); }
+  void expect_unused(ErrorCode code, std::initializer_list<std::string_view> words) {
+    expect_error(open(), code, words);
+  }
 
   // Writes to the file as anybody could.
   void poke(const std::string& path, off_t at, char byte) {
@@ -198,8 +200,8 @@ TEST_F(PackedFileTest, AnotherModelsFileUnderItsName) {
 TEST_F(PackedFileTest, AChangedByteIsNoticed) {
   keep();
   const auto size = static_cast<off_t>(fs::file_size(path_));
-  for (const off_t at : {off_t{0}, off_t{4}, off_t{30}, off_t{400}, off_t{4095}, size / 3, size / 2, size - 4097, size - 33,
-                         size - 1}) {
+  for (const off_t at :
+       {off_t{0}, off_t{4}, off_t{30}, off_t{400}, off_t{4095}, size / 3, size / 2, size - 4097, size - 33, size - 1}) {
     const char was = peek(path_, at);
     poke(path_, at, static_cast<char>(was ^ 0x10));
     const auto damaged = open();
@@ -275,8 +277,8 @@ TEST_F(PackedFileTest, SymbolicLinksAreNeitherReadNorReplaced) {
   fs::create_symlink(elsewhere, path_);
   expect_unused(ErrorCode::kInvalidArgument, {path_, "not a regular file"});
   const PackedStore packed = lay_out(*source_);
-  expect_error(keep_packed(folder_, kPackedFolderBytes, *source_, packed.pieces(), now(), {}), ErrorCode::kInvalidArgument,
-               {path_, "symbolic link"});
+  expect_error(keep_packed(folder_, kPackedFolderBytes, *source_, packed.pieces(), now(), {}),
+               ErrorCode::kInvalidArgument, {path_, "symbolic link"});
   EXPECT_TRUE(fs::exists(elsewhere));
 }
 
