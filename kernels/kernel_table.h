@@ -130,7 +130,7 @@ struct KernelTable {
   void (*mamba1_scan)(const Mamba1Rows& rows) noexcept = nullptr;
   void (*rwkv7_mix)(const Rwkv7Rows& rows) noexcept = nullptr;
 
-  // n floats to bfloat16, half to even; subnormal numbers become 0.
+  // n floats to bfloat16, half to even, subnormals as 0; within every 32 in the order its products read.
   void (*to_bf16)(const float* x, uint16_t* y, int n) noexcept = nullptr;
 
   // By QuantFormat::index. pack is null where matmul reads the file's layout.
