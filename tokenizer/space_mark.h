@@ -20,11 +20,4 @@ inline std::string unescape_spaces(std::string_view text) {
   return out;
 }
 
-inline std::string escape_spaces(std::string_view text) {
-  std::string out;
-  out.reserve(text.size() + text.size() / 2);
-  for (const char c : text) c == ' ' ? out.append(kSpaceMark) : out.append(1, c);
-  return out;
-}
-
 }  // namespace kedge::tokenizer

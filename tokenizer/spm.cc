@@ -9,7 +9,6 @@
 #include "tokenizer/charsmap.h"
 #include "tokenizer/space_mark.h"
 #include "tokenizer/spm_memory.h"
-#include "tokenizer/spm_merge.h"
 
 // In the library, not in its header.
 namespace sentencepiece::logging {
@@ -41,7 +40,6 @@ class SpmTokenizer final : public Tokenizer {
  public:
   explicit SpmTokenizer(VocabData vocab) : Tokenizer(std::move(vocab)) {
     byte_ids_.fill(-1);
-    pieces_.reserve(vocab_.tokens.size());
     bool has_space = false;
     for (int32_t id = 0; id < size(); ++id) {
       const std::string& text = vocab_.tokens[static_cast<size_t>(id)];
@@ -67,8 +65,6 @@ class SpmTokenizer final : public Tokenizer {
   Status load() {
     KEDGE_ASSIGN(charsmap, Charsmap::make(vocab_.precompiled_charsmap));
     charsmap_ = std::move(charsmap);
-    unigram_ = vocab_.model == "t5";
-    if (!unigram_) return {};
     const std::string model = sentencepiece_model(vocab_);
     const SpmMemory memory(model.size());
     KEDGE_TRY(memory.status());
@@ -154,7 +150,6 @@ class SpmTokenizer final : public Tokenizer {
 
   Status encode_valid(std::string_view text, size_t begin, Encoded* out) const {
     if (text.empty()) return {};
-    if (!unigram_) return encode_merged(text, begin, out);
     std::vector<int> ids;
     std::vector<std::string> pieces;  // what each stands for, told only when somebody wants to know
     const SpmMemory memory(text.size());
@@ -166,44 +161,21 @@ class SpmTokenizer final : public Tokenizer {
     for (size_t i = 0; i < ids.size(); ++i) {
       // The id behind the last is the unknown piece that was added for the library's sake.
       const int32_t known = contains(ids[i]) ? ids[i] : vocab_.unk_id;
-      if (known < 0) return no_unknown();
+      if (known < 0) {
+        return Error{ErrorCode::kUnsupported,
+                     "the vocabulary cannot express a character of the text, and has no unknown token"};
+      }
       out->push(known, begin);
       if (i < pieces.size()) begin += type(known) == TokenType::kByte ? 1 : unescape_spaces(pieces[i]).size();
     }
     return {};
   }
 
-  // A character that no piece has becomes its bytes, or, with those that follow it and have none either, the unknown
-  // token.
-  Status encode_merged(std::string_view text, size_t begin, Encoded* out) const {
-    bool after_unknown = false;
-    const std::string escaped = escape_spaces(text);
-    for (const SpmSegment& s : spm_segments(vocab_, escaped)) {
-      if (s.id < 0 && has_bytes_) {
-        for (const char byte : s.text) {
-          out->push(byte_ids_[static_cast<unsigned char>(byte)], begin);
-          ++begin;
-        }
-        continue;
-      }
-      if (s.id < 0 && vocab_.unk_id < 0) return no_unknown();
-      if (s.id >= 0 || !after_unknown) out->push(s.id >= 0 ? s.id : vocab_.unk_id, begin);
-      after_unknown = s.id < 0;
-      begin += unescape_spaces(s.text).size();
-    }
-    return {};
-  }
-
-  static Error no_unknown() {
-    return {ErrorCode::kUnsupported, "the vocabulary cannot express a character of the text, and has no unknown token"};
-  }
-
-  sentencepiece::SentencePieceProcessor processor_;  // of "t5"
+  sentencepiece::SentencePieceProcessor processor_;
   Charsmap charsmap_;
   std::array<int32_t, 256> byte_ids_;
   bool has_bytes_ = false;
   bool space_as_byte_ = false;
-  bool unigram_ = false;
 };
 
 }  // namespace

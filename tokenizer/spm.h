@@ -1,5 +1,4 @@
-// SentencePiece vocabularies (`tokenizer.ggml.model` = "llama": BPE, spm_merge.h; "t5": unigram, segmented by
-// libsentencepiece).
+// SentencePiece vocabularies (`tokenizer.ggml.model` = "llama": BPE, "t5": unigram), segmented by libsentencepiece.
 #pragma once
 
 #include <memory>
